@@ -1,0 +1,83 @@
+# autoglm_room(NAME DEPENDS targets...): one static library from all .cc files of the calling folder, one
+# test program from its *_test.cc, one benchmark from its *_bench.cc. Files whose names end in an
+# instruction set are compiled for it; everything else is plain x86-64, so that one program runs anywhere.
+
+add_library(autoglm_options INTERFACE)
+target_compile_options(autoglm_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion
+  # Promise 1: a*b+c is one operation only where the source says fma.
+  -ffp-contract=off
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression -Wno-missing-field-initializers>
+  # Designated initialisers leave the rest at the defaults that the struct states.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-missing-field-initializers>)
+target_include_directories(autoglm_options INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src>)
+target_link_libraries(autoglm_options INTERFACE fmt::fmt Threads::Threads)
+
+set(AUTOGLM_FLAGS_avx2 "-mavx2;-mfma;-mf16c;-mbmi;-mbmi2")
+set(AUTOGLM_FLAGS_avx512
+  "${AUTOGLM_FLAGS_avx2};-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mprefer-vector-width=512")
+set(AUTOGLM_FLAGS_amx "${AUTOGLM_FLAGS_avx512};-mamx-tile;-mamx-int8;-mamx-bf16")
+
+# Gives the files of an instruction set its flags.
+function(autoglm_instruction_sets)
+  foreach(file ${ARGN})
+    foreach(isa avx2 avx512 amx)
+      if(file MATCHES "(^|[/_])${isa}\\.cc$")
+        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${AUTOGLM_FLAGS_${isa}}")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
+# One test program, its cases known to ctest one by one.
+function(autoglm_test NAME)
+  cmake_parse_arguments(TEST "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT TEST_LABEL)
+    set(TEST_LABEL unit)
+  endif()
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  add_executable(${NAME} ${TEST_SOURCES})
+  target_compile_definitions(${NAME} PRIVATE AUTOGLM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${NAME} PRIVATE autoglm_options ${TEST_DEPENDS} GTest::gmock GTest::gtest_main)
+  include(GoogleTest)
+  gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${TEST_LABEL} TIMEOUT ${TEST_TIMEOUT})
+endfunction()
+
+function(autoglm_room NAME)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  set(benches ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
+  autoglm_instruction_sets(${sources})
+  add_library(autoglm_${NAME} STATIC ${sources})
+  target_link_libraries(autoglm_${NAME} PUBLIC autoglm_options ${ROOM_DEPENDS})
+  if(AUTOGLM_TESTS AND tests)
+    autoglm_test(${NAME}_test SOURCES ${tests} DEPENDS autoglm_${NAME} ${ROOM_TEST_DEPENDS})
+  endif()
+  if(AUTOGLM_BENCHMARKS AND benches)
+    add_executable(${NAME}_bench ${benches})
+    target_link_libraries(${NAME}_bench PRIVATE autoglm_${NAME} benchmark::benchmark_main)
+  endif()
+endfunction()
+
+# One fuzz target from tests/fuzz/NAME.cc. Under the fuzz preset it is a libFuzzer program; elsewhere the
+# same file replays its corpus as an ordinary test.
+function(autoglm_fuzz NAME)
+  cmake_parse_arguments(FUZZ "" "" "DEPENDS" ${ARGN})
+  if(AUTOGLM_FUZZ)
+    add_executable(fuzz_${NAME} ${NAME}.cc)
+    target_link_options(fuzz_${NAME} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(fuzz_${NAME} ${NAME}.cc replay.cc)
+    add_test(NAME FuzzCorpus.${NAME} COMMAND fuzz_${NAME} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${NAME})
+    set_tests_properties(FuzzCorpus.${NAME} PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+  target_link_libraries(fuzz_${NAME} PRIVATE autoglm_options ${FUZZ_DEPENDS})
+endfunction()

@@ -1,0 +1,8 @@
+// The whole public API.
+#pragma once
+
+#include "autoglm/engine.h"
+#include "autoglm/generation.h"
+#include "autoglm/model.h"
+#include "autoglm/result.h"
+#include "autoglm/service.h"

@@ -1,0 +1,102 @@
+// What a caller asks of a model and what comes back: sampling parameters, requests, events,
+// results. Names and defaults are those of the OpenAI API where it has them, else of vLLM.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autoglm/result.h"
+
+namespace autoglm {
+
+enum class TokenId : int32_t {};
+
+struct SamplingParams {
+  double temperature = 1.0;              // 0: greedy
+  int32_t top_k = 0;                     // 0 or -1: all
+  double top_p = 1.0;                    // (0, 1]
+  double min_p = 0.0;                    // [0, 1], relative to the most likely token
+  double repetition_penalty = 1.0;       // > 0, over prompt and answer (CTRL, arXiv 1909.05858)
+  double presence_penalty = 0.0;         // [-2, 2], over the answer
+  double frequency_penalty = 0.0;        // [-2, 2], over the answer
+  std::map<int32_t, double> logit_bias;  // token id -> added to its logit, [-100, 100]
+  std::optional<uint64_t> seed;          // unset: taken from the system's randomness
+  std::optional<int64_t> max_tokens;     // unset: to the end of the context
+  int64_t min_tokens = 0;         // before this many, end-of-sequence and stops are not taken
+  std::vector<std::string> stop;  // the answer ends before the first of these
+  std::vector<TokenId> stop_token_ids;
+  bool include_stop_str_in_output = false;
+  bool ignore_eos = false;
+  bool skip_special_tokens = true;
+  int32_t n = 1;                           // independent answers
+  std::optional<int32_t> logprobs;         // top alternatives for each answer token, 0..20
+  std::optional<int32_t> prompt_logprobs;  // the same for each prompt token
+};
+
+enum class FinishReason { kNone, kStop, kLength, kCancelled, kError };
+std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled", "error"
+
+struct TokenLogprob {
+  TokenId id{};
+  float logprob = 0;
+  int32_t rank = 0;  // 1: the most likely
+};
+
+// Log-probabilities at one position: the token taken, and the most likely ones, best first.
+// Natural logarithm of the softmax of the model's raw logits, before temperature and penalties.
+struct PositionLogprobs {
+  TokenLogprob taken;
+  std::vector<TokenLogprob> top;
+};
+
+struct GenerationRequest {
+  std::vector<TokenId> prompt;  // not empty
+  SamplingParams sampling;
+  std::string request_id;  // for logs and traces; made up when empty
+};
+
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;
+  int64_t cached_tokens = 0;  // part of prompt_tokens that was not computed again
+};
+
+// A piece of one answer. Events of one choice come in order; text is always whole UTF-8 characters.
+struct GenerationEvent {
+  int32_t choice = 0;
+  std::string text;             // may be empty while a character or a possible stop is incomplete
+  std::vector<TokenId> tokens;  // the tokens taken since the last event of this choice
+  std::vector<PositionLogprobs> logprobs;  // one for each of `tokens`, when asked
+  std::vector<std::optional<PositionLogprobs>>
+      prompt_logprobs;  // in the first event of choice 0, when asked;
+                        // the first position has none
+  FinishReason finish_reason = FinishReason::kNone;
+  std::optional<std::string> stop_reason;  // the stop string, or the stop token id in decimal
+  bool last = false;                       // no event of any choice follows
+  Usage usage;                             // so far, over all choices
+  std::optional<Error> error;              // with FinishReason::kError
+};
+
+// Called on the engine's thread: must return quickly and must not call back into the engine.
+using GenerationCallback = std::function<void(const GenerationEvent&)>;
+
+struct Choice {
+  std::string text;
+  std::vector<TokenId> tokens;
+  std::vector<PositionLogprobs> logprobs;
+  FinishReason finish_reason = FinishReason::kNone;
+  std::optional<std::string> stop_reason;
+};
+
+struct GenerationResult {
+  std::vector<Choice> choices;
+  std::vector<std::optional<PositionLogprobs>> prompt_logprobs;
+  Usage usage;
+};
+
+}  // namespace autoglm

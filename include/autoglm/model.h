@@ -1,0 +1,123 @@
+// GLMModel: a checkpoint that is loaded and answers. The handle is cheap to copy; the model lives
+// as long as one handle does. All members may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "autoglm/generation.h"
+#include "autoglm/result.h"
+
+namespace autoglm {
+
+struct LoadOptions {
+  std::string device = "auto";          // cpu, cuda, auto
+  std::string quantize = "none";        // none, int8, int4: how weights are held
+  std::string kv_cache_dtype = "auto";  // auto, f32, bf16; auto: f32 for f32 weights, else bf16
+  int64_t kv_cache_memory_bytes = 0;    // 0: a share of the memory that is free after loading
+  int64_t max_model_len = 0;            // 0: the model's own, cut to what the KV pool can hold
+  int32_t max_batch_size = 16;          // sequences that decode together
+  int32_t max_batched_tokens = 512;     // rows of one step, prefill and decode together
+  int32_t max_queue = 256;              // requests that may wait; one more is refused
+  int32_t threads = 0;                  // 0: one for each processor
+  bool offline = true;                  // a hub id is looked up in local caches only
+  std::string chat_template;            // Jinja source in place of the checkpoint's own
+  std::function<void(double fraction, std::string_view stage)> progress;  // while loading
+};
+
+struct ModelInfo {
+  std::string path;
+  std::string architecture;     // "Glm4ForCausalLM"
+  std::string quantization;     // "none", "int8", "int4"
+  std::string instruction_set;  // of the kernels in use: "avx2"
+  int64_t parameters = 0;
+  int64_t vocab_size = 0;
+  int64_t hidden_size = 0;
+  int64_t layers = 0;
+  int64_t max_model_len = 0;     // tokens of one sequence, prompt and answer
+  int64_t training_context = 0;  // max_position_embeddings
+  int64_t weight_bytes = 0;
+  int64_t kv_pool_bytes = 0;
+  int64_t kv_pool_tokens = 0;
+  bool has_chat_template = false;
+  SamplingParams default_sampling;  // from generation_config.json
+  std::vector<TokenId> eos_token_ids;
+};
+
+struct TokenizeOptions {
+  bool add_special_tokens = true;  // what the tokenizer's post-processor adds
+  bool parse_special = true;       // "<|user|>" in the text becomes one token
+};
+
+// A snapshot for metrics; counters only grow.
+struct EngineStats {
+  int64_t requests_running = 0;
+  int64_t requests_waiting = 0;
+  double kv_cache_usage = 0;  // 0..1
+  int64_t prompt_tokens = 0;
+  int64_t generation_tokens = 0;
+  int64_t preemptions = 0;
+  int64_t steps = 0;
+  int64_t prefix_cache_queries = 0;  // tokens
+  int64_t prefix_cache_hits = 0;
+};
+
+// A request under way. Dropping the handle does not cancel it.
+class GenerationHandle {
+ public:
+  GenerationHandle() = default;
+  explicit GenerationHandle(std::function<void()> cancel) : cancel_(std::move(cancel)) {}
+  // The last event then has FinishReason::kCancelled, unless the answer had already ended.
+  void cancel() const {
+    if (cancel_) cancel_();
+  }
+
+ private:
+  std::function<void()> cancel_;
+};
+
+class GLMModel {
+ public:
+  // `path`: a Hugging Face directory, a .gguf file, or a hub id that local caches hold.
+  static Result<GLMModel> from_pretrained(const std::string& path, const LoadOptions& options = {});
+
+  const ModelInfo& info() const;
+  EngineStats stats() const;
+
+  Result<std::vector<TokenId>> tokenize(std::string_view text, TokenizeOptions options = {}) const;
+  Result<std::string> detokenize(const std::vector<TokenId>& ids,
+                                 bool skip_special_tokens = false) const;
+  std::string token_text(TokenId id) const;  // its bytes alone, which may be part of a character
+
+  // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...} as
+  // transformers hands it to a chat template. The result holds special tokens as text.
+  Result<std::string> apply_chat_template(std::string_view context_json) const;
+
+  // Refused at once (full queue, prompt too long, parameters out of range) or accepted; accepted
+  // requests always get a last event.
+  Result<GenerationHandle> submit(GenerationRequest request, GenerationCallback on_event) const;
+  Result<GenerationResult> generate(GenerationRequest request) const;
+  Result<GenerationResult> generate(std::string_view prompt,
+                                    const SamplingParams& sampling = {}) const;
+
+  // The mean of the last hidden states over the tokens, scaled to length 1: [hidden_size].
+  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const;
+
+  // Stops taking requests and waits until those accepted have ended, at most `timeout_ms`; what is
+  // left then is cancelled.
+  void drain(int64_t timeout_ms) const;
+
+  class Impl;
+  explicit GLMModel(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace autoglm

@@ -1,0 +1,53 @@
+// GLMService: a loaded model behind HTTP (docs/http-api.md).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autoglm/model.h"
+#include "autoglm/result.h"
+
+namespace autoglm {
+
+struct ServiceOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 8000;                         // 0: any free one
+  std::vector<std::string> served_model_names;  // empty: the checkpoint's folder name
+  int64_t max_body_bytes = 16 << 20;
+  int64_t max_header_bytes = 16 << 10;
+  int32_t max_connections = 1024;
+  int64_t read_timeout_ms = 30'000;   // for a whole request to arrive
+  int64_t write_timeout_ms = 30'000;  // for a client to take what it was sent
+  int64_t idle_timeout_ms = 75'000;   // between requests of one connection
+  int64_t drain_timeout_ms = 30'000;  // for running answers after stop()
+  std::string cors_allow_origin;      // empty: no CORS headers
+  bool chat_page = true;              // GET /
+};
+
+class GLMService {
+ public:
+  GLMService(GLMModel model, std::string host, uint16_t port);
+  GLMService(GLMModel model, ServiceOptions options);
+  ~GLMService();
+  GLMService(GLMService&&) noexcept;
+  GLMService& operator=(GLMService&&) noexcept;
+
+  // Binds; an error names the address and the reason. After it, port() is the one in use.
+  Result<void> listen();
+  uint16_t port() const;
+  // Serves until stop() or SIGTERM/SIGINT, then lets running answers end. Calls listen() if need
+  // be.
+  Result<void> run();
+  // From any thread or signal handler context of run().
+  void stop();
+
+  class Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace autoglm

@@ -1,0 +1,98 @@
+#include "base/thread_pool.h"
+
+#include <immintrin.h>
+#include <pthread.h>
+#include <sched.h>
+
+namespace autoglm {
+namespace {
+
+// About 50 microseconds of spinning: longer than the gap between two regions of a step, shorter
+// than anything a person or a power meter would notice.
+constexpr int kSpins = 2000;
+
+std::vector<int> usable_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> processors;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (CPU_ISSET(i, &set)) processors.push_back(i);
+    }
+  }
+  if (processors.empty()) processors.push_back(0);
+  return processors;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int n_threads)
+    : n_threads_(n_threads > 0 ? n_threads : static_cast<int>(usable_processors().size())) {
+  const std::vector<int> processors = usable_processors();
+  for (int i = 1; i < n_threads_; ++i) {
+    workers_.emplace_back([this, i] { work(i); });
+    if (n_threads_ > static_cast<int>(processors.size()))
+      continue;  // more threads than processors: float
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processors[static_cast<size_t>(i)], &set);
+    ::pthread_setaffinity_np(workers_.back().native_handle(), sizeof set, &set);
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    generation_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::region(Function function, void* argument) {
+  if (n_threads_ == 1) {
+    function(argument, 0);
+    return;
+  }
+  function_ = function;
+  argument_ = argument;
+  unfinished_.store(n_threads_ - 1, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_seq_cst);
+  if (parked_.load(std::memory_order_seq_cst) > 0) {
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
+  }
+  function(argument, 0);
+  for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
+    if (spins < kSpins) {
+      _mm_pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+// Returns false when the pool stops.
+bool ThreadPool::wait_for_region(uint64_t seen) {
+  for (int spins = 0; spins < kSpins; ++spins) {
+    if (generation_.load(std::memory_order_acquire) != seen) return !stopping_;
+    _mm_pause();
+  }
+  std::unique_lock lock(mutex_);
+  parked_.fetch_add(1, std::memory_order_seq_cst);
+  wake_.wait(lock, [&] { return generation_.load(std::memory_order_seq_cst) != seen; });
+  parked_.fetch_sub(1, std::memory_order_seq_cst);
+  return !stopping_;
+}
+
+void ThreadPool::work(int index) {
+  uint64_t seen = 0;
+  while (wait_for_region(seen)) {
+    ++seen;
+    function_(argument_, index);
+    unfinished_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+}  // namespace autoglm

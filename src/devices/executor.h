@@ -1,0 +1,55 @@
+// The engine's view of a compiled model: tokens and pages in, logits out. The CPU's implementation
+// is devices/cpu/; tests of the engine use a fake. One caller at a time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "autoglm/generation.h"
+#include "autoglm/result.h"
+
+namespace autoglm {
+
+// A stretch of one sequence in a step: rows [first_row, first_row + n_rows) of the step's tokens
+// are its positions [start_position, start_position + n_rows).
+struct StepSequence {
+  int32_t first_row = 0;
+  int32_t n_rows = 0;
+  int64_t start_position = 0;
+  // Page numbers in the KV pool, enough for start_position + n_rows tokens; page i holds positions
+  // [i * page_tokens, (i + 1) * page_tokens).
+  std::span<const int32_t> pages;
+};
+
+struct StepInput {
+  std::span<const TokenId> tokens;          // [n_rows in all]
+  std::span<const StepSequence> sequences;  // together they cover `tokens`, in order
+  std::span<const int32_t> output_rows;     // ascending rows whose logits are wanted
+  bool hidden_states = false;               // also keep the last hidden state of output_rows
+};
+
+struct ExecutorLimits {
+  int32_t max_rows = 0;         // tokens of one step
+  int32_t max_output_rows = 0;  // rows of logits of one step
+  int32_t vocab_size = 0;
+  int32_t hidden_size = 0;
+  int64_t max_context = 0;  // positions the model was made for
+  int32_t page_tokens = 0;  // positions of one KV page
+  int64_t page_bytes = 0;   // of one page over all layers, keys and values
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual const ExecutorLimits& limits() const = 0;
+  // Reserves the KV pool, once. Pages need not be cleared before they are used again.
+  virtual Result<void> reserve_pages(int32_t n_pages) = 0;
+  // Precondition: within limits(), token ids below vocab_size, pages within the pool. Never fails:
+  // what could fail was reserved before.
+  virtual void step(const StepInput& input) = 0;
+  // Of the last step; `index` counts output_rows. [vocab_size] and [hidden_size].
+  virtual std::span<const float> logits(int32_t index) const = 0;
+  virtual std::span<const float> hidden_state(int32_t index) const = 0;
+};
+
+}  // namespace autoglm

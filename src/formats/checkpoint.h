@@ -1,0 +1,65 @@
+// A checkpoint on disk, seen the same way whether it is a Hugging Face directory or a GGUF file: a
+// configuration with Hugging Face's keys, and tensors with Hugging Face's names.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "base/json.h"
+#include "tensor/dtype.h"
+
+namespace autoglm {
+
+// One tensor, mapped from disk. Rows are the first dimension; each row is stored contiguously.
+struct StoredTensor {
+  std::string name;   // "model.layers.0.self_attn.q_proj.weight"
+  std::string where;  // file and stored name, for errors
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;        // slowest first, as PyTorch prints it
+  std::span<const std::byte> bytes;  // checked: exactly the size that dtype and shape need
+  // GGUF stores Llama's q and k rows in another order: logical row i is stored row row_order[i].
+  // Empty: as stored.
+  std::vector<int32_t> row_order;
+
+  int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
+  int64_t columns() const;  // elements of one row: the product of the other dimensions
+  std::span<const std::byte> row(int64_t i) const;  // the bytes of logical row i
+};
+
+class Checkpoint {
+ public:
+  enum class Kind { kHuggingFace, kGguf };
+
+  // A directory with config.json, or a .gguf file. Maps the files; reads no weights.
+  static Result<std::shared_ptr<const Checkpoint>> open(const std::string& path);
+  virtual ~Checkpoint() = default;
+
+  virtual Kind kind() const = 0;
+  virtual const std::string& path() const = 0;
+  virtual const json::object& config() const = 0;             // as config.json has it
+  virtual const json::object& generation_config() const = 0;  // empty when there is none
+  // The template's source, from tokenizer_config.json, chat_template.jinja or GGUF metadata.
+  virtual std::optional<std::string> chat_template() const = 0;
+  virtual const std::vector<StoredTensor>& tensors() const = 0;
+  const StoredTensor* find(std::string_view name) const;  // nullptr: there is none
+
+ protected:
+  std::map<std::string, size_t, std::less<>> index_;  // name -> position in tensors()
+};
+
+// Writes row `i` of `tensor`, decoded to f32, to out[columns()]. Every dtype a checkpoint may hold.
+void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out);
+
+// A directory or file for `name_or_path`: itself if it exists, else the snapshot in the local
+// Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub). The error lists every
+// place searched.
+Result<std::string> resolve_checkpoint(const std::string& name_or_path);
+
+}  // namespace autoglm

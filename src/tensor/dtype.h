@@ -1,0 +1,41 @@
+// Element types of tensors in files and in memory. The block formats of GGUF are here by name; what
+// their bytes mean is the business of quant/.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace autoglm {
+
+enum class DType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kF64,
+  kI8,
+  kI16,
+  kI32,
+  kI64,
+  kU8,
+  kBool,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+};
+
+struct DTypeInfo {
+  std::string_view name;   // as llama.cpp and safetensors users know it: "F32", "BF16", "Q4_K"
+  int32_t block_elements;  // elements in a block; 1 for plain types
+  int32_t block_bytes;     // bytes in a block
+};
+
+DTypeInfo dtype_info(DType dtype);
+
+}  // namespace autoglm
