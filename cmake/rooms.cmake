@@ -41,6 +41,7 @@ function(autoglm_test NAME)
   endif()
   add_executable(${NAME} ${TEST_SOURCES})
   target_compile_definitions(${NAME} PRIVATE AUTOGLM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(${NAME} PRIVATE autoglm_options ${TEST_DEPENDS} GTest::gmock GTest::gtest_main)
   include(GoogleTest)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
