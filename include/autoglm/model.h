@@ -68,6 +68,40 @@ struct EngineStats {
   int64_t prefix_cache_hits = 0;
 };
 
+// One step of the engine, as a metrics system wants it. Times in seconds.
+struct StepObservation {
+  double seconds = 0;        // from planning to the last event
+  int32_t decode_rows = 0;   // sequences that took one more token
+  int32_t prefill_rows = 0;  // prompt tokens computed, again after a preemption included
+  int32_t preemptions = 0;
+  std::vector<double> time_to_first_token;  // of the choices whose first token this step gave
+  std::vector<double> inter_token;          // of the choices that had one before
+};
+
+// One request that has ended. Times in seconds; those that never came about are 0.
+struct RequestObservation {
+  std::string request_id;
+  FinishReason finish_reason = FinishReason::kNone;  // of choice 0
+  int32_t n = 1;
+  std::optional<int64_t> max_tokens;  // as asked
+  Usage usage;
+  double queued = 0;               // accepted -> first computed
+  double prefill = 0;              // first computed -> first token
+  double decode = 0;               // first token -> last token
+  double time_to_first_token = 0;  // accepted -> first token
+  double end_to_end = 0;           // accepted -> last event
+  int64_t preemptions = 0;
+};
+
+// Told what the engine does, on the engine's thread, which waits for it: be quick, and do not call
+// the engine.
+class EngineObserver {
+ public:
+  virtual ~EngineObserver() = default;
+  virtual void on_step(const StepObservation& step) = 0;
+  virtual void on_request_end(const RequestObservation& request) = 0;
+};
+
 // A request under way. Dropping the handle does not cancel it.
 class GenerationHandle {
  public:
@@ -89,6 +123,8 @@ class GLMModel {
 
   const ModelInfo& info() const;
   EngineStats stats() const;
+  // Replaces the observer, nullptr for none. It may be told of one more step meanwhile.
+  void observe(std::shared_ptr<EngineObserver> observer) const;
 
   Result<std::vector<TokenId>> tokenize(std::string_view text, TokenizeOptions options = {}) const;
   Result<std::string> detokenize(const std::vector<TokenId>& ids,
