@@ -1,0 +1,45 @@
+// y = x * transpose(w) with what comes after it: bias, SwiGLU, residual. Every element of y is
+// computed by an order of operations that depends on its own row of x and of w alone, so
+// instruction set, batch and threads never change a bit:
+//   integer formats: s = sum over k of q(x) * q(w), exact in int32; ((float(s) * w_scale) *
+//   x_scale) float formats:   s = fma(x[k], w[k], s) for k ascending, from 0
+// then + bias; then silu(gate) * up; then + residual.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernels/isa.h"
+#include "kernels/linear/packed_weight.h"
+#include "kernels/linear/quantized_rows.h"
+
+namespace autoglm {
+
+enum class Epilogue : uint8_t {
+  kNone,
+  kSwiglu,  // needs PackOrder::kGateUp: y[i] = silu(gate[i]) * up[i]
+};
+
+struct LinearArgs {
+  const PackedWeight* weight = nullptr;
+  int64_t m = 0;             // rows of x and y
+  const float* x = nullptr;  // [m, k]; may be null when `quantized` is given
+  int64_t x_stride = 0;      // elements from one row to the next
+  const QuantizedRows* quantized =
+      nullptr;                      // integer formats: x already quantized; else done inside
+  const float* bias = nullptr;      // [weight.n], or null
+  const float* residual = nullptr;  // [m, n_out], added last, or null; may be y itself
+  int64_t residual_stride = 0;
+  float* y = nullptr;  // [m, n_out]; must not overlap x
+  int64_t y_stride = 0;
+  Epilogue epilogue = Epilogue::kNone;
+};
+
+// Working memory of linear() for up to `max_rows` rows of x and this weight: give it at least so
+// much, aligned to 64.
+int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight, int64_t max_rows);
+
+void linear(const Context& context, const LinearArgs& args, std::span<std::byte> scratch);
+
+}  // namespace autoglm

@@ -1,0 +1,86 @@
+// A weight matrix [n, k] in the layout that the linear kernels stream: panels of 16 output rows,
+// inside a panel k ascending, so that vector lanes are output channels and a sum over k is never
+// split (promise 1). The same bytes serve every instruction set. Layouts are in linear/layout.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "autoglm/result.h"
+#include "base/aligned_buffer.h"
+
+namespace autoglm {
+
+enum class WeightFormat : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kInt8,  // symmetric, one float scale an output channel; 8 bits a weight
+  kInt4,  // progressive: integer scale and offset a group of 32, one float scale a channel; 4.5
+          // bits
+};
+
+std::string_view weight_format_name(WeightFormat format);  // "f32", "f16", "bf16", "int8", "int4"
+bool is_integer(WeightFormat format);
+
+// kGateUp: rows [0, n/2) are a gate, rows [n/2, n) are its up projection. Their panels alternate,
+// so that linear() can finish silu(gate) * up while both are in registers (Epilogue::kSwiglu).
+enum class PackOrder : uint8_t { kPlain, kGateUp };
+
+class PackedWeight {
+ public:
+  static constexpr int64_t kPanelRows = 16;
+  // |sum| <= k * 127 * 127 must stay below 2^31.
+  static constexpr int64_t kMaxColumns = 131072;
+
+  // Writes row `row` of the matrix, in f32, to `out` (k elements).
+  using RowSource = std::function<void(int64_t row, std::span<float> out)>;
+
+  PackedWeight() = default;
+  // Reserves zeroed memory. Errors: sizes below 1, k over kMaxColumns, odd n with kGateUp, no
+  // memory.
+  static Result<PackedWeight> allocate(WeightFormat format, int64_t n, int64_t k,
+                                       PackOrder order = PackOrder::kPlain);
+  // The memory that allocate() would reserve.
+  static int64_t bytes(WeightFormat format, int64_t n, int64_t k,
+                       PackOrder order = PackOrder::kPlain);
+
+  // Rounds or quantizes the rows of panels [begin, end), and stores them. Calls with disjoint
+  // ranges may run at the same time (with a source that may). Not-a-number becomes 0 in integer
+  // formats.
+  void pack_panels(int64_t begin, int64_t end, const RowSource& source);
+
+  // Row `row` as the kernels use it: what the source gave, after rounding or quantization.
+  void decode_row(int64_t row, std::span<float> out) const;
+
+  WeightFormat format() const { return format_; }
+  PackOrder order() const { return order_; }
+  int64_t n() const { return n_; }
+  int64_t k() const { return k_; }
+  int64_t n_panels() const { return n_panels_; }
+  // Columns of the result of linear(): n, or n/2 under kGateUp.
+  int64_t n_out() const { return order_ == PackOrder::kGateUp ? n_ / 2 : n_; }
+  int64_t size_bytes() const { return static_cast<int64_t>(data_.size()); }
+  bool empty() const { return n_ == 0; }
+
+  const std::byte* panel(int64_t i) const { return data_.data() + i * panel_bytes_; }
+  int64_t panel_bytes() const { return panel_bytes_; }
+  // Integer formats: one float scale a row, in panel order, [n_panels * 16]; rows of padding have
+  // 0.
+  const float* channel_scales() const;
+  // The matrix row stored in row `lane` of panel `panel`, or -1 for padding.
+  int64_t row_at(int64_t panel, int64_t lane) const;
+
+ private:
+  WeightFormat format_ = WeightFormat::kF32;
+  PackOrder order_ = PackOrder::kPlain;
+  int64_t n_ = 0;
+  int64_t k_ = 0;
+  int64_t n_panels_ = 0;
+  int64_t panel_bytes_ = 0;
+  AlignedBuffer data_;
+};
+
+}  // namespace autoglm
