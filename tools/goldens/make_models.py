@@ -30,7 +30,7 @@ N_GREEDY = 32
 COMMON = dict(num_hidden_layers=2, max_position_embeddings=256, pad_token_id=None,
               bos_token_id=None, eos_token_id=2, rms_norm_eps=1e-5)
 
-LLAMA_SMALL = dict(vocab_size=83, hidden_size=28, intermediate_size=46, num_attention_heads=3,
+LLAMA_SMALL = dict(vocab_size=83, hidden_size=27, intermediate_size=46, num_attention_heads=3,
                    num_key_value_heads=1, head_dim=12, tie_word_embeddings=True)
 
 LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=50000.0, factor=8.0, low_freq_factor=1.0,
@@ -55,7 +55,7 @@ SPECS = {
                                   attention_bias=True, tie_word_embeddings=True,
                                   rope_parameters=dict(rope_type="default", rope_theta=500.0,
                                                        partial_rotary_factor=0.4)), {}),
-    "llama": ("Llama", dict(vocab_size=113, hidden_size=44, intermediate_size=61,
+    "llama": ("Llama", dict(vocab_size=113, hidden_size=45, intermediate_size=61,
                             num_attention_heads=5, num_key_value_heads=1, head_dim=12),
               dict(shards=60_000)),
     "llama_biased": ("Llama", LLAMA_SMALL | dict(attention_bias=True, mlp_bias=True, head_dim=20,
