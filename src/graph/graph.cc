@@ -1,0 +1,219 @@
+// Recording and checking of nodes.
+#include "graph/graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+
+namespace autoglm {
+namespace {
+
+struct OpInfo {
+  std::string_view name;
+  size_t inputs_min;
+  size_t inputs_max;
+};
+
+// In the order of Op.
+constexpr std::array<OpInfo, 9> kOps{{{"embedding", 0, 0},
+                                      {"linear", 1, 2},
+                                      {"rms_norm", 1, 2},
+                                      {"rope", 1, 1},
+                                      {"attention", 3, 3},
+                                      {"swiglu", 2, 2},
+                                      {"add", 2, 2},
+                                      {"slice", 1, 1},
+                                      {"select_outputs", 1, 1}}};
+
+const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
+
+Value record(Value x, Node node) { return x.graph->append(std::move(node)); }
+
+}  // namespace
+
+std::string_view op_name(Op op) { return info(op).name; }
+
+std::string_view placement_name(Placement) { return "cpu"; }
+
+std::string shape_text(const Shape& shape) {
+  return fmt::format("[{}, {}]", shape.rows == Rows::kTokens ? "T" : "R", shape.columns);
+}
+
+std::string Weight::name() const {
+  if (parts.size() == 1) return parts[0].tensor;
+  return fmt::format("{} (+{})", parts[0].tensor, parts.size() - 1);
+}
+
+Shape Value::shape() const { return graph->node(index).shape; }
+
+Value Graph::append(Node node) {
+  check(node);
+  if (node.op == Op::kAttention) ++n_layers_;
+  nodes_.push_back(std::move(node));
+  return {this, static_cast<int32_t>(nodes_.size()) - 1};
+}
+
+WeightId Graph::add_weight(Weight weight) {
+  AGLM_CHECK(weight.rows > 0 && weight.columns > 0 && !weight.parts.empty(),
+             "weight [{}, {}] of {} parts", weight.rows, weight.columns, weight.parts.size());
+  int64_t rows = 0;
+  for (const WeightPart& part : weight.parts) rows += part.rows;
+  AGLM_CHECK(rows == weight.rows, "{}: parts of {} rows for {}", weight.name(), rows, weight.rows);
+  weights_.push_back(std::move(weight));
+  return static_cast<WeightId>(weights_.size() - 1);
+}
+
+RopeId Graph::add_rope(Rope rope) {
+  ropes_.push_back(std::move(rope));
+  return static_cast<RopeId>(ropes_.size() - 1);
+}
+
+void Graph::set_outputs(Value logits, Value hidden) {
+  AGLM_CHECK(logits.shape().rows == Rows::kOutputs && hidden.shape().rows == Rows::kOutputs,
+             "outputs are {} and {}", shape_text(logits.shape()), shape_text(hidden.shape()));
+  logits_ = logits.index;
+  hidden_ = hidden.index;
+}
+
+void Graph::check(const Node& n) const {
+  const std::string_view name = op_name(n.op);
+  AGLM_CHECK(n.inputs.size() >= info(n.op).inputs_min && n.inputs.size() <= info(n.op).inputs_max,
+             "{} with {} inputs", name, n.inputs.size());
+  for (const int32_t input : n.inputs) {
+    AGLM_CHECK(input >= 0 && input < static_cast<int32_t>(nodes_.size()), "{} reads value {} of {}",
+               name, input, nodes_.size());
+  }
+  const auto in = [&](size_t i) { return node(n.inputs[i]).shape; };
+  const auto require = [&](bool fits, const Shape& found, const std::string& wanted) {
+    AGLM_CHECK(fits, "{} {}: {} does not fit {}", name,
+               n.weight == WeightId::kNone ? "" : weight(n.weight).name(), shape_text(found),
+               wanted);
+  };
+  switch (n.op) {
+    case Op::kEmbedding:
+      require(n.shape == Shape{Rows::kTokens, weight(n.weight).columns}, n.shape, "its weight");
+      break;
+    case Op::kLinear: {
+      const Weight& w = weight(n.weight);
+      const int64_t halves = n.activation == Activation::kSwiglu ? 2 : 1;
+      require(in(0).columns == w.columns, in(0), fmt::format("[{}, {}]", w.rows, w.columns));
+      require(n.shape == Shape{in(0).rows, w.rows / halves} && w.rows % halves == 0, n.shape,
+              fmt::format("[{}, {}]", w.rows, w.columns));
+      if (n.bias != WeightId::kNone) {
+        require(weight(n.bias).rows == w.rows, n.shape,
+                fmt::format("bias {} of {}", weight(n.bias).name(), weight(n.bias).rows));
+      }
+      if (n.inputs.size() == 2) require(in(1) == n.shape, in(1), shape_text(n.shape));
+      break;
+    }
+    case Op::kRmsNorm:
+      require(n.group > 0 && in(0).columns % n.group == 0 && weight(n.weight).rows == n.group,
+              in(0), fmt::format("groups of {}, weight of {}", n.group, weight(n.weight).rows));
+      require(n.shape == in(0), n.shape, shape_text(in(0)));
+      if (n.inputs.size() == 2) require(in(1) == n.shape, in(1), shape_text(n.shape));
+      break;
+    case Op::kRope: {
+      const auto rotated = static_cast<int64_t>(2 * rope(n.rope).inverse_frequencies.size());
+      require(n.head_dim > 0 && in(0).columns % n.head_dim == 0 && rotated <= n.head_dim, in(0),
+              fmt::format("heads of {} with {} rotated", n.head_dim, rotated));
+      require(n.shape == in(0), n.shape, shape_text(in(0)));
+      break;
+    }
+    case Op::kAttention: {
+      const AttentionSpec& a = n.attention;
+      AGLM_CHECK(a.layer == n_layers_, "attention of layer {} after {} layers", a.layer, n_layers_);
+      AGLM_CHECK(a.n_heads > 0 && a.n_kv_heads > 0 && a.n_heads % a.n_kv_heads == 0,
+                 "attention with {} heads and {} kv heads", a.n_heads, a.n_kv_heads);
+      const Shape q{Rows::kTokens, int64_t{a.n_heads} * a.head_dim};
+      const Shape kv{Rows::kTokens, int64_t{a.n_kv_heads} * a.head_dim};
+      require(in(0) == q, in(0), shape_text(q));
+      require(in(1) == kv, in(1), shape_text(kv));
+      require(in(2) == kv, in(2), shape_text(kv));
+      require(n.shape == q, n.shape, shape_text(q));
+      break;
+    }
+    case Op::kSwiglu:
+    case Op::kAdd:
+      require(in(0) == in(1), in(0), shape_text(in(1)));
+      require(n.shape == in(0), n.shape, shape_text(in(0)));
+      break;
+    case Op::kSlice:
+      require(n.first_column >= 0 && n.shape.rows == in(0).rows && n.shape.columns > 0 &&
+                  n.first_column + n.shape.columns <= in(0).columns,
+              in(0), fmt::format("columns from {} of {}", n.first_column, shape_text(n.shape)));
+      break;
+    case Op::kSelectOutputs:
+      require(in(0).rows == Rows::kTokens && n.shape == Shape{Rows::kOutputs, in(0).columns}, in(0),
+              shape_text(n.shape));
+      break;
+  }
+}
+
+Value embedding(Graph& graph, WeightId weight) {
+  return graph.append({.op = Op::kEmbedding,
+                       .shape = {Rows::kTokens, graph.weight(weight).columns},
+                       .weight = weight});
+}
+
+Value linear(Value x, WeightId weight, WeightId bias) {
+  return record(x, {.op = Op::kLinear,
+                    .shape = {x.shape().rows, x.graph->weight(weight).rows},
+                    .inputs = {x.index},
+                    .weight = weight,
+                    .bias = bias});
+}
+
+Value rms_norm(Value x, WeightId weight, float epsilon) {
+  return rms_norm_heads(x, weight, epsilon, x.shape().columns);
+}
+
+Value rms_norm_heads(Value x, WeightId weight, float epsilon, int64_t head_dim) {
+  return record(x, {.op = Op::kRmsNorm,
+                    .shape = x.shape(),
+                    .inputs = {x.index},
+                    .weight = weight,
+                    .epsilon = epsilon,
+                    .group = head_dim});
+}
+
+Value rope(Value x, RopeId rope, int32_t head_dim) {
+  return record(x, {.op = Op::kRope,
+                    .shape = x.shape(),
+                    .inputs = {x.index},
+                    .rope = rope,
+                    .head_dim = head_dim});
+}
+
+Value attention(Value q, Value k, Value v, const AttentionSpec& spec) {
+  return record(q, {.op = Op::kAttention,
+                    .shape = q.shape(),
+                    .inputs = {q.index, k.index, v.index},
+                    .attention = spec});
+}
+
+Value swiglu(Value gate, Value up) {
+  return record(gate, {.op = Op::kSwiglu, .shape = gate.shape(), .inputs = {gate.index, up.index}});
+}
+
+Value slice(Value x, int64_t first_column, int64_t columns) {
+  return record(x, {.op = Op::kSlice,
+                    .shape = {x.shape().rows, columns},
+                    .inputs = {x.index},
+                    .first_column = first_column});
+}
+
+Value select_outputs(Value x) {
+  return record(x, {.op = Op::kSelectOutputs,
+                    .shape = {Rows::kOutputs, x.shape().columns},
+                    .inputs = {x.index}});
+}
+
+Value operator+(Value a, Value b) {
+  return record(a, {.op = Op::kAdd, .shape = a.shape(), .inputs = {a.index, b.index}});
+}
+
+}  // namespace autoglm

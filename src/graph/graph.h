@@ -1,0 +1,169 @@
+// A model as data. A model file calls linear(), rms_norm(), attention() on Values; each call
+// appends one Node to the Graph, which later passes rewrite (fuse.h), plan and compile (program.h).
+// There is one symbolic dimension for rows: T, the tokens of a step over all sequences, or R, the
+// rows whose logits are wanted; columns are known numbers. Nothing here computes, and nothing here
+// knows a device, an instruction set or an element type.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace autoglm {
+
+enum class Op : uint8_t {
+  kEmbedding,      // () -> [T, columns]: the step's tokens looked up in `weight`
+  kLinear,         // (x[, residual]) -> [., weight rows]: x * weight^T + bias, then `activation`
+  kRmsNorm,        // (x[, residual]): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
+  kRope,           // (x): rotates each head by its row's position, in place: x has no other reader
+  kAttention,      // (q, k, v): appends k and v to the layer's cache, then attends
+  kSwiglu,         // (gate, up): silu(gate) * up
+  kAdd,            // (a, b)
+  kSlice,          // (x): columns [first_column, first_column + columns); a view, not a copy
+  kSelectOutputs,  // (x [T, c]) -> [R, c]: the rows whose logits are wanted
+};
+std::string_view op_name(Op op);
+
+enum class Rows : uint8_t { kTokens, kOutputs };
+
+struct Shape {
+  Rows rows = Rows::kTokens;
+  int64_t columns = 0;
+  bool operator==(const Shape&) const = default;
+};
+std::string shape_text(const Shape& shape);  // "[T, 4096]"
+
+// Where a node runs. Every pass carries it; today there is one device.
+enum class Placement : uint8_t { kCpu };
+std::string_view placement_name(Placement placement);
+
+// What a weight is for: decides how a device holds it.
+enum class WeightRole : uint8_t {
+  kMatrix,     // a linear layer inside the model
+  kEmbedding,  // rows are looked up; may also be the output matrix of a tied model
+  kOutput,     // the matrix that makes logits
+  kVector,     // norm weights and biases: one column
+};
+
+// Rows [first_row, first_row + rows) of a checkpoint's tensor.
+struct WeightPart {
+  std::string tensor;
+  int64_t first_row = 0;
+  int64_t rows = 0;
+};
+
+// A matrix [rows, columns], row for row from its parts; more than one part after fusion.
+struct Weight {
+  WeightRole role = WeightRole::kMatrix;
+  int64_t rows = 0;
+  int64_t columns = 1;
+  std::vector<WeightPart> parts;
+  std::string name() const;  // "model.layers.0.self_attn.q_proj.weight (+2)"
+};
+
+enum class WeightId : int32_t { kNone = -1 };
+
+// Rotary embedding: dims 2i and 2i+1 (interleaved), or i and i + size (half-split), of each head
+// are rotated by position * inverse_frequencies[i]; the dims after 2 * size pass through.
+struct Rope {
+  std::vector<double> inverse_frequencies;
+  double attention_factor = 1.0;  // multiplies cos and sin (yarn)
+  bool interleaved = false;
+};
+
+enum class RopeId : int32_t { kNone = -1 };
+
+struct AttentionSpec {
+  int32_t layer = 0;  // which cache
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;
+  int32_t head_dim = 0;
+  float scale = 0;
+  int64_t window = 0;  // a row sees itself and window - 1 positions before; 0: all
+};
+
+enum class Activation : uint8_t {
+  kNone,
+  kSwiglu,  // the weight is [gate; up] and the result silu(gate) * up, half as many columns
+};
+
+struct Node {
+  Op op = Op::kEmbedding;
+  Placement placement = Placement::kCpu;
+  Shape shape;
+  std::vector<int32_t> inputs;  // earlier nodes
+  WeightId weight = WeightId::kNone;
+  WeightId bias = WeightId::kNone;
+  // Attributes; each op reads its own.
+  float epsilon = 0;                          // kRmsNorm
+  int64_t group = 0;                          // kRmsNorm: columns normed together
+  int64_t first_column = 0;                   // kSlice
+  RopeId rope = RopeId::kNone;                // kRope
+  int32_t head_dim = 0;                       // kRope
+  Activation activation = Activation::kNone;  // kLinear, set by fusion
+  bool quantized = false;                     // kRmsNorm: the result is int8, set by fusion
+  AttentionSpec attention;                    // kAttention
+
+  // The last input of a fused linear or norm is added to its result.
+  bool has_residual() const {
+    return (op == Op::kLinear || op == Op::kRmsNorm) && inputs.size() == 2;
+  }
+};
+
+class Graph;
+
+// A node's result while a model is being recorded. Cheap to copy; the graph must outlive it.
+struct Value {
+  Graph* graph = nullptr;
+  int32_t index = -1;
+  Shape shape() const;
+};
+
+class Graph {
+ public:
+  // Appends a node and checks it: our own fault if it is wrong.
+  Value append(Node node);
+  WeightId add_weight(Weight weight);
+  RopeId add_rope(Rope rope);
+  // What a step hands out: [R, vocab] and [R, hidden].
+  void set_outputs(Value logits, Value hidden);
+
+  std::span<const Node> nodes() const { return nodes_; }
+  const Node& node(int32_t index) const { return nodes_[static_cast<size_t>(index)]; }
+  std::span<const Weight> weights() const { return weights_; }
+  const Weight& weight(WeightId id) const { return weights_[static_cast<size_t>(id)]; }
+  std::span<const Rope> ropes() const { return ropes_; }
+  const Rope& rope(RopeId id) const { return ropes_[static_cast<size_t>(id)]; }
+  int32_t logits() const { return logits_; }
+  int32_t hidden() const { return hidden_; }
+  // How many attention nodes there are; their layers are 0, 1, ...
+  int32_t n_layers() const { return n_layers_; }
+
+ private:
+  void check(const Node& node) const;
+
+  std::vector<Node> nodes_;
+  std::vector<Weight> weights_;
+  std::vector<Rope> ropes_;
+  int32_t logits_ = -1;
+  int32_t hidden_ = -1;
+  int32_t n_layers_ = 0;
+};
+
+// Recording. Shapes that don't fit abort and print both: a model's weights were checked against the
+// configuration before (models/recorder.h), so a mismatch here is our own.
+Value embedding(Graph& graph, WeightId weight);
+Value linear(Value x, WeightId weight, WeightId bias = WeightId::kNone);
+Value rms_norm(Value x, WeightId weight, float epsilon);
+// Each head of `head_dim` columns normed on its own, with the same weight.
+Value rms_norm_heads(Value x, WeightId weight, float epsilon, int64_t head_dim);
+Value rope(Value x, RopeId rope, int32_t head_dim);
+Value attention(Value q, Value k, Value v, const AttentionSpec& spec);
+Value swiglu(Value gate, Value up);
+Value slice(Value x, int64_t first_column, int64_t columns);
+Value select_outputs(Value x);
+Value operator+(Value a, Value b);
+
+}  // namespace autoglm

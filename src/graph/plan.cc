@@ -1,0 +1,145 @@
+// Live ranges and offsets: greedy by size, as in "Efficient Memory Management for Deep Neural Net
+// Inference" (arXiv 2001.03288).
+#include "graph/plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/check.h"
+#include "graph/rewrite.h"
+
+namespace autoglm {
+namespace {
+
+struct Buffer {
+  int64_t bytes = 0;
+  int32_t first = 0;  // nodes that write it first and read it last
+  int32_t last = 0;
+  int64_t offset = 0;
+};
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const PlanOptions& options)
+      : graph_(graph), options_(options), read_by_(readers(graph)) {}
+
+  MemoryPlan plan() {
+    MemoryPlan result;
+    result.places.resize(graph_.nodes().size());
+    places_ = result.places;
+    for (int32_t i = 0; i < static_cast<int32_t>(places_.size()); ++i) {
+      const Node& node = graph_.node(i);
+      places_[static_cast<size_t>(i)] = place(i);
+      if (node.op != Op::kSlice && node.op != Op::kRope) {
+        result.arena_bytes_without_reuse += bytes(node);
+      }
+    }
+    result.arena_bytes = assign_offsets();
+    for (Place& p : places_) {
+      p.offset_bytes += buffers_[static_cast<size_t>(p.buffer)].offset;
+    }
+    result.places = std::move(places_);
+    return result;
+  }
+
+ private:
+  int64_t bytes(const Node& node) const {
+    const int64_t rows =
+        node.shape.rows == Rows::kTokens ? options_.max_rows : options_.max_output_rows;
+    const int64_t plain = node.quantized ? options_.quantized_bytes(rows, node.shape.columns)
+                                         : rows * node.shape.columns * int64_t{sizeof(float)};
+    return (plain + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
+  }
+
+  // The last node that reads value `i`; one past the end for the graph's outputs.
+  int32_t last_reader(int32_t i) const {
+    int32_t last = i;
+    for (const int32_t reader : read_by_[static_cast<size_t>(i)]) {
+      last = std::max(last, reader < 0 ? static_cast<int32_t>(graph_.nodes().size()) : reader);
+    }
+    return last;
+  }
+
+  Place view(int32_t i, const Place& of, int64_t first_column) {
+    Buffer& buffer = buffers_[static_cast<size_t>(of.buffer)];
+    buffer.last = std::max(buffer.last, last_reader(i));
+    return {of.offset_bytes + first_column * int64_t{sizeof(float)}, of.stride, of.buffer};
+  }
+
+  // An operand that node `i` may overwrite with its result: whole, and read by nobody later.
+  const Place* dying_operand(int32_t i) const {
+    const Node& node = graph_.node(i);
+    const auto dies = [&](int32_t value) {
+      const Place& p = places_[static_cast<size_t>(value)];
+      return !graph_.node(value).quantized && p.stride == node.shape.columns &&
+             buffers_[static_cast<size_t>(p.buffer)].last == i;
+    };
+    const auto at = [&](size_t k) { return &places_[static_cast<size_t>(node.inputs[k])]; };
+    if (node.op == Op::kAdd) {
+      if (dies(node.inputs[0])) return at(0);
+      if (dies(node.inputs[1])) return at(1);
+    }
+    if (node.has_residual() && !node.quantized && dies(node.inputs[1]) &&
+        at(0)->buffer != at(1)->buffer) {
+      return at(1);
+    }
+    return nullptr;
+  }
+
+  Place place(int32_t i) {
+    const Node& node = graph_.node(i);
+    if (node.op == Op::kSlice || node.op == Op::kRope) {
+      const int32_t input = node.inputs[0];
+      AGLM_CHECK(node.op == Op::kSlice || read_by_[static_cast<size_t>(input)].size() == 1,
+                 "value {} is rotated in place and read by others", input);
+      AGLM_CHECK(!graph_.node(input).quantized, "a view of quantized value {}", input);
+      return view(i, places_[static_cast<size_t>(input)], node.first_column);
+    }
+    if (const Place* operand = dying_operand(i)) return view(i, *operand, 0);
+    buffers_.push_back({.bytes = bytes(node), .first = i, .last = last_reader(i)});
+    return {0, node.shape.columns, static_cast<int32_t>(buffers_.size()) - 1};
+  }
+
+  // Largest first, each at the lowest offset that is free during its whole life. Returns the
+  // arena's size.
+  int64_t assign_offsets() {
+    std::vector<size_t> order(buffers_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(
+        order, [&](size_t a, size_t b) { return buffers_[a].bytes > buffers_[b].bytes; });
+    std::vector<size_t> placed;  // by offset
+    int64_t arena = 0;
+    for (const size_t index : order) {
+      Buffer& buffer = buffers_[index];
+      int64_t offset = 0;
+      for (const size_t other : placed) {
+        const Buffer& b = buffers_[other];
+        if (b.first > buffer.last || b.last < buffer.first) continue;
+        if (offset + buffer.bytes <= b.offset) break;
+        offset = std::max(offset, b.offset + b.bytes);
+      }
+      buffer.offset = offset;
+      arena = std::max(arena, offset + buffer.bytes);
+      const auto at = std::ranges::upper_bound(placed, offset, {},
+                                               [&](size_t p) { return buffers_[p].offset; });
+      placed.insert(at, index);
+    }
+    return arena;
+  }
+
+  const Graph& graph_;
+  const PlanOptions& options_;
+  std::vector<std::vector<int32_t>> read_by_;
+  std::vector<Place> places_;
+  std::vector<Buffer> buffers_;
+};
+
+}  // namespace
+
+MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options) {
+  AGLM_CHECK(options.max_rows > 0 && options.max_output_rows > 0, "a plan for {} and {} rows",
+             options.max_rows, options.max_output_rows);
+  return Planner(graph, options).plan();
+}
+
+}  // namespace autoglm

@@ -1,0 +1,47 @@
+// A Program: a graph, fused and with every value at a fixed place in one arena, as an immutable
+// list of instructions in the order they run. Views need no instruction. A device turns each
+// instruction into a kernel call once, at load; a step then runs the list, allocates nothing and
+// looks nothing up by name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/plan.h"
+
+namespace autoglm {
+
+struct Operand {
+  int64_t offset_bytes = 0;  // into the arena
+  int64_t stride = 0;        // elements from one row to the next
+  int64_t columns = 0;
+  bool quantized = false;
+};
+
+struct Instruction {
+  Node node;  // op, weights and attributes; its inputs are values of the graph
+  Operand result;
+  std::vector<Operand> inputs;
+};
+
+struct Program {
+  Graph graph;
+  MemoryPlan plan;
+  int64_t max_rows = 0;
+  int64_t max_output_rows = 0;
+  std::vector<Instruction> instructions;
+  Operand logits;
+  Operand hidden;
+};
+
+Program compile(Graph graph, const PlanOptions& options);
+
+// For people: one line an instruction with shapes, weights, what was fused into it, and its place;
+// then the arena with and without reuse.
+std::string program_text(const Program& program);
+// The same as a Graphviz document.
+std::string program_graphviz(const Program& program);
+
+}  // namespace autoglm

@@ -1,0 +1,112 @@
+// Programs as text and as Graphviz.
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "graph/program.h"
+
+namespace autoglm {
+namespace {
+
+// "linear + swiglu + residual": the op and what was fused into it.
+std::string kernel_name(const Graph& graph, const Node& node) {
+  std::string name(op_name(node.op));
+  if (node.op == Op::kLinear && graph.weight(node.weight).parts.size() > 1) {
+    name += fmt::format(" x{}", graph.weight(node.weight).parts.size());
+  }
+  if (node.bias != WeightId::kNone) name += " + bias";
+  if (node.activation == Activation::kSwiglu) name += " + swiglu";
+  if (node.has_residual()) name += " + residual";
+  if (node.quantized) name += " + quantize";
+  return name;
+}
+
+std::string attributes(const Graph& graph, const Node& node) {
+  switch (node.op) {
+    case Op::kRmsNorm:
+      return fmt::format(
+          "epsilon {:g}{}", node.epsilon,
+          node.group == node.shape.columns ? "" : fmt::format(", heads of {}", node.group));
+    case Op::kRope: {
+      const Rope& rope = graph.rope(node.rope);
+      return fmt::format("{} of {} dims, {}", 2 * rope.inverse_frequencies.size(), node.head_dim,
+                         rope.interleaved ? "interleaved" : "half-split");
+    }
+    case Op::kAttention: {
+      const AttentionSpec& a = node.attention;
+      return fmt::format("layer {}, {} heads, {} kv heads of {}{}", a.layer, a.n_heads,
+                         a.n_kv_heads, a.head_dim,
+                         a.window > 0 ? fmt::format(", window {}", a.window) : "");
+    }
+    case Op::kSlice: return fmt::format("from column {}", node.first_column);
+    default: return {};
+  }
+}
+
+std::string weight_names(const Graph& graph, const Node& node) {
+  if (node.weight == WeightId::kNone) return {};
+  std::string names;
+  for (const WeightPart& part : graph.weight(node.weight).parts) {
+    names += (names.empty() ? "" : ", ") + part.tensor;
+  }
+  return names;
+}
+
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '"' || c == '\\' || c == '{' || c == '}' || c == '<' || c == '>' || c == '|') {
+      result += '\\';
+    }
+    result += c;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string program_text(const Program& program) {
+  const Graph& graph = program.graph;
+  std::string text;
+  auto out = std::back_inserter(text);
+  fmt::format_to(out, "# T: tokens of a step, at most {}; R: rows with logits, at most {}\n",
+                 program.max_rows, program.max_output_rows);
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    std::string inputs;
+    for (const int32_t input : node.inputs) inputs += fmt::format(" %{}", input);
+    std::string detail = weight_names(graph, node);
+    const std::string more = attributes(graph, node);
+    if (!detail.empty() && !more.empty()) detail += "; ";
+    detail += more;
+    const Place& place = program.plan.places[i];
+    fmt::format_to(out, "%{:<5} {:<12} {:<34}{:<14} @{:<10} {} {}\n", i, shape_text(node.shape),
+                   kernel_name(graph, node), inputs, place.offset_bytes,
+                   placement_name(node.placement), detail);
+  }
+  fmt::format_to(out, "# logits %{}, hidden state %{}; {} values, {} kernel calls\n",
+                 graph.logits(), graph.hidden(), graph.nodes().size(), program.instructions.size());
+  fmt::format_to(out, "# arena: {} bytes, {} without reuse\n", program.plan.arena_bytes,
+                 program.plan.arena_bytes_without_reuse);
+  return text;
+}
+
+std::string program_graphviz(const Program& program) {
+  const Graph& graph = program.graph;
+  std::string text = "digraph program {\n  rankdir=TB;\n  node [shape=box, fontname=monospace];\n";
+  auto out = std::back_inserter(text);
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    const bool view = node.op == Op::kSlice;
+    fmt::format_to(out, "  v{} [label=\"{}\\n{}\\n{}\"{}];\n", i, escaped(kernel_name(graph, node)),
+                   escaped(shape_text(node.shape)), escaped(weight_names(graph, node)),
+                   view ? ", style=dashed" : "");
+    for (const int32_t input : node.inputs) fmt::format_to(out, "  v{} -> v{};\n", input, i);
+  }
+  fmt::format_to(out, "  logits [shape=oval];\n  v{} -> logits;\n", graph.logits());
+  fmt::format_to(out, "  label=\"arena {} bytes, {} without reuse\";\n}}\n",
+                 program.plan.arena_bytes, program.plan.arena_bytes_without_reuse);
+  return text;
+}
+
+}  // namespace autoglm

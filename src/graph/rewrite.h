@@ -1,0 +1,83 @@
+// What every pass over a graph needs: who reads a value, and a new graph that grows while the old
+// one is walked. Nodes and weights that nothing in the new graph refers to are left behind.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "graph/graph.h"
+
+namespace autoglm {
+
+// For each value, the nodes that read it, in order; an output of the graph is read by node -1.
+inline std::vector<std::vector<int32_t>> readers(const Graph& graph) {
+  const std::span<const Node> nodes = graph.nodes();
+  std::vector<std::vector<int32_t>> result(nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (const int32_t input : nodes[i].inputs) {
+      result[static_cast<size_t>(input)].push_back(static_cast<int32_t>(i));
+    }
+  }
+  for (const int32_t output : {graph.logits(), graph.hidden()}) {
+    if (output >= 0) result[static_cast<size_t>(output)].push_back(-1);
+  }
+  return result;
+}
+
+class Rewrite {
+ public:
+  explicit Rewrite(const Graph& from)
+      : from_(&from),
+        values_(from.nodes().size(), -1),
+        weights_(from.weights().size(), WeightId::kNone) {
+    for (const Rope& rope : from.ropes()) to_.add_rope(rope);
+  }
+
+  // The new weight for an old one.
+  WeightId weight(WeightId old) {
+    if (old == WeightId::kNone) return old;
+    WeightId& id = weights_[static_cast<size_t>(old)];
+    if (id == WeightId::kNone) id = to_.add_weight(from_->weight(old));
+    return id;
+  }
+  WeightId add_weight(Weight weight) { return to_.add_weight(std::move(weight)); }
+
+  // The new value that stands for old value `old`.
+  int32_t value(int32_t old) const {
+    const int32_t index = values_[static_cast<size_t>(old)];
+    AGLM_CHECK(index >= 0, "value {} is read before it is rewritten", old);
+    return index;
+  }
+
+  // Appends `node`, whose inputs are new values and whose weights are new weights, in place of
+  // `old`.
+  void replace(int32_t old, Node node) {
+    values_[static_cast<size_t>(old)] = to_.append(std::move(node)).index;
+  }
+  // Appends without standing for anything.
+  int32_t append(Node node) { return to_.append(std::move(node)).index; }
+
+  // `node`, an old node, with inputs and weights of the new graph.
+  Node translated(Node node) {
+    for (int32_t& input : node.inputs) input = value(input);
+    node.weight = weight(node.weight);
+    node.bias = weight(node.bias);
+    return node;
+  }
+  void keep(int32_t old) { replace(old, translated(from_->node(old))); }
+
+  Graph finish() && {
+    to_.set_outputs({&to_, value(from_->logits())}, {&to_, value(from_->hidden())});
+    return std::move(to_);
+  }
+
+ private:
+  const Graph* from_;
+  Graph to_;
+  std::vector<int32_t> values_;
+  std::vector<WeightId> weights_;
+};
+
+}  // namespace autoglm
