@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Usage: check.sh BUILD_FOLDER SOURCE_FOLDER. Installs into a temporary prefix, builds examples/generate
+# against it with CMake and with pkg-config, and runs both on the installed default model.
+set -euo pipefail
+build=$1
+source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cmake --install "$build" --prefix "$work/prefix" > /dev/null
+libs=$(dirname "$(find "$work/prefix" -name autoglm.pc)")/..
+
+cmake -S "$source/examples/generate" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" > /dev/null
+cmake --build "$work/cmake" > /dev/null
+model=$work/prefix/share/autoglm/models/tiny-glm
+LD_LIBRARY_PATH=$libs "$work/cmake/generate" "$model" "Hello" > "$work/with-cmake.txt"
+
+export PKG_CONFIG_PATH=$libs/pkgconfig
+g++ -std=c++20 "$source/examples/generate/generate.cc" $(pkg-config --cflags --libs autoglm) -o "$work/generate"
+LD_LIBRARY_PATH=$libs "$work/generate" "$model" "Hello" > "$work/with-pkg-config.txt"
+cmp "$work/with-cmake.txt" "$work/with-pkg-config.txt"
+test -s "$work/with-cmake.txt"
+
+# The installed program finds its model without a flag, wherever it is started.
+(cd / && "$work/prefix/bin/autoglm" generate "Hello" --temperature 0 --max-tokens 8 | grep -q .)
