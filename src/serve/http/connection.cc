@@ -1,0 +1,262 @@
+// The coroutines of one connection. They share one thread, so between two co_await nothing changes.
+#include "serve/http/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <utility>
+
+#include "serve/http/exchange.h"
+
+namespace autoglm::serve {
+namespace asio = boost::asio;
+namespace {
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+// Pipelined requests that wait while one is answered.
+constexpr size_t kReadAheadBytes = 64 << 10;
+constexpr size_t kReadBytes = 16 << 10;
+// After our last byte the client gets this long to stop sending; closing earlier would reset the
+// connection and take the answer with it.
+constexpr auto kLinger = std::chrono::seconds(2);
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerState> server)
+    : socket_(std::move(socket)),
+      wake_timer_(socket_.get_executor(), Clock::time_point::max()),
+      reader_timer_(socket_.get_executor(), Clock::time_point::max()),
+      watch_timer_(socket_.get_executor(), Clock::time_point::max()),
+      server_(std::move(server)) {
+  server_->connections.insert(this);
+  server_->observer().connection_opened();
+}
+
+Connection::~Connection() {
+  account_body(0);
+  server_->connections.erase(this);
+  server_->observer().connection_closed();
+}
+
+void Connection::start() {
+  const auto executor = socket_.get_executor();
+  asio::co_spawn(
+      executor, [self = shared_from_this()] { return self->read(); }, asio::detached);
+  asio::co_spawn(
+      executor, [self = shared_from_this()] { return self->watch(); }, asio::detached);
+  asio::co_spawn(
+      executor, [self = shared_from_this()] { return self->serve(); }, asio::detached);
+}
+
+bool Connection::busy() const {
+  return exchange_ != nullptr || !input_.empty() || !output_.empty() || phase_ == Phase::kReading ||
+         phase_ == Phase::kWriting;
+}
+
+void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  watch_timer_.cancel();
+  reader_timer_.cancel();
+  client_gone();
+  wake();
+}
+
+void Connection::wake() { wake_timer_.cancel(); }
+
+void Connection::client_gone() {
+  if (exchange_ != nullptr) exchange_->abandon();
+}
+
+void Connection::account_body(size_t body_bytes) {
+  server_->buffered_bytes += static_cast<int64_t>(body_bytes) - static_cast<int64_t>(body_bytes_);
+  body_bytes_ = body_bytes;
+}
+
+void Connection::enter(Phase phase) {
+  phase_ = phase;
+  const ServerOptions& options = server_->options;
+  const Clock::time_point now = Clock::now();
+  switch (phase) {
+    case Phase::kIdle: deadline_ = now + std::chrono::milliseconds(options.idle_timeout_ms); break;
+    case Phase::kReading:
+      deadline_ = now + std::chrono::milliseconds(options.read_timeout_ms);
+      break;
+    case Phase::kAnswering: deadline_ = Clock::time_point::max(); break;
+    case Phase::kWriting:
+      deadline_ = now + std::chrono::milliseconds(options.write_timeout_ms);
+      break;
+    case Phase::kLingering: deadline_ = now + kLinger; break;
+  }
+  watch_timer_.cancel();
+}
+
+asio::awaitable<void> Connection::wait() { co_await wake_timer_.async_wait(kToken); }
+
+asio::awaitable<void> Connection::watch() {
+  while (!closed_) {
+    if (Clock::now() >= deadline_) {
+      // A request that is late is told so; a client that reads nothing, or says nothing, is not.
+      if (phase_ != Phase::kReading || timed_out_) {
+        close();
+        break;
+      }
+      timed_out_ = true;
+      deadline_ = Clock::time_point::max();
+      wake();
+    }
+    watch_timer_.expires_at(deadline_);
+    co_await watch_timer_.async_wait(kToken);
+  }
+}
+
+asio::awaitable<void> Connection::read() {
+  std::string chunk(kReadBytes, '\0');
+  const size_t full = 2 * server_->options.parser.max_header_bytes + kReadAheadBytes;
+  while (!closed_) {
+    if (input_.size() >= full) {
+      co_await reader_timer_.async_wait(kToken);
+      continue;
+    }
+    const auto [code, n_bytes] = co_await socket_.async_read_some(asio::buffer(chunk), kToken);
+    if (code) break;
+    server_->observer().bytes_received(n_bytes);
+    if (phase_ == Phase::kLingering) continue;
+    input_.append(chunk, 0, n_bytes);
+    fresh_ = true;
+    wake();
+  }
+  eof_ = true;
+  client_gone();
+  wake();
+}
+
+asio::awaitable<void> Connection::serve() {
+  for (;;) {
+    std::optional<Request> request = co_await next_request();
+    if (!request) break;
+    const bool more = co_await answer(std::move(*request));
+    if (!more) break;
+  }
+  if (!closed_ && !eof_) co_await linger();
+  close();
+}
+
+asio::awaitable<std::optional<Request>> Connection::next_request() {
+  RequestParser parser(server_->options.parser);
+  enter(Phase::kIdle);
+  timed_out_ = false;
+  fresh_ = !input_.empty();
+  bool continued = false;
+  for (;;) {
+    if (timed_out_) {
+      co_await refuse({408, "the request took too long to arrive"});
+      co_return std::nullopt;
+    }
+    if (fresh_) {
+      fresh_ = false;
+      if (phase_ == Phase::kIdle) enter(Phase::kReading);
+      RequestParser::Step step = parser.feed(input_);
+      input_.erase(0, step.consumed);
+      reader_timer_.cancel();
+      if (!step.failure && parser.header_done()) {
+        account_body(parser.body_bytes());
+        if (server_->buffered_bytes > server_->options.max_buffered_bytes) {
+          step.failure = ParseFailure{503, "too many large requests at once"};
+        }
+      }
+      if (step.failure) {
+        co_await refuse(std::move(*step.failure));
+        co_return std::nullopt;
+      }
+      if (parser.done()) break;
+      if (parser.header_done() && parser.expects_continue() && !continued && input_.empty()) {
+        continued = true;
+        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        const Clock::time_point deadline = deadline_;
+        if (!co_await flush()) co_return std::nullopt;
+        enter(Phase::kReading);
+        deadline_ = deadline;
+        continue;
+      }
+    }
+    if (eof_ || closed_) co_return std::nullopt;
+    if (!fresh_ && !timed_out_) co_await wait();
+  }
+  account_body(0);
+  co_return parser.take();
+}
+
+asio::awaitable<bool> Connection::answer(Request request) {
+  const Clock::time_point begin = Clock::now();
+  const std::string method = request.method;
+  const std::string path = request.path;
+  enter(Phase::kAnswering);
+  auto exchange =
+      std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(), request);
+  exchange_ = exchange;
+  server_->hooks.handle(std::move(request), exchange);
+  if (eof_) {
+    // The client may have sent its last request and closed its sending side: what was answered at
+    // once still reaches it, work of any length is not begun.
+    client_gone();
+  }
+  bool alive = true;
+  for (;;) {
+    if (!output_.empty()) {
+      alive = co_await flush();
+      if (!alive) break;
+    } else if (exchange->ended()) {
+      break;
+    } else if (eof_ || closed_) {
+      alive = false;
+      break;
+    } else {
+      co_await wait();
+    }
+  }
+  if (!alive) client_gone();
+  exchange_ = nullptr;
+  output_.clear();
+  const std::chrono::duration<double> took = Clock::now() - begin;
+  server_->observer().request_done(method, path, alive ? exchange->status() : 499, took.count());
+  co_return alive && !exchange->close_after() && !eof_;
+}
+
+asio::awaitable<bool> Connection::flush() {
+  while (!output_.empty() && !closed_) {
+    const std::string bytes = std::exchange(output_, std::string());
+    enter(Phase::kWriting);
+    const auto [code, n_bytes] = co_await asio::async_write(socket_, asio::buffer(bytes), kToken);
+    server_->observer().bytes_sent(n_bytes);
+    if (code) co_return false;
+    enter(Phase::kAnswering);
+  }
+  co_return !closed_;
+}
+
+asio::awaitable<void> Connection::refuse(ParseFailure failure) {
+  account_body(0);
+  Response response{.status = failure.status};
+  response.body = server_->hooks.refusal_body(failure.status, failure.message);
+  output_ = response_head(response, {.close = true}) + response.body;
+  server_->observer().request_done("", "", failure.status, 0);
+  timed_out_ = false;
+  co_await flush();
+}
+
+asio::awaitable<void> Connection::linger() {
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  input_.clear();
+  reader_timer_.cancel();
+  enter(Phase::kLingering);
+  while (!eof_ && !closed_) co_await wait();
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,86 @@
+// One client's connection: a reader that also notices when the client leaves, a writer that answers
+// one request after another, and a watchdog for slow clients. Internal to serve/http.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "serve/http/message.h"
+#include "serve/http/request_parser.h"
+#include "serve/http/server.h"
+
+namespace autoglm::serve {
+
+class Connection;
+
+// What the connections of one server share. Touched on the server's thread only, but for
+// `draining`.
+struct ServerState {
+  ServerOptions options;
+  ServerHooks hooks;
+  HttpObserver silent;  // stands in for a missing observer
+  std::unordered_set<Connection*> connections;
+  int64_t buffered_bytes = 0;  // bodies being received
+  bool draining = false;
+
+  HttpObserver& observer() { return hooks.observer != nullptr ? *hooks.observer : silent; }
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ServerState> server);
+  ~Connection();
+  void start();
+  // A request has begun to arrive or is being answered.
+  bool busy() const;
+  void close();
+
+ private:
+  friend class ConnectionExchange;
+  enum class Phase { kIdle, kReading, kAnswering, kWriting, kLingering };
+
+  boost::asio::awaitable<void> read();
+  boost::asio::awaitable<void> serve();
+  boost::asio::awaitable<void> watch();
+  boost::asio::awaitable<std::optional<Request>> next_request();
+  boost::asio::awaitable<bool> answer(Request request);
+  boost::asio::awaitable<bool> flush();
+  boost::asio::awaitable<void> refuse(ParseFailure failure);
+  boost::asio::awaitable<void> linger();
+  boost::asio::awaitable<void> wait();
+
+  void enter(Phase phase);
+  void wake();
+  void client_gone();
+  void account_body(size_t body_bytes);
+
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer wake_timer_;    // what serve() sleeps on
+  boost::asio::steady_timer reader_timer_;  // what read() sleeps on while its buffer is full
+  boost::asio::steady_timer watch_timer_;
+  std::shared_ptr<ServerState> server_;
+
+  Phase phase_ = Phase::kIdle;
+  Clock::time_point deadline_ = Clock::time_point::max();
+  std::string input_;   // received, not yet parsed
+  bool fresh_ = false;  // input_ has grown since the parser last saw it
+  bool eof_ = false;    // nothing more will come
+  bool timed_out_ = false;
+  bool closed_ = false;
+  size_t body_bytes_ = 0;  // this connection's part of server_->buffered_bytes
+
+  std::string output_;  // of the current answer, not yet given to the socket
+  std::shared_ptr<class ConnectionExchange> exchange_;
+};
+
+}  // namespace autoglm::serve

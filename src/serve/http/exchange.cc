@@ -1,0 +1,104 @@
+// Turns answers into bytes of the connection's output.
+#include "serve/http/exchange.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+
+namespace autoglm::serve {
+
+void ConnectionExchange::post(std::function<void()> task) {
+  boost::asio::post(executor_, std::move(task));
+}
+
+void ConnectionExchange::with_connection(std::function<void(Connection&)> task) {
+  boost::asio::dispatch(executor_, [self = shared_from_this(), task = std::move(task)] {
+    const std::shared_ptr<Connection> connection = self->connection_.lock();
+    if (connection == nullptr || self->gone_ || self->ended()) return;
+    task(*connection);
+    connection->wake();
+  });
+}
+
+bool ConnectionExchange::must_close(const Connection& connection) const {
+  return close_ || connection.server_->draining;
+}
+
+void ConnectionExchange::respond(Response response) {
+  with_connection([this, response = std::move(response)](Connection& connection) {
+    if (stage_ != Stage::kOpen) return;
+    status_ = response.status;
+    close_ = must_close(connection);
+    connection.output_ +=
+        response_head(response, {.close = close_, .version_minor = version_minor_});
+    if (!head_only_) connection.output_ += response.body;
+    end();
+  });
+}
+
+void ConnectionExchange::start_stream(Response head) {
+  with_connection([this, head = std::move(head)](Connection& connection) {
+    if (stage_ != Stage::kOpen) return;
+    status_ = head.status;
+    stage_ = Stage::kStreaming;
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the stream.
+    close_ = must_close(connection) || version_minor_ == 0;
+    connection.output_ +=
+        response_head(head, {.chunked = true, .close = close_, .version_minor = version_minor_});
+    append_piece(connection, head.body);
+  });
+}
+
+void ConnectionExchange::write(std::string piece) {
+  with_connection([this, piece = std::move(piece)](Connection& connection) {
+    if (stage_ == Stage::kStreaming) append_piece(connection, piece);
+  });
+}
+
+void ConnectionExchange::end_stream() {
+  with_connection([this](Connection& connection) {
+    if (stage_ != Stage::kStreaming) return;
+    if (version_minor_ > 0 && !head_only_) connection.output_ += "0\r\n\r\n";
+    end();
+  });
+}
+
+void ConnectionExchange::on_client_gone(std::function<void()> function) {
+  boost::asio::dispatch(executor_, [self = shared_from_this(), function = std::move(function)] {
+    if (self->ended()) return;
+    if (self->gone_) {
+      function();
+    } else {
+      self->on_gone_ = function;
+    }
+  });
+}
+
+void ConnectionExchange::append_piece(Connection& connection, const std::string& piece) {
+  if (piece.empty() || head_only_) return;  // an empty chunk would end the stream
+  if (version_minor_ > 0) {
+    connection.output_ += fmt::format("{:x}\r\n", piece.size());
+    connection.output_ += piece;
+    connection.output_ += "\r\n";
+  } else {
+    connection.output_ += piece;
+  }
+  if (connection.output_.size() >
+      static_cast<size_t>(connection.server_->options.max_unsent_bytes)) {
+    connection.close();
+  }
+}
+
+void ConnectionExchange::end() {
+  stage_ = Stage::kEnded;
+  on_gone_ = nullptr;
+}
+
+void ConnectionExchange::abandon() {
+  if (gone_ || ended()) return;
+  gone_ = true;
+  if (const auto function = std::exchange(on_gone_, nullptr)) function();
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,179 @@
+// The only file that includes Boost.Beast.
+#include "serve/http/request_parser.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <utility>
+
+namespace autoglm::serve {
+namespace http = boost::beast::http;
+
+struct RequestParser::State {
+  explicit State(ParserLimits given) : limits(given) {
+    parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
+    parser.body_limit(limits.max_body_bytes);
+    parser.eager(false);  // stop after the header, so that it is judged before the body is read
+  }
+  ParserLimits limits;
+  http::request_parser<http::string_body> parser;
+  bool header_judged = false;
+  bool wants_continue = false;
+};
+
+namespace {
+
+using Fields = http::request_parser<http::string_body>::value_type;
+
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+ParseFailure failure_of(const boost::beast::error_code& code, const ParserLimits& limits) {
+  if (code == http::error::header_limit) {
+    return {431, fmt::format("request header is larger than {} bytes", limits.max_header_bytes)};
+  }
+  if (code == http::error::body_limit) {
+    return {413, fmt::format("request body is larger than {} bytes", limits.max_body_bytes)};
+  }
+  if (code == http::error::bad_version) return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
+  return {400, fmt::format("malformed HTTP request: {}", code.message())};
+}
+
+// What RFC 9112 asks of a server and Beast leaves open. Most of it closes doors to request
+// smuggling: two readers of one connection must never disagree about where a request ends.
+std::optional<ParseFailure> judge_header(const Fields& request) {
+  const auto hosts = request.count(http::field::host);
+  if (hosts > 1) return ParseFailure{400, "more than one Host header"};
+  if (hosts == 0 && request.version() >= 11) return ParseFailure{400, "the Host header is missing"};
+  const auto codings = request.count(http::field::transfer_encoding);
+  if (codings > 0) {
+    if (request.version() < 11) return ParseFailure{400, "HTTP/1.0 has no Transfer-Encoding"};
+    if (request.count(http::field::content_length) > 0) {
+      return ParseFailure{400, "both Content-Length and Transfer-Encoding"};
+    }
+    const auto coding = request[http::field::transfer_encoding];
+    if (codings > 1 || !boost::beast::iequals(coding, "chunked")) {
+      return ParseFailure{501, "the only transfer coding understood is chunked"};
+    }
+  }
+  if (const auto coding = request[http::field::content_encoding];
+      !coding.empty() && !boost::beast::iequals(coding, "identity")) {
+    return ParseFailure{415, "compressed request bodies are not understood"};
+  }
+  const auto expect = request[http::field::expect];
+  if (!expect.empty() && !boost::beast::iequals(expect, "100-continue")) {
+    return ParseFailure{417, "the only expectation understood is 100-continue"};
+  }
+  for (const auto& field : request) {
+    // A folded line (obs-fold) or a control character in a value is somebody's attempt at a second
+    // header.
+    for (const char c : field.value()) {
+      if (static_cast<unsigned char>(c) < 0x20 && c != '\t') {
+        return ParseFailure{400, "control character in a header value"};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+RequestParser::RequestParser(ParserLimits limits) : state_(std::make_unique<State>(limits)) {}
+RequestParser::~RequestParser() = default;
+
+RequestParser::Step RequestParser::feed(std::string_view bytes) {
+  Step step;
+  auto& parser = state_->parser;
+  // RFC 9112, 2.2: empty lines before a request line are skipped.
+  while (!parser.got_some() && bytes.substr(step.consumed).starts_with("\r\n")) step.consumed += 2;
+  if (!parser.got_some() && bytes.substr(step.consumed) == "\r") return step;
+  while (!parser.is_done() && step.consumed < bytes.size()) {
+    boost::beast::error_code code;
+    const size_t used = parser.put(
+        boost::asio::const_buffer(bytes.data() + step.consumed, bytes.size() - step.consumed),
+        code);
+    step.consumed += used;
+    if (code == http::error::need_more) {
+      // Chunk headers and trailers have no limit of their own in Beast.
+      if (bytes.size() - step.consumed > 2 * state_->limits.max_header_bytes) {
+        step.failure = ParseFailure{431, "chunk header or trailer is too large"};
+      }
+      break;
+    }
+    if (code) {
+      step.failure = failure_of(code, state_->limits);
+      break;
+    }
+    if (parser.is_header_done() && !state_->header_judged) {
+      state_->header_judged = true;
+      step.failure = judge_header(parser.get());
+      if (step.failure) break;
+      state_->wants_continue = !parser.get()[http::field::expect].empty() &&
+                               parser.get().version() >= 11 && !parser.is_done();
+    }
+  }
+  return step;
+}
+
+bool RequestParser::header_done() const { return state_->parser.is_header_done(); }
+bool RequestParser::done() const { return state_->parser.is_done(); }
+bool RequestParser::expects_continue() const { return state_->wants_continue; }
+size_t RequestParser::body_bytes() const { return state_->parser.get().body().size(); }
+
+Request RequestParser::take() {
+  const bool keep_alive = state_->parser.keep_alive();
+  Fields message = state_->parser.release();
+  Request request;
+  request.method = view(message.method_string());
+  request.target = view(message.target());
+  request.version_minor = message.version() >= 11 ? 1 : 0;
+  request.keep_alive = keep_alive;
+  for (const auto& field : message) {
+    request.headers.push_back(
+        {std::string(view(field.name_string())), std::string(view(field.value()))});
+  }
+  request.body = std::move(message.body());
+  const std::string_view target = request.target;
+  const size_t question = target.find('?');
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+  // An empty path is no route's, and so ends as 404.
+  request.path = target_path(target.substr(0, question)).value_or("");
+  return request;
+}
+
+std::optional<std::string> target_path(std::string_view target) {
+  target = target.substr(0, target.find_first_of("?#"));
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (target.starts_with(scheme)) {
+      const size_t slash = target.find('/', scheme.size());
+      target = slash == std::string_view::npos ? "/" : target.substr(slash);
+      break;
+    }
+  }
+  if (target == "*") return "*";
+  if (!target.starts_with('/')) return std::nullopt;
+  std::string path;
+  for (size_t i = 0; i < target.size(); ++i) {
+    if (target[i] != '%') {
+      path += target[i];
+      continue;
+    }
+    if (i + 2 >= target.size()) return std::nullopt;
+    const int high = hex_digit(target[i + 1]);
+    const int low = hex_digit(target[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    path += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return path;
+}
+
+}  // namespace autoglm::serve
