@@ -1,0 +1,124 @@
+"""Every command on real models: what it prints, that scripts can read it, that the answers are right."""
+import json
+import pathlib
+import time
+import unittest
+
+from harness import NEEDS_STORIES, ROOT, TINY, autoglm, main, shared_data
+
+
+class Generate(unittest.TestCase):
+    @NEEDS_STORIES
+    def test_stories260k_continues_the_empty_prompt_as_expected(self):
+        folder = pathlib.Path(shared_data("weights/stories260K"))
+        expected = json.loads((folder / "expected_greedy.json").read_text())["greedy_ids"]
+        out = autoglm("generate", "--model", folder / "hf", "--temperature", 0, "-n", 64, "--json")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertEqual(json.loads(out.stdout)["ids"], expected)
+        # The same by ids: the empty prompt is the beginning-of-sequence token.
+        out = autoglm("generate", "--ids", "1", "--model", folder / "hf", "--temperature", 0, "-n", 64)
+        self.assertEqual([int(i) for i in out.stdout.split()], expected)
+
+    def test_tiny_glm_answers_as_transformers_does(self):
+        cases = json.loads((ROOT / "tests/data/tiny_glm_answers.json").read_text())
+        for case in cases["cases"]:
+            prompt = " ".join(map(str, case["prompt_ids"]))
+            out = autoglm("generate", "--ids", prompt, "--temperature", 0, "-n", len(case["answer_ids"]),
+                          "--repetition-penalty", 1)
+            self.assertEqual(out.returncode, 0, out.stderr)
+            self.assertEqual([int(i) for i in out.stdout.split()], case["answer_ids"], case)
+
+    def test_a_seed_makes_sampling_repeatable(self):
+        arguments = ("generate", "Hello", "--temperature", 1.5, "-n", 24, "--seed")
+        first, again = autoglm(*arguments, 7), autoglm(*arguments, 7)
+        self.assertEqual(first.stdout, again.stdout)
+        others = {autoglm(*arguments, seed).stdout for seed in (8, 9, 10)}
+        self.assertTrue(others - {first.stdout})
+
+    def test_text_comes_from_standard_input_too(self):
+        by_argument = autoglm("generate", "Hello", "--temperature", 0, "-n", 16)
+        by_input = autoglm("generate", "--temperature", 0, "-n", 16, stdin="Hello")
+        self.assertEqual(by_argument.stdout, by_input.stdout)
+        self.assertTrue(by_argument.stdout.strip())
+
+    def test_the_first_token_comes_soon_after_the_start(self):
+        # Not a benchmark: it shows the figure, and fails only when starting has become another kind of thing.
+        start = time.monotonic()
+        out = autoglm("generate", "Hello", "--temperature", 0, "-n", 1)
+        seconds = time.monotonic() - start
+        print(f"first token of the embedded model after {seconds:.3f} s")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertLess(seconds, 30)
+
+
+class Chat(unittest.TestCase):
+    def test_lines_in_answers_out(self):
+        out = autoglm("chat", "--temperature", 0, stdin="Hello\n/clear\nHello\n/exit\nnever reached\n")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        answers = out.stdout.strip().split("\n")
+        self.assertEqual(answers[0], answers[-1])  # after /clear the same question has the same answer
+
+
+class Info(unittest.TestCase):
+    def test_says_what_a_checkpoint_is(self):
+        out = autoglm("info", TINY)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertIn("Glm4ForCausalLM", out.stdout)
+        as_json = json.loads(autoglm("info", TINY, "--json").stdout)
+        self.assertEqual(as_json["architecture"], "Glm4ForCausalLM")
+        self.assertGreater(as_json["parameters"], 1_000_000)
+
+
+class Graph(unittest.TestCase):
+    def test_prints_the_program_and_its_drawing(self):
+        out = autoglm("graph", TINY)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        for word in ("attention", "rms_norm", "arena"):
+            self.assertIn(word, out.stdout)
+        self.assertTrue(autoglm("graph", TINY, "--dot").stdout.startswith("digraph"))
+
+
+class Tokenize(unittest.TestCase):
+    def test_text_to_ids_and_back(self):
+        text = "Hello, 世界! <|user|> 🙂 end"
+        ids = json.loads(autoglm("tokenize", TINY, "--json", stdin=text).stdout)["ids"]
+        back = autoglm("tokenize", TINY, "--decode", stdin=json.dumps(ids))
+        self.assertEqual(back.stdout, text + "\n")
+
+    @unittest.skipUnless(shared_data("tokenizers/ggml-vocab"), "conformance data not found")
+    def test_a_gguf_that_holds_only_a_tokenizer_will_do(self):
+        vocab = shared_data("tokenizers/ggml-vocab/ggml-vocab-gpt-2.gguf")
+        out = autoglm("tokenize", vocab, "--json", stdin="Hello world")
+        self.assertEqual(json.loads(out.stdout)["ids"], [15496, 995], out.stderr)
+
+
+class Template(unittest.TestCase):
+    def test_a_conversation_becomes_a_prompt(self):
+        context = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
+        out = autoglm("template", TINY, stdin=json.dumps(context))
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertIn("<|user|>\nHi<|assistant|>", out.stdout)
+
+
+class Bench(unittest.TestCase):
+    def test_measures_and_writes_json(self):
+        out = autoglm("bench", "--json", "--prompt-tokens", 16, "--generate-tokens", 4, "--batch", "1,2",
+                      "--repetitions", 2)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        tests = json.loads(out.stdout)["tests"]
+        self.assertEqual([t["test"] for t in tests], ["prefill 16", "decode 4 x 1", "decode 4 x 2"])
+        self.assertTrue(all(t["tokens_per_second"]["median"] > 0 for t in tests))
+
+
+class Help(unittest.TestCase):
+    def test_every_command_explains_itself(self):
+        top = autoglm("--help")
+        self.assertEqual(top.returncode, 0)
+        for command in ("serve", "chat", "generate", "info", "graph", "tokenize", "template", "bench",
+                        "synthetic"):
+            self.assertIn(command, top.stdout)
+            self.assertEqual(autoglm(command, "--help").returncode, 0)
+
+
+if __name__ == "__main__":
+    main()

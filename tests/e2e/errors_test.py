@@ -1,0 +1,123 @@
+"""What a user reads who holds it wrong: one line that names the thing, and a status that scripts can test."""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import tempfile
+import unittest
+
+from harness import TINY, Server, autoglm, environment, main
+
+
+class Errors(unittest.TestCase):
+    def fails(self, process, *words, status=1):
+        self.assertEqual(process.returncode, status, process.stdout + process.stderr)
+        lines = [line for line in process.stderr.strip().split("\n") if line.startswith("autoglm: ")]
+        text = process.stderr if status == 2 else lines[-1]
+        for word in words:
+            self.assertIn(str(word), text)
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def broken(self, name, change):
+        """A copy of tiny-glm with one file changed."""
+        model = self.folder / "model"
+        shutil.copytree(TINY, model)
+        path = model / name
+        path.write_bytes(change(path.read_bytes()))
+        return model
+
+    def test_unknown_command_and_flag(self):
+        self.fails(autoglm("sreve"), status=2)
+        self.fails(autoglm("serve", "--prot", 80), "--prot", status=2)
+        self.fails(autoglm("generate", "x", "--temperature", "warm"), "warm", status=2)
+
+    def test_no_such_model(self):
+        self.fails(autoglm("generate", "x", "--model", "/nowhere/model"), "/nowhere/model")
+
+    def test_a_hub_id_that_no_cache_holds_lists_the_places_searched(self):
+        env = environment(HF_HOME=str(self.folder))
+        self.fails(autoglm("generate", "x", "--model", "org/name", env=env), "org/name", self.folder)
+
+    def test_an_unknown_architecture_lists_the_known_ones(self):
+        model = self.broken("config.json", lambda b: b.replace(b"Glm4ForCausalLM", b"FooForCausalLM"))
+        self.fails(autoglm("generate", "x", "--model", model), "FooForCausalLM", "Glm4ForCausalLM",
+                   "LlamaForCausalLM")
+
+    def test_broken_files_are_named(self):
+        for name, change in (("config.json", lambda b: b[:50]),
+                             ("tokenizer.json", lambda b: b[:1000]),
+                             ("model.safetensors", lambda b: b[:1000]),
+                             ("model.safetensors", lambda b: b[:-100]),
+                             ("model.safetensors", lambda b: b"\xff" * 8 + b[8:])):
+            with self.subTest(name=name):
+                self.fails(autoglm("generate", "x", "--model", self.broken(name, change)), name)
+                shutil.rmtree(self.folder / "model")
+
+    def test_a_configuration_that_lies_names_the_tensor_and_both_shapes(self):
+        def wider(data):
+            config = json.loads(data)
+            config["intermediate_size"] += 32
+            return json.dumps(config).encode()
+        self.fails(autoglm("generate", "x", "--model", self.broken("config.json", wider)), "mlp")
+
+    def test_wrong_settings(self):
+        config = self.folder / "config.yaml"
+        config.write_text("quantise: int8\n")
+        self.fails(autoglm("serve", "--config", config), "quantise", "quantize")
+        self.fails(autoglm("serve", env=environment(AUTOGLM_PROT="80")), "prot", "port")
+        self.fails(autoglm("serve", "--config", self.folder / "none.yaml"), "none.yaml")
+        self.fails(autoglm("serve", "--quantize", "int3"), "int3", "int4")
+        self.fails(autoglm("serve", env=environment(AUTOGLM_ISA="avx1024")), "avx1024")
+
+    def test_a_port_in_use_is_named(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            self.fails(autoglm("serve", "--port", port), port)
+
+    def test_too_little_memory_is_said_with_what_would_fit(self):
+        self.fails(autoglm("generate", "x", "--kv-cache-memory", "1KiB"), "kv")
+        self.fails(autoglm("generate", "x", "--kv-cache-memory", "100TiB"), "memory")
+
+    @unittest.skipIf(os.getuid() == 0, "root may read everything")
+    def test_a_file_without_permission_is_named(self):
+        model = self.broken("config.json", lambda b: b)
+        (model / "config.json").chmod(0)
+        self.fails(autoglm("generate", "x", "--model", model), "config.json", "ermission")
+
+    def test_a_full_disk_is_said(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full here")
+        self.fails(autoglm("synthetic", "/dev/full/model.gguf"), "/dev/full")
+
+    def test_prompts_that_cannot_be(self):
+        self.fails(autoglm("generate", "--ids", "99999999"), "99999999")
+        self.fails(autoglm("generate", "--ids", "one"), "one")
+        self.fails(autoglm("generate", "x", "--top-p", 3), "top_p")
+
+
+class ServerErrors(unittest.TestCase):
+    def test_wrong_requests_get_openai_errors(self):
+        with Server() as server:
+            for path, body, status, word in (
+                    ("/v1/chat/completions", "{", 400, "JSON"),
+                    ("/v1/chat/completions", {"messages": "x"}, 400, "messages"),
+                    ("/v1/chat/completions", {"messages": [], "model": "tiny-glm"}, 400, "messages"),
+                    ("/v1/completions", {"prompt": "x", "temperature": "hot"}, 400, "temperature"),
+                    ("/v1/completions", {"prompt": "x", "model": "gpt-4"}, 404, "gpt-4"),
+                    ("/v1/completions", {"prompt": "x", "max_tokens": 10**9}, 400, "max_tokens"),
+                    ("/nowhere", {}, 404, "/nowhere")):
+                with self.subTest(path=path, body=body):
+                    code, answer = server.post(path, body)
+                    self.assertEqual(code, status, answer)
+                    self.assertIn(word, answer["error"]["message"] + str(answer["error"]["param"]))
+            self.assertEqual(server.request("GET", "/v1/completions")[0], 405)
+        self.assertEqual(server.status, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The server over real sockets on real models: the same answers as the command line, streamed and whole."""
+import json
+import pathlib
+import threading
+import unittest
+
+from harness import NEEDS_STORIES, TINY, Server, autoglm, main, shared_data
+
+
+class Stories(unittest.TestCase):
+    @NEEDS_STORIES
+    def test_continues_the_empty_prompt_as_expected(self):
+        folder = pathlib.Path(shared_data("weights/stories260K"))
+        expected = json.loads((folder / "expected_greedy.json").read_text())["greedy_ids"]
+        body = {"prompt": "", "max_tokens": 64, "temperature": 0, "return_token_ids": True}
+        with Server("--model", folder / "hf") as server:
+            status, answer = server.post("/v1/completions", body)
+            self.assertEqual(status, 200, answer)
+            self.assertEqual(answer["choices"][0]["token_ids"], expected)
+            streamed = server.stream("/v1/completions", {**body, "stream": True})
+            ids = [i for event in streamed for c in event["choices"] for i in c.get("token_ids") or []]
+            self.assertEqual(ids, expected)
+            text = "".join(c["text"] for event in streamed for c in event["choices"])
+            self.assertEqual(text, answer["choices"][0]["text"])
+
+
+class TinyGlm(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.enterClassContext(Server("--max-batch-size", "8"))
+
+    def chat(self, **fields):
+        body = {"messages": [{"role": "user", "content": "What is Open-AutoGLM?"}], "temperature": 0,
+                "max_tokens": 40, **fields}
+        return self.server.post("/v1/chat/completions", body)
+
+    def test_chat_streams_what_it_answers_whole(self):
+        status, whole = self.chat()
+        self.assertEqual(status, 200, whole)
+        text = whole["choices"][0]["message"]["content"]
+        self.assertTrue(text.strip())
+        events = self.server.stream("/v1/chat/completions", {
+            "messages": [{"role": "user", "content": "What is Open-AutoGLM?"}], "temperature": 0,
+            "max_tokens": 40, "stream": True, "stream_options": {"include_usage": True}})
+        self.assertEqual(events[0]["choices"][0]["delta"]["role"], "assistant")
+        streamed = "".join(c["delta"].get("content") or "" for e in events for c in e["choices"])
+        self.assertEqual(streamed, text)
+        self.assertEqual(events[-1]["choices"], [])
+        self.assertEqual(events[-1]["usage"], whole["usage"])
+
+    def test_the_command_line_gives_the_same_answer(self):
+        _, whole = self.chat()
+        out = autoglm("generate", "What is Open-AutoGLM?", "--temperature", 0, "-n", 40)
+        self.assertEqual(out.stdout, whole["choices"][0]["message"]["content"] + "\n")
+
+    def test_infer_answers_too(self):
+        status, answer = self.server.post("/infer", {"text": "Hello", "max_tokens": 8, "temperature": 0})
+        self.assertEqual(status, 200, answer)
+
+    def test_many_at_once_get_what_each_gets_alone(self):
+        alone = self.chat(seed=1, temperature=0.8)[1]["choices"][0]["message"]["content"]
+        answers = [None] * 12
+
+        def ask(i):
+            answers[i] = self.chat(seed=1, temperature=0.8)[1]["choices"][0]["message"]["content"]
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(answers))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(answers), {alone})
+
+    def test_tokenize_and_detokenize_are_inverse(self):
+        _, tokens = self.server.post("/tokenize", {"prompt": "Hello, 世界", "add_special_tokens": False})
+        _, text = self.server.post("/detokenize", {"tokens": tokens["tokens"]})
+        self.assertEqual(text["prompt"], "Hello, 世界")
+
+    def test_health_models_metrics_and_the_page(self):
+        self.assertEqual(self.server.request("GET", "/health")[0], 200)
+        self.assertEqual(self.server.request("GET", "/ready")[0], 200)
+        self.assertEqual(self.server.request("GET", "/v1/models")[2]["data"][0]["id"], "tiny-glm")
+        self.chat()
+        metrics = self.server.request("GET", "/metrics")[2]
+        for name in ("vllm:generation_tokens_total", "vllm:time_to_first_token_seconds_bucket",
+                     "vllm:num_requests_running", "vllm:e2e_request_latency_seconds_count"):
+            self.assertIn(name, metrics)
+        status, headers, page = self.server.request("GET", "/")
+        self.assertEqual(status, 200)
+        self.assertIn("<html", page)
+        self.assertIn("Content-Security-Policy", headers)
+
+    def test_embeddings_have_length_one(self):
+        status, answer = self.server.post("/v1/embeddings", {"input": "Hello", "model": "tiny-glm"})
+        self.assertEqual(status, 200, answer)
+        vector = answer["data"][0]["embedding"]
+        self.assertAlmostEqual(sum(x * x for x in vector), 1, places=3)
+
+
+class Stop(unittest.TestCase):
+    def test_sigterm_lets_running_answers_end(self):
+        results = []
+
+        def ask(server):
+            body = {"prompt": "Hello", "max_tokens": 200, "temperature": 0, "ignore_eos": True}
+            results.append(server.post("/v1/completions", body))
+
+        with Server() as server:
+            thread = threading.Thread(target=ask, args=(server,))
+            thread.start()
+            while True:  # until the answer runs
+                if "vllm:num_requests_running{" in (text := server.request("GET", "/metrics")[2]):
+                    line = next(x for x in text.split("\n") if x.startswith("vllm:num_requests_running{"))
+                    if float(line.split()[-1]) > 0 or not thread.is_alive():
+                        break
+        thread.join()
+        self.assertEqual(server.status, 0)
+        status, answer = results[0]
+        self.assertEqual(status, 200, answer)
+        self.assertEqual(answer["usage"]["completion_tokens"], 200)
+
+
+if __name__ == "__main__":
+    main()
