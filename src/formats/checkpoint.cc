@@ -1,0 +1,58 @@
+// What the two kinds of checkpoint share: opening by path, finding a tensor, decoding a row.
+#include "formats/checkpoint.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "base/check.h"
+#include "formats/hugging_face.h"
+#include "quant/blocks.h"
+
+namespace autoglm {
+
+namespace fs = std::filesystem;
+
+int64_t StoredTensor::columns() const {
+  int64_t product = 1;
+  for (size_t i = 1; i < shape.size(); ++i) product *= shape[i];
+  return product;
+}
+
+std::span<const std::byte> StoredTensor::row(int64_t i) const {
+  AGLM_DCHECK(i >= 0 && i < rows(), "row {} of {}", i, rows());
+  const size_t row_bytes = bytes.size() / static_cast<size_t>(rows());
+  const auto stored =
+      static_cast<size_t>(row_order.empty() ? i : row_order[static_cast<size_t>(i)]);
+  return bytes.subspan(stored * row_bytes, row_bytes);
+}
+
+const StoredTensor* Checkpoint::find(std::string_view name) const {
+  const auto position = index_.find(name);
+  return position == index_.end() ? nullptr : &tensors()[position->second];
+}
+
+Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(const std::string& path) {
+  std::error_code failure;
+  const fs::file_status status = fs::status(path, failure);
+  if (!fs::exists(status)) {
+    return Error{ErrorCode::kNotFound, "checkpoint does not exist", path,
+                 "a Hugging Face directory or a .gguf file",
+                 failure ? failure.message() : "nothing"};
+  }
+  if (fs::is_directory(status)) return open_hugging_face(path);
+  return Error{ErrorCode::kUnsupported, "not a checkpoint", path,
+               "a Hugging Face directory or a .gguf file", "another kind of file"};
+}
+
+void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
+  AGLM_CHECK(static_cast<int64_t>(out.size()) == tensor.columns(), "room for {}, row of {}: {}",
+             out.size(), tensor.columns(), tensor.where);
+  AGLM_CHECK(i >= 0 && i < tensor.rows(), "row {} of {}: {}", i, tensor.rows(), tensor.where);
+  decode_elements(tensor.dtype, tensor.row(i), out);
+}
+
+}  // namespace autoglm

@@ -1,0 +1,186 @@
+#include "formats/hugging_face.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "base/files.h"
+#include "formats/safetensors.h"
+
+namespace autoglm {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxConfigBytes = size_t{16} << 20;
+constexpr size_t kMaxIndexBytes = size_t{256} << 20;
+constexpr size_t kMaxTokenizerConfigBytes = size_t{64} << 20;  // holds every added token
+constexpr size_t kMaxShards = 10'000;
+
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+class HuggingFaceCheckpoint final : public Checkpoint {
+ public:
+  explicit HuggingFaceCheckpoint(std::string directory) : directory_(std::move(directory)) {}
+
+  Kind kind() const override { return Kind::kHuggingFace; }
+  const std::string& path() const override { return directory_; }
+  const json::object& config() const override { return config_; }
+  const json::object& generation_config() const override { return generation_config_; }
+  std::optional<std::string> chat_template() const override { return chat_template_; }
+  const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+
+  Result<void> load() {
+    config_ = AGLM_TRY(read_object("config.json"));
+    if (is_file(in("generation_config.json"))) {
+      generation_config_ = AGLM_TRY(read_object("generation_config.json"));
+    }
+    AGLM_TRY(read_chat_template());
+    if (is_file(in("model.safetensors"))) return add_file("model.safetensors", nullptr);
+    if (is_file(in("model.safetensors.index.json"))) return add_shards();
+    return no_weights();
+  }
+
+ private:
+  using WeightMap = std::map<std::string, std::string>;
+
+  std::string in(std::string_view name) const { return fmt::format("{}/{}", directory_, name); }
+
+  Result<json::object> read_object(std::string_view name) const {
+    json::value document =
+        AGLM_TRY(json::parse_file(in(name), {.max_bytes = kMaxConfigBytes, .max_depth = 64}));
+    AGLM_TRY(json::fields_of(document, in(name)));
+    return std::move(document.get_object());
+  }
+
+  // transformers' order: the file of its own, then tokenizer_config.json, where it is a string or a
+  // list of {name, template}, of which "default" counts.
+  Result<void> read_chat_template() {
+    if (is_file(in("chat_template.jinja"))) {
+      chat_template_ = AGLM_TRY(read_file(in("chat_template.jinja"), kMaxConfigBytes));
+      return {};
+    }
+    if (!is_file(in("tokenizer_config.json"))) return {};
+    const std::string name = in("tokenizer_config.json");
+    const json::value document =
+        AGLM_TRY(json::parse_file(name, {.max_bytes = kMaxTokenizerConfigBytes, .max_depth = 64}));
+    const json::Fields fields = AGLM_TRY(json::fields_of(document, name));
+    const json::value* source = fields.find("chat_template");
+    if (source == nullptr) return {};
+    if (!source->is_array()) {
+      chat_template_ = AGLM_TRY(fields.string("chat_template"));
+      return {};
+    }
+    for (const json::value& item : source->get_array()) {
+      const json::Fields named = AGLM_TRY(json::fields_of(item, name + ": chat_template"));
+      if (AGLM_TRY(named.string("name")) == "default") {
+        chat_template_ = AGLM_TRY(named.string("template"));
+      }
+    }
+    return {};
+  }
+
+  Result<void> add_shards() {
+    const std::string name = in("model.safetensors.index.json");
+    const json::value index = AGLM_TRY(json::parse_file(name, {.max_bytes = kMaxIndexBytes}));
+    const WeightMap weight_map = AGLM_TRY(parse_shard_index(index, name));
+    std::set<std::string> files;
+    for (const auto& [tensor, file] : weight_map) files.insert(file);
+    for (const std::string& file : files) {
+      if (!is_file(in(file))) {
+        return Error{ErrorCode::kNotFound, "index names a file that does not exist", name, in(file),
+                     "no such file"};
+      }
+      AGLM_TRY(add_file(file, &weight_map));
+    }
+    for (const auto& [tensor, file] : weight_map) {
+      if (!index_.contains(tensor)) {
+        return Error{ErrorCode::kCorrupt, "index names a tensor that its file lacks", name,
+                     fmt::format("{} in {}", tensor.substr(0, 200), file), "no such tensor"};
+      }
+    }
+    return {};
+  }
+
+  // With an index, a tensor that it places in another file is left out; one that it does not name
+  // is taken, as transformers does.
+  Result<void> add_file(const std::string& file, const WeightMap* weight_map) {
+    files_.push_back(AGLM_TRY(MappedFile::open(in(file))));
+    std::vector<StoredTensor> found = AGLM_TRY(parse_safetensors(files_.back().bytes(), in(file)));
+    for (StoredTensor& tensor : found) {
+      if (weight_map != nullptr) {
+        const auto place = weight_map->find(tensor.name);
+        if (place != weight_map->end() && place->second != file) continue;
+      }
+      if (!index_.emplace(tensor.name, tensors_.size()).second) {
+        return Error{ErrorCode::kCorrupt, "two files hold the tensor", tensor.where, "one",
+                     tensors_[index_.find(tensor.name)->second].where};
+      }
+      tensors_.push_back(std::move(tensor));
+    }
+    return {};
+  }
+
+  Result<void> no_weights() const {
+    Error error{ErrorCode::kNotFound, "directory holds no weights", directory_,
+                "model.safetensors or model.safetensors.index.json", "neither"};
+    for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+      if (!is_file(in(other))) continue;
+      error.code = ErrorCode::kUnsupported;
+      error.found =
+          fmt::format("{}, a pickle, which can run code: convert it to safetensors", other);
+    }
+    return error;
+  }
+
+  std::string directory_;
+  json::object config_;
+  json::object generation_config_;
+  std::optional<std::string> chat_template_;
+  std::vector<MappedFile> files_;
+  std::vector<StoredTensor> tensors_;
+};
+
+bool is_plain_file_name(std::string_view name) {
+  return !name.starts_with('.') && name.ends_with(".safetensors") && name.size() <= 255 &&
+         name.find('/') == std::string_view::npos && name.find('\\') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<std::map<std::string, std::string>> parse_shard_index(const json::value& index,
+                                                             std::string_view where) {
+  const json::Fields fields = AGLM_TRY(json::fields_of(index, where));
+  const json::Fields weight_map = AGLM_TRY(fields.child("weight_map"));
+  std::map<std::string, std::string> files_by_tensor;
+  std::set<std::string> files;
+  for (const auto& entry : weight_map.raw()) {
+    const json::value& stored = entry.value();
+    const std::string file(stored.is_string() ? std::string_view(stored.get_string()) : "");
+    if (!is_plain_file_name(file)) {
+      return weight_map.wrong(entry.key(), "the name of a .safetensors file beside the index");
+    }
+    files.insert(file);
+    if (files.size() > kMaxShards) {
+      return Error{ErrorCode::kResourceExhausted, "index names too many files", weight_map.where(),
+                   fmt::format("at most {}", kMaxShards), "more"};
+    }
+    files_by_tensor.emplace(entry.key(), file);
+  }
+  if (files.empty()) return fields.wrong("weight_map", "at least one tensor");
+  return files_by_tensor;
+}
+
+Result<std::shared_ptr<const Checkpoint>> open_hugging_face(const std::string& directory) {
+  auto checkpoint = std::make_shared<HuggingFaceCheckpoint>(directory);
+  AGLM_TRY(checkpoint->load());
+  return std::shared_ptr<const Checkpoint>(std::move(checkpoint));
+}
+
+}  // namespace autoglm
