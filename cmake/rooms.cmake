@@ -17,6 +17,10 @@ target_link_libraries(autoglm_options INTERFACE fmt::fmt Threads::Threads)
 set(AUTOGLM_FLAGS_avx2 "-mavx2;-mfma;-mf16c;-mbmi;-mbmi2")
 set(AUTOGLM_FLAGS_avx512
   "${AUTOGLM_FLAGS_avx2};-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mprefer-vector-width=512")
+# g++ 12 sees its own AVX-512 header use what it leaves undefined on purpose (GCC bug 105593).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND AUTOGLM_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 set(AUTOGLM_FLAGS_amx "${AUTOGLM_FLAGS_avx512};-mamx-tile;-mamx-int8;-mamx-bf16")
 
 # Gives the files of an instruction set its flags.

@@ -24,7 +24,7 @@ struct RmsNormArgs {
   const float* residual =
       nullptr;  // [rows, groups * n] added to the result, or null; may be y itself
   int64_t residual_stride = 0;
-  float* y = nullptr;  // [rows, groups * n], may be x itself; null when only `quantized` is wanted
+  float* y = nullptr;  // [rows, groups * n], may be x itself
   int64_t y_stride = 0;
   const QuantizedRows* quantized = nullptr;  // of the result, or null; needs groups == 1
 };

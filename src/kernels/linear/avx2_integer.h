@@ -1,0 +1,179 @@
+// AVX2 micro-kernels for int8 and int4 weights: exact sums in int32, lanes are output channels.
+#pragma once
+
+#ifdef __AVX2__
+#include <cstring>
+
+#include "kernels/linear/layout.h"
+#include "kernels/linear/panel_kernels.h"
+#include "kernels/simd/avx2.h"
+
+namespace autoglm::avx2 {
+namespace {
+
+inline __m256i load_256(const void* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline __m128i load_128(const void* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+template <class T>
+T load_as(const void* p) {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+// int8 by int16 pairs. A load of 16 weights is 4 channels by 4 columns; widened to int16, one
+// vpmaddwd with 4 activations leaves two sums a channel, joined at the end. |w| and |x| are at most
+// 127: no pair overflows.
+template <int R>
+void int8_tile(const int8_t* w, const int16_t* x, int64_t x_stride, int64_t n_quads, int32_t* out,
+               int64_t out_stride) {
+  __m256i sum[R][4];
+  for (int r = 0; r < R; ++r) {
+    for (int j = 0; j < 4; ++j) sum[r][j] = _mm256_setzero_si256();
+  }
+  for (int64_t q = 0; q < n_quads; ++q) {
+    __m256i value[R];
+    for (int r = 0; r < R; ++r) {
+      value[r] = _mm256_set1_epi64x(load_as<int64_t>(x + r * x_stride + q * 4));
+    }
+    for (int j = 0; j < 4; ++j) {
+      const __m256i weight = _mm256_cvtepi8_epi16(load_128(w + q * 64 + j * 16));
+      for (int r = 0; r < R; ++r) {
+        sum[r][j] = _mm256_add_epi32(sum[r][j], _mm256_madd_epi16(weight, value[r]));
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int j = 0; j < 2; ++j) {
+      // Adding neighbours leaves the channels as 0 1 4 5 2 3 6 7.
+      const __m256i joined =
+          _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum[r][2 * j], sum[r][2 * j + 1]), 0xd8);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride + j * 8), joined);
+    }
+  }
+}
+
+struct Int8Micro {
+  using Sum = int32_t;
+  static constexpr int64_t kRows = 3;  // 3 x 4 sums, 3 activations and a weight: 16 registers
+  static constexpr int64_t kPanels = 2;
+  const LinearTask& task;
+  const LinearPart& part;
+  int64_t padded_k;
+  const int16_t* wide;  // the part's rows in int16
+
+  Int8Micro(const LinearTask& t, const LinearPart& p, std::byte* scratch)
+      : task(t), part(p), padded_k(t.quantized.padded_k()) {
+    auto* out = reinterpret_cast<int16_t*>(scratch);
+    const int8_t* in = task.quantized.values + part.row_begin * padded_k;
+    for (int64_t i = 0; i < (part.row_end - part.row_begin) * padded_k; i += 16) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i),
+                          _mm256_cvtepi8_epi16(load_128(in + i)));
+    }
+    wide = out;
+  }
+
+  void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
+    const int16_t* x = wide + (row - part.row_begin) * padded_k;
+    for (int64_t p = 0; p < n_panels; ++p) {
+      const auto* w = reinterpret_cast<const int8_t*>(task.panels + (panel + p) * task.panel_bytes);
+      int32_t* to = out + p * 16;
+      const int64_t stride = n_panels * 16;
+      switch (n_rows) {
+        case 3: int8_tile<3>(w, x, padded_k, padded_k / 4, to, stride); break;
+        case 2: int8_tile<2>(w, x, padded_k, padded_k / 4, to, stride); break;
+        default: int8_tile<1>(w, x, padded_k, padded_k / 4, to, stride); break;
+      }
+    }
+  }
+};
+
+// int4: unsigned codes by signed activations (vpmaddubsw). A pair is at most 2 * 15 * 127 and 8 of
+// them, a group of 32 columns, fit int16; vpmaddwd by the group's scale then joins and scales in
+// one. The offsets meet the sums of the activations, both groups of a block at once.
+template <int R>
+void int4_tile(const uint8_t* w, const int8_t* x, int64_t x_stride, const int16_t* group_sums,
+               int64_t sums_stride, int64_t n_blocks, int32_t* out, int64_t out_stride) {
+  const __m256i low_nibbles = _mm256_set1_epi8(15);
+  // Byte i of 16 scales to both bytes' place of int16 pair i: channels 0-7, and 8-15.
+  const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4,
+                                          -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
+  __m256i sum[R][2];
+  for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  for (int64_t b = 0; b < n_blocks; ++b, w += layout::kInt4BlockBytes) {
+    for (int g = 0; g < 2; ++g) {
+      __m256i pairs[R][2];
+      for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
+      for (int q = 0; q < 8; ++q) {
+        __m256i code[2];
+        for (int h = 0; h < 2; ++h) {
+          const __m256i both = load_256(w + q * 64 + h * 32);
+          code[h] = _mm256_and_si256(g == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
+        }
+        for (int r = 0; r < R; ++r) {
+          const __m256i value =
+              _mm256_set1_epi32(load_as<int32_t>(x + r * x_stride + b * 64 + g * 32 + q * 4));
+          for (int h = 0; h < 2; ++h) {
+            pairs[r][h] = _mm256_add_epi16(pairs[r][h], _mm256_maddubs_epi16(code[h], value));
+          }
+        }
+      }
+      const __m128i scales = load_128(w + layout::kInt4Scales + g * 16);
+      const __m256i scale_low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(scales), spread);
+      const __m256i scale_high =
+          _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_srli_si128(scales, 8)), spread);
+      for (int r = 0; r < R; ++r) {
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(pairs[r][0], scale_low));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(pairs[r][1], scale_high));
+      }
+    }
+    for (int h = 0; h < 2; ++h) {
+      const __m256i offsets = _mm256_cvtepi8_epi16(load_128(w + layout::kInt4Offsets + h * 16));
+      for (int r = 0; r < R; ++r) {
+        const __m256i both_groups =
+            _mm256_set1_epi32(load_as<int32_t>(group_sums + r * sums_stride + b * 2));
+        sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(offsets, both_groups));
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int h = 0; h < 2; ++h) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride + h * 8), sum[r][h]);
+    }
+  }
+}
+
+struct Int4Micro {
+  using Sum = int32_t;
+  static constexpr int64_t kRows = 4;
+  static constexpr int64_t kPanels = 2;
+  const LinearTask& task;
+
+  Int4Micro(const LinearTask& t, const LinearPart&, std::byte*) : task(t) {}
+
+  void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
+    const int64_t padded_k = task.quantized.padded_k();
+    const int64_t n_groups = padded_k / QuantizedRows::kGroup;
+    const int8_t* x = task.quantized.values + row * padded_k;
+    const int16_t* sums = task.quantized.group_sums + row * n_groups;
+    for (int64_t p = 0; p < n_panels; ++p) {
+      const auto* w =
+          reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes);
+      int32_t* to = out + p * 16;
+      const int64_t stride = n_panels * 16;
+      switch (n_rows) {
+        case 4: int4_tile<4>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
+        case 3: int4_tile<3>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
+        case 2: int4_tile<2>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
+        default: int4_tile<1>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace autoglm::avx2
+#endif

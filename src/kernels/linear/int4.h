@@ -1,0 +1,21 @@
+// The choice of progressive int4 codes for one row of weights.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace autoglm {
+
+// w[i] is about channel_scale * (scale * code[i] + offset), with scale and offset of i's group
+// of 32.
+struct Int4Group {
+  uint8_t scale = 0;  // 0..16
+  int8_t offset = 0;
+  uint8_t codes[32] = {};  // 0..15
+};
+
+// Fills ceil(row.size() / 32) groups and returns the channel scale. Elements past the end code a
+// zero as well as they can; they meet zeros. Every element of `row` is finite.
+float quantize_int4_row(std::span<const float> row, std::span<Int4Group> groups);
+
+}  // namespace autoglm

@@ -1,0 +1,134 @@
+#include "kernels/linear/linear.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "kernels/linear/panel_kernels.h"
+
+namespace autoglm {
+namespace {
+
+// Rows that are taken against one panel after the other should stay in half of a core's L2 (512 KiB
+// on the smallest machine we know), with the panel itself in the other half.
+constexpr int64_t kRowBlockBytes = 192 * 1024;
+// 12 rows are whole tiles of every variant (3, 4, 6 and 12 rows).
+constexpr int64_t kRowStep = 12;
+
+int64_t block_rows(WeightFormat format, int64_t k, int64_t m) {
+  const int64_t row_bytes = QuantizedRows::padded(k) * (is_integer(format) ? 2 : 4);
+  const int64_t rows = kRowBlockBytes / row_bytes / kRowStep * kRowStep;
+  return std::min(m, std::clamp(rows, kRowStep, int64_t{384}));
+}
+
+int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m) {
+  return round_up(linear_variant(isa).scratch_bytes(format, k, block_rows(format, k, m)), 64);
+}
+
+void check(const LinearArgs& args) {
+  AGLM_CHECK(args.weight != nullptr && !args.weight->empty() && args.y != nullptr,
+             "weight and y are needed");
+  const PackedWeight& weight = *args.weight;
+  const bool integer = is_integer(weight.format());
+  AGLM_CHECK(args.x != nullptr || (integer && args.quantized != nullptr),
+             "x is needed ({} weights)", weight_format_name(weight.format()));
+  AGLM_CHECK((args.epilogue == Epilogue::kSwiglu) == (weight.order() == PackOrder::kGateUp),
+             "the gate and up order of the weight and the epilogue go together");
+  if (integer && args.quantized != nullptr) {
+    AGLM_CHECK(args.quantized->rows >= args.m && args.quantized->k == weight.k(),
+               "quantized rows [{}, {}] for a product of [{}, {}]", args.quantized->rows,
+               args.quantized->k, args.m, weight.k());
+  }
+}
+
+}  // namespace
+
+const LinearVariant& linear_variant(Isa isa) {
+  switch (isa) {
+    case Isa::kGeneric: return kLinearGeneric;
+    case Isa::kAvx2: return kLinearAvx2;
+    case Isa::kAvx512: return kLinearAvx2;
+    case Isa::kAmx: return kLinearAvx2;
+  }
+  return kLinearGeneric;
+}
+
+int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight, int64_t max_rows) {
+  const int64_t quantized =
+      is_integer(weight.format()) ? QuantizedRows::bytes(max_rows, weight.k()) : 0;
+  return quantized + context.pool.size() *
+                         thread_scratch_bytes(context.isa, weight.format(), weight.k(), max_rows);
+}
+
+void linear(const Context& context, const LinearArgs& args, std::span<std::byte> scratch) {
+  check(args);
+  if (args.m == 0) return;
+  const PackedWeight& weight = *args.weight;
+  AGLM_CHECK(static_cast<int64_t>(scratch.size()) >= linear_scratch_bytes(context, weight, args.m),
+             "scratch of {} bytes for {} rows", scratch.size(), args.m);
+  LinearTask task{
+      .format = weight.format(),
+      .panels = weight.panel(0),
+      .panel_bytes = weight.panel_bytes(),
+      .k = weight.k(),
+      .n_out = weight.n_out(),
+      .x = args.x,
+      .x_stride = args.x_stride,
+      .bias = args.bias,
+      .residual = args.residual,
+      .residual_stride = args.residual_stride,
+      .y = args.y,
+      .y_stride = args.y_stride,
+      .epilogue = args.epilogue,
+  };
+  if (args.epilogue == Epilogue::kSwiglu && args.bias != nullptr) {
+    task.up_bias = args.bias + weight.n_out();
+  }
+  std::byte* thread_scratch = scratch.data();
+  if (is_integer(weight.format())) {
+    task.channel_scales = weight.channel_scales();
+    if (args.quantized != nullptr) {
+      task.quantized = *args.quantized;
+    } else {
+      task.quantized = QuantizedRows::at(scratch.data(), args.m, weight.k());
+      quantize_rows(context, args.x, args.x_stride, task.quantized);
+      thread_scratch += QuantizedRows::bytes(args.m, weight.k());
+    }
+  }
+
+  // Parts of the result are handed out as threads come for them: which thread computes a part never
+  // matters.
+  const int64_t n_panels = weight.n_panels();
+  const int64_t rows = block_rows(weight.format(), weight.k(), args.m);
+  const int64_t n_row_blocks = (args.m + rows - 1) / rows;
+  const int64_t threads = context.pool.size();
+  // About 8 parts a thread, so that a thread held up by others leaves its share to the rest; 4
+  // panels are what the widest micro-kernel takes.
+  const int64_t part_panels =
+      threads == 1 ? n_panels : std::max<int64_t>(4, n_panels / (threads * 8) / 4 * 4);
+  const int64_t n_parts = (n_panels + part_panels - 1) / part_panels;
+  const LinearVariant& variant = linear_variant(context.isa);
+  const int64_t per_thread = thread_scratch_bytes(context.isa, weight.format(), weight.k(), args.m);
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int index) {
+    std::byte* own = thread_scratch + index * per_thread;
+    for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < n_row_blocks * n_parts;
+         i = next.fetch_add(1, std::memory_order_relaxed)) {
+      const int64_t row = i / n_parts * rows;
+      const int64_t panel = i % n_parts * part_panels;
+      variant.run(task,
+                  {.row_begin = row,
+                   .row_end = std::min(args.m, row + rows),
+                   .panel_begin = panel,
+                   .panel_end = std::min(n_panels, panel + part_panels)},
+                  own);
+    }
+  };
+  if (n_row_blocks * n_parts == 1) return work(0);
+  context.pool.run(work);
+}
+
+}  // namespace autoglm

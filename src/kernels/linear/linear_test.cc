@@ -1,0 +1,331 @@
+// linear() against sums in double, and every variant against the generic one, bit for bit.
+#include "kernels/linear/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace autoglm {
+namespace {
+
+constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16,
+                                     WeightFormat::kInt8, WeightFormat::kInt4};
+constexpr float kGuard = -12345.0f;
+
+std::vector<Isa> isas() {
+  std::vector<Isa> all;
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+    if (isa <= best_isa()) all.push_back(isa);
+  }
+  return all;
+}
+
+std::vector<float> random_values(size_t n, uint32_t seed, float spread = 1.0f) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, spread);
+  std::vector<float> values(n);
+  for (float& v : values) v = normal(random);
+  return values;
+}
+
+struct Case {
+  WeightFormat format = WeightFormat::kF32;
+  int64_t m = 1;
+  int64_t n = 1;
+  int64_t k = 1;
+  bool swiglu = false;
+  bool bias = false;
+  bool residual = false;
+
+  std::string text() const {
+    return std::string(weight_format_name(format)) + " m " + std::to_string(m) + " n " +
+           std::to_string(n) + " k " + std::to_string(k) + (swiglu ? " swiglu" : "") +
+           (bias ? " bias" : "") + (residual ? " residual" : "");
+  }
+};
+
+struct Problem {
+  Case c;
+  PackedWeight weight;
+  std::vector<float> w, x, bias, residual;
+  int64_t x_stride, y_stride;
+
+  explicit Problem(const Case& wanted) : c(wanted), x_stride(c.k + 3), y_stride(0) {
+    w = random_values(static_cast<size_t>(c.n * c.k), 1, 0.05f);
+    x = random_values(static_cast<size_t>(c.m * x_stride), 2);
+    bias = random_values(static_cast<size_t>(c.n), 3);
+    const PackOrder order = c.swiglu ? PackOrder::kGateUp : PackOrder::kPlain;
+    Result<PackedWeight> packed = PackedWeight::allocate(c.format, c.n, c.k, order);
+    EXPECT_TRUE(packed.has_value());
+    weight = std::move(*packed);
+    weight.pack_panels(0, weight.n_panels(), [&](int64_t row, std::span<float> out) {
+      std::copy_n(w.begin() + row * c.k, c.k, out.begin());
+    });
+    y_stride = weight.n_out() + 5;
+    residual = random_values(static_cast<size_t>(c.m * y_stride), 4);
+  }
+
+  // Rows [first, first + m) of the problem; guards around every row stay as they were.
+  std::vector<float> run(Isa isa, int threads, int64_t first, int64_t m) const {
+    ThreadPool pool(threads);
+    const Context context{.pool = pool, .isa = isa};
+    std::vector<float> y(static_cast<size_t>(m * y_stride + 1), kGuard);
+    const int64_t bytes = linear_scratch_bytes(context, weight, m);
+    Result<AlignedBuffer> scratch = AlignedBuffer::allocate(static_cast<size_t>(bytes + 64));
+    std::memset(scratch->data(), 0x5a, static_cast<size_t>(bytes + 64));
+    linear(context,
+           {.weight = &weight,
+            .m = m,
+            .x = x.data() + first * x_stride,
+            .x_stride = x_stride,
+            .bias = c.bias ? bias.data() : nullptr,
+            .residual = c.residual ? residual.data() + first * y_stride : nullptr,
+            .residual_stride = y_stride,
+            .y = y.data() + 1,
+            .y_stride = y_stride,
+            .epilogue = c.swiglu ? Epilogue::kSwiglu : Epilogue::kNone},
+           {scratch->data(), static_cast<size_t>(bytes)});
+    for (int64_t i = 0; i < 64; ++i) {
+      EXPECT_EQ(scratch->data()[bytes + i], std::byte{0x5a}) << c.text();
+    }
+    EXPECT_EQ(y[0], kGuard);
+    std::vector<float> rows;
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = weight.n_out(); j < y_stride; ++j) {
+        EXPECT_EQ(y[static_cast<size_t>(1 + i * y_stride + j)], kGuard) << c.text() << " row " << i;
+      }
+      rows.insert(rows.end(), y.begin() + 1 + i * y_stride,
+                  y.begin() + 1 + i * y_stride + weight.n_out());
+    }
+    return rows;
+  }
+};
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
+                      const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
+        << what << " element " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const WeightFormat format : kFormats) {
+    for (const int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 64, 65}) {
+      all.push_back({.format = format, .m = m, .n = 83, .k = 131, .bias = true, .residual = true});
+    }
+    for (const int64_t n : {1, 15, 16, 17, 64, 100}) {
+      all.push_back({.format = format, .m = 5, .n = n, .k = 64});
+    }
+    for (const int64_t k : {1, 2, 31, 32, 33, 63, 65, 96, 257}) {
+      all.push_back({.format = format, .m = 3, .n = 40, .k = k, .bias = true});
+    }
+    for (const int64_t n : {2, 30, 32, 34, 70}) {
+      for (const int64_t m : {1, 4}) {
+        all.push_back({.format = format,
+                       .m = m,
+                       .n = n,
+                       .k = 96,
+                       .swiglu = true,
+                       .bias = true,
+                       .residual = m == 4});
+      }
+    }
+  }
+  return all;
+}
+
+TEST(Linear, EveryVariantGivesTheGenericVariantsBits) {
+  for (const Case& c : cases()) {
+    const Problem problem(c);
+    const std::vector<float> expected = problem.run(Isa::kGeneric, 1, 0, c.m);
+    for (const Isa isa : isas()) {
+      expect_same_bits(problem.run(isa, 1, 0, c.m), expected,
+                       c.text() + " " + std::string(isa_name(isa)));
+    }
+  }
+}
+
+TEST(Linear, AgreesWithASumInDouble) {
+  for (const Case& c : cases()) {
+    const Problem problem(c);
+    const std::vector<float> y = problem.run(best_isa(), 2, 0, c.m);
+    std::vector<float> row(static_cast<size_t>(c.k));
+    const int64_t n_out = problem.weight.n_out();
+    for (int64_t i = 0; i < c.m; ++i) {
+      const float* x = problem.x.data() + i * problem.x_stride;
+      double peak = 0;
+      for (int64_t k = 0; k < c.k; ++k) peak = std::max(peak, std::abs(double{x[k]}));
+      const auto product = [&](int64_t j, double* bound) {
+        problem.weight.decode_row(j, row);
+        double sum = 0;
+        double weights = 0;
+        double terms = 0;
+        for (int64_t k = 0; k < c.k; ++k) {
+          const double w = row[static_cast<size_t>(k)];
+          sum += w * x[k];
+          weights += std::abs(w);
+          terms += std::abs(w * x[k]);
+        }
+        // Rounding of k additions, and of activations to one part in 254 of their peak.
+        *bound = static_cast<double>(c.k + 4) * 6e-8 * terms + 1e-6;
+        if (is_integer(c.format)) *bound += weights * peak / 254 * 1.001 + terms * 1e-6;
+        return sum + (c.bias ? double{problem.bias[static_cast<size_t>(j)]} : 0.0);
+      };
+      for (int64_t j = 0; j < n_out; ++j) {
+        double bound = 0;
+        double value = product(j, &bound);
+        if (c.swiglu) {
+          double up_bound = 0;
+          const double up = product(j + n_out, &up_bound);
+          const double gate = value / (1 + std::exp(-value));
+          // The slope of silu is at most 1.1.
+          bound =
+              1.1 * bound * (std::abs(up) + up_bound) + up_bound * (std::abs(gate) + 1e-6) + 1e-5;
+          value = gate * up;
+        }
+        if (c.residual) {
+          value += double{problem.residual[static_cast<size_t>(i * problem.y_stride + j)]};
+        }
+        bound += std::abs(value) * 2.4e-7;
+        ASSERT_NEAR(y[static_cast<size_t>(i * n_out + j)], value, bound)
+            << c.text() << " at " << i << ", " << j;
+      }
+    }
+  }
+}
+
+TEST(Linear, ARowDoesNotDependOnItsBatch) {
+  for (const WeightFormat format : kFormats) {
+    for (const Isa isa : isas()) {
+      const Problem problem({.format = format, .m = 65, .n = 83, .k = 131, .bias = true});
+      const std::vector<float> all = problem.run(isa, 1, 0, 65);
+      for (const int64_t row : {0, 1, 7, 33, 64}) {
+        const std::vector<float> alone = problem.run(isa, 1, row, 1);
+        expect_same_bits(alone, {all.begin() + row * 83, all.begin() + (row + 1) * 83},
+                         std::string(isa_name(isa)) + " " + problem.c.text());
+      }
+      const std::vector<float> seven = problem.run(isa, 1, 20, 7);
+      expect_same_bits(seven, {all.begin() + 20 * 83, all.begin() + 27 * 83}, "seven rows");
+    }
+  }
+}
+
+TEST(Linear, ThreadsDoNotChangeABit) {
+  for (const WeightFormat format : kFormats) {
+    const Problem problem({.format = format, .m = 9, .n = 300, .k = 131, .residual = true});
+    const std::vector<float> one = problem.run(best_isa(), 1, 0, 9);
+    for (const int threads : {2, 3}) {
+      expect_same_bits(problem.run(best_isa(), threads, 0, 9), one, problem.c.text());
+    }
+  }
+}
+
+TEST(Linear, RowBlocksDoNotChangeABit) {
+  // 4000 columns in int16: 24 rows fill a block, so 60 rows are three.
+  for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kInt8, WeightFormat::kInt4}) {
+    const Problem problem({.format = format, .m = 60, .n = 33, .k = 4000});
+    const std::vector<float> all = problem.run(best_isa(), 2, 0, 60);
+    const std::vector<float> last = problem.run(best_isa(), 1, 59, 1);
+    expect_same_bits(last, {all.begin() + 59 * 33, all.end()}, problem.c.text());
+  }
+}
+
+TEST(Linear, TheGreatestIntegersDoNotOverflow) {
+  constexpr int64_t k = 16384;
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+    for (const float sign : {1.0f, -1.0f}) {
+      Result<PackedWeight> weight = PackedWeight::allocate(format, 16, k);
+      weight->pack_panels(0, 1, [&](int64_t, std::span<float> out) {
+        std::fill(out.begin(), out.end(), sign * 127.0f);
+      });
+      const std::vector<float> x(k, 127.0f);
+      for (const Isa isa : isas()) {
+        ThreadPool pool(1);
+        const Context context{.pool = pool, .isa = isa};
+        std::vector<float> y(16);
+        const auto bytes = static_cast<size_t>(linear_scratch_bytes(context, *weight, 1));
+        Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes);
+        linear(context,
+               {.weight = &*weight,
+                .m = 1,
+                .x = x.data(),
+                .x_stride = k,
+                .y = y.data(),
+                .y_stride = 16},
+               {scratch->data(), bytes});
+        for (const float v : y) EXPECT_EQ(v, sign * 127.0f * 127.0f * k) << isa_name(isa);
+      }
+    }
+  }
+}
+
+TEST(Linear, TakesRowsAlreadyQuantized) {
+  const Problem problem({.format = WeightFormat::kInt8, .m = 4, .n = 40, .k = 100});
+  ThreadPool pool(2);
+  const Context context{.pool = pool, .isa = best_isa()};
+  Result<AlignedBuffer> memory =
+      AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(4, 100)));
+  const QuantizedRows rows = QuantizedRows::at(memory->data(), 4, 100);
+  quantize_rows(context, problem.x.data(), problem.x_stride, rows);
+  const auto bytes = static_cast<size_t>(linear_scratch_bytes(context, problem.weight, 4));
+  Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes);
+  std::vector<float> y(4 * 40);
+  linear(context,
+         {.weight = &problem.weight, .m = 4, .quantized = &rows, .y = y.data(), .y_stride = 40},
+         {scratch->data(), bytes});
+  expect_same_bits(y, problem.run(Isa::kGeneric, 1, 0, 4), "quantized before");
+}
+
+TEST(QuantizedRows, KeepsEveryValueWithinHalfAStep) {
+  const std::vector<float> x = random_values(3 * 77, 9);
+  ThreadPool pool(1);
+  for (const Isa isa : isas()) {
+    Result<AlignedBuffer> memory =
+        AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(3, 77)));
+    const QuantizedRows q = QuantizedRows::at(memory->data(), 3, 77);
+    quantize_rows({.pool = pool, .isa = isa}, x.data(), 77, q);
+    for (int64_t row = 0; row < 3; ++row) {
+      int32_t total = 0;
+      for (int64_t k = 0; k < q.padded_k(); ++k) {
+        const int8_t value = q.values[row * q.padded_k() + k];
+        total += value;
+        EXPECT_GE(value, -127);
+        const float expected = k < 77 ? x[static_cast<size_t>(row * 77 + k)] : 0.0f;
+        EXPECT_NEAR(value * q.scales[row], expected, 0.5001f * q.scales[row]);
+      }
+      EXPECT_EQ(q.sums[row], total);
+      EXPECT_EQ(q.group_sums[row * 4] + q.group_sums[row * 4 + 1] + q.group_sums[row * 4 + 2] +
+                    q.group_sums[row * 4 + 3],
+                total);
+    }
+  }
+}
+
+TEST(QuantizedRows, ShowsAFaultInTheScale) {
+  ThreadPool pool(1);
+  for (const Isa isa : isas()) {
+    for (const float fault : {NAN, INFINITY, -INFINITY}) {
+      std::vector<float> x(40, 1.0f);
+      x[17] = fault;
+      Result<AlignedBuffer> memory =
+          AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(1, 40)));
+      const QuantizedRows q = QuantizedRows::at(memory->data(), 1, 40);
+      quantize_rows({.pool = pool, .isa = isa}, x.data(), 40, q);
+      EXPECT_TRUE(std::isnan(q.scales[0]));
+      EXPECT_EQ(q.sums[0], 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace autoglm

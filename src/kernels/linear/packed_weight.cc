@@ -1,0 +1,201 @@
+#include "kernels/linear/packed_weight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/linear/int4.h"
+#include "kernels/linear/layout.h"
+#include "kernels/linear/quantized_rows.h"
+#include "kernels/simd/half.h"
+
+namespace autoglm {
+namespace {
+
+constexpr int64_t kRows = PackedWeight::kPanelRows;
+
+int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+int64_t bytes_of_panel(WeightFormat format, int64_t k) {
+  const int64_t padded = QuantizedRows::padded(k);
+  switch (format) {
+    case WeightFormat::kF32: return round_up(k * kRows * 4, 64);
+    case WeightFormat::kF16:
+    case WeightFormat::kBF16: return round_up(k * kRows * 2, 64);
+    case WeightFormat::kInt8: return padded * kRows;
+    case WeightFormat::kInt4: return padded / 64 * layout::kInt4BlockBytes;
+  }
+  return 0;
+}
+
+int64_t panels_of(int64_t n, PackOrder order) {
+  if (order == PackOrder::kGateUp) return 2 * ((n / 2 + kRows - 1) / kRows);
+  return (n + kRows - 1) / kRows;
+}
+
+void store_int8(std::span<const float> row, int64_t lane, std::byte* panel, float* channel_scale) {
+  float largest = 0;
+  for (const float w : row) largest = std::max(largest, std::abs(w));
+  const float scale = largest / 127.0f;
+  const bool usable = scale > 0 && std::isfinite(1.0f / scale);
+  *channel_scale = usable ? scale : 0;
+  auto* out = reinterpret_cast<int8_t*>(panel);
+  for (size_t i = 0; i < row.size(); ++i) {
+    const float q = usable ? std::nearbyint(row[i] / scale) : 0.0f;
+    out[layout::int8_at(static_cast<int64_t>(i), lane)] =
+        static_cast<int8_t>(std::min(127.0f, std::max(-127.0f, q)));
+  }
+}
+
+void store_int4(std::span<const float> row, std::span<Int4Group> groups, int64_t lane,
+                std::byte* panel, float* channel_scale) {
+  *channel_scale = quantize_int4_row(row, groups);
+  auto* out = reinterpret_cast<uint8_t*>(panel);
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const auto k = static_cast<int64_t>(g) * layout::kInt4Group;
+    out[layout::int4_scale_at(k, lane)] = groups[g].scale;
+    out[layout::int4_offset_at(k, lane)] = static_cast<uint8_t>(groups[g].offset);
+    for (int64_t i = 0; i < layout::kInt4Group; ++i) {
+      uint8_t& byte = out[layout::int4_nibble_at(k + i, lane)];
+      const uint8_t code = groups[g].codes[i];
+      byte = layout::int4_is_high(k) ? static_cast<uint8_t>((byte & 0x0f) | (code << 4))
+                                     : static_cast<uint8_t>((byte & 0xf0) | code);
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view weight_format_name(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kF32: return "f32";
+    case WeightFormat::kF16: return "f16";
+    case WeightFormat::kBF16: return "bf16";
+    case WeightFormat::kInt8: return "int8";
+    case WeightFormat::kInt4: return "int4";
+  }
+  return "?";
+}
+
+bool is_integer(WeightFormat format) {
+  return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
+}
+
+int64_t PackedWeight::bytes(WeightFormat format, int64_t n, int64_t k, PackOrder order) {
+  const int64_t n_panels = panels_of(n, order);
+  const int64_t scales = is_integer(format) ? n_panels * kRows * int64_t{sizeof(float)} : 0;
+  return n_panels * bytes_of_panel(format, k) + scales;
+}
+
+Result<PackedWeight> PackedWeight::allocate(WeightFormat format, int64_t n, int64_t k,
+                                            PackOrder order) {
+  // 2^31 rows: far beyond any model, and far from overflowing the sizes computed here.
+  constexpr int64_t kMaxRows = int64_t{1} << 31;
+  if (n < 1 || n > kMaxRows || k < 1 || k > kMaxColumns) {
+    return Error{ErrorCode::kUnsupported, "weight has a size that the kernels do not take",
+                 "packed weight",
+                 fmt::format("rows up to {}, columns up to {}", kMaxRows, kMaxColumns),
+                 fmt::format("[{}, {}]", n, k)};
+  }
+  if (order == PackOrder::kGateUp && n % 2 != 0) {
+    return Error{ErrorCode::kInvalidArgument, "gate and up have different sizes", "packed weight",
+                 "an even number of rows", fmt::format("{}", n)};
+  }
+  PackedWeight weight;
+  weight.format_ = format;
+  weight.order_ = order;
+  weight.n_ = n;
+  weight.k_ = k;
+  weight.n_panels_ = panels_of(n, order);
+  weight.panel_bytes_ = bytes_of_panel(format, k);
+  weight.data_ = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(bytes(format, n, k, order))));
+  return weight;
+}
+
+int64_t PackedWeight::row_at(int64_t panel, int64_t lane) const {
+  if (order_ == PackOrder::kPlain) {
+    const int64_t row = panel * kRows + lane;
+    return row < n_ ? row : -1;
+  }
+  const int64_t half = n_ / 2;
+  const int64_t row = panel / 2 * kRows + lane;
+  if (row >= half) return -1;
+  return panel % 2 == 0 ? row : half + row;
+}
+
+const float* PackedWeight::channel_scales() const {
+  AGLM_DCHECK(is_integer(format_), "{} has no channel scales", weight_format_name(format_));
+  return reinterpret_cast<const float*>(data_.data() + n_panels_ * panel_bytes_);
+}
+
+void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
+  AGLM_CHECK(0 <= begin && begin <= end && end <= n_panels_, "panels [{}, {}) of {}", begin, end,
+             n_panels_);
+  std::vector<float> row(static_cast<size_t>(k_));
+  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+  for (int64_t p = begin; p < end; ++p) {
+    std::byte* panel = data_.data() + p * panel_bytes_;
+    for (int64_t lane = 0; lane < kRows; ++lane) {
+      const int64_t i = row_at(p, lane);
+      if (i < 0) continue;
+      source(i, row);
+      if (is_integer(format_)) {
+        std::replace_if(
+            row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
+        auto* scales = reinterpret_cast<float*>(data_.data() + n_panels_ * panel_bytes_);
+        float* channel_scale = scales + p * kRows + lane;
+        if (format_ == WeightFormat::kInt8) store_int8(row, lane, panel, channel_scale);
+        if (format_ == WeightFormat::kInt4) store_int4(row, groups, lane, panel, channel_scale);
+        continue;
+      }
+      for (int64_t k = 0; k < k_; ++k) {
+        const int64_t at = k * kRows + lane;
+        const float w = row[static_cast<size_t>(k)];
+        if (format_ == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
+        if (format_ == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
+        if (format_ == WeightFormat::kBF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_bf16(w);
+      }
+    }
+  }
+}
+
+void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
+  AGLM_CHECK(row >= 0 && row < n_ && static_cast<int64_t>(out.size()) >= k_,
+             "row {} of {}, room {}", row, n_, out.size());
+  const int64_t half = n_ / 2;
+  const bool gate_up = order_ == PackOrder::kGateUp;
+  const int64_t in_half = gate_up && row >= half ? row - half : row;
+  const int64_t p = gate_up ? in_half / kRows * 2 + (row >= half ? 1 : 0) : row / kRows;
+  const int64_t lane = in_half % kRows;
+  const std::byte* data = panel(p);
+  const float scale = is_integer(format_) ? channel_scales()[p * kRows + lane] : 1.0f;
+  for (int64_t k = 0; k < k_; ++k) {
+    const int64_t at = k * kRows + lane;
+    float& w = out[static_cast<size_t>(k)];
+    switch (format_) {
+      case WeightFormat::kF32: w = reinterpret_cast<const float*>(data)[at]; break;
+      case WeightFormat::kF16: w = f16_to_f32(reinterpret_cast<const uint16_t*>(data)[at]); break;
+      case WeightFormat::kBF16: w = bf16_to_f32(reinterpret_cast<const uint16_t*>(data)[at]); break;
+      case WeightFormat::kInt8: {
+        const int8_t q = reinterpret_cast<const int8_t*>(data)[layout::int8_at(k, lane)];
+        w = static_cast<float>(q) * scale;
+        break;
+      }
+      case WeightFormat::kInt4: {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(data);
+        const int both = bytes[layout::int4_nibble_at(k, lane)];
+        const int code = layout::int4_is_high(k) ? both >> 4 : both & 15;
+        const int offset = static_cast<int8_t>(bytes[layout::int4_offset_at(k, lane)]);
+        w = static_cast<float>(bytes[layout::int4_scale_at(k, lane)] * code + offset) * scale;
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace autoglm

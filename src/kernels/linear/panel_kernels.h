@@ -1,0 +1,52 @@
+// The inside of linear(): what a variant is given, and the table of variants. Only linear/ includes
+// this.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/isa.h"
+#include "kernels/linear/linear.h"
+
+namespace autoglm {
+
+// A product with everything looked up and checked: plain numbers and pointers.
+struct LinearTask {
+  WeightFormat format = WeightFormat::kF32;
+  const std::byte* panels = nullptr;
+  int64_t panel_bytes = 0;
+  const float* channel_scales = nullptr;  // integer formats: [n_panels, 16]
+  int64_t k = 0;
+  int64_t n_out = 0;
+  const float* x = nullptr;  // float formats
+  int64_t x_stride = 0;
+  QuantizedRows quantized;  // integer formats
+  const float* bias = nullptr;
+  const float* up_bias = nullptr;  // kSwiglu: bias of the up rows
+  const float* residual = nullptr;
+  int64_t residual_stride = 0;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+  Epilogue epilogue = Epilogue::kNone;
+};
+
+// A rectangle of the result: rows of x by panels of the weight. Panels begin even.
+struct LinearPart {
+  int64_t row_begin = 0;
+  int64_t row_end = 0;
+  int64_t panel_begin = 0;
+  int64_t panel_end = 0;
+};
+
+struct LinearVariant {
+  void (*run)(const LinearTask& task, const LinearPart& part, std::byte* scratch);
+  // Bytes of scratch that a part of `rows` rows needs.
+  int64_t (*scratch_bytes)(WeightFormat format, int64_t k, int64_t rows);
+};
+
+extern const LinearVariant kLinearGeneric;
+extern const LinearVariant kLinearAvx2;
+
+const LinearVariant& linear_variant(Isa isa);
+
+}  // namespace autoglm

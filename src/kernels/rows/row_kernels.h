@@ -1,0 +1,56 @@
+// Kernels that work on one row of floats at a time, as a table for each instruction set. The
+// entries (norm/, rope/, elementwise/, linear/quantized_rows.h) check, split rows over threads, and
+// call these.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/isa.h"
+
+namespace autoglm {
+
+struct NormRow {
+  int64_t n = 0;
+  const float* x = nullptr;
+  const float* add = nullptr;  // or null
+  float* sum = nullptr;        // or null
+  const float* weight = nullptr;
+  float eps = 0;
+  const float* residual = nullptr;  // or null
+  float* y = nullptr;
+};
+
+struct QuantizeRow {
+  int64_t k = 0;
+  const float* x = nullptr;
+  int8_t* values = nullptr;       // padded to 64
+  int16_t* group_sums = nullptr;  // one a group of 32, padding too
+  int32_t* sum = nullptr;
+  float* scale = nullptr;
+};
+
+struct RotateHead {
+  int64_t half = 0;  // rotary_dim / 2
+  const float* cos = nullptr;
+  const float* sin = nullptr;
+  float* x = nullptr;
+};
+
+struct RowKernels {
+  void (*norm)(const NormRow&);
+  void (*quantize)(const QuantizeRow&);
+  void (*rotate_half_split)(const RotateHead&);
+  void (*rotate_interleaved)(const RotateHead&);
+  void (*add)(const float* a, const float* b, float* y, int64_t n);
+  void (*swiglu)(const float* a, const float* b, float* y, int64_t n);
+  void (*scale)(const float* x, float factor, float* y, int64_t n);
+  void (*exp)(const float* x, float* y, int64_t n);  // for tests of the one exp that all share
+};
+
+extern const RowKernels kRowsGeneric;
+extern const RowKernels kRowsAvx2;
+extern const RowKernels kRowsAvx512;
+
+const RowKernels& row_kernels(Isa isa);
+
+}  // namespace autoglm
