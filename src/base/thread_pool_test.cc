@@ -1,0 +1,58 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <numeric>
+
+namespace autoglm {
+namespace {
+
+TEST(ThreadPool, RunsEveryIndexOnceInEveryRegion) {
+  for (const int threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    std::vector<int> calls(static_cast<size_t>(threads), 0);
+    for (int region = 0; region < 1000; ++region) {
+      pool.run([&](int index) { ++calls[static_cast<size_t>(index)]; });
+    }
+    for (const int n : calls) EXPECT_EQ(n, 1000);
+  }
+}
+
+TEST(ThreadPool, PartsCoverTheRangeOnceWithEdgesAtTheGrain) {
+  ThreadPool pool(3);
+  for (const int64_t n : {0, 1, 15, 16, 17, 100, 1000}) {
+    std::vector<int> seen(static_cast<size_t>(n), 0);
+    pool.parallel_for(n, 16, [&](int64_t begin, int64_t end) {
+      EXPECT_EQ(begin % 16, 0);
+      EXPECT_TRUE(end % 16 == 0 || end == n);
+      for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
+    });
+    for (const int count : seen) ASSERT_EQ(count, 1);
+  }
+}
+
+TEST(ThreadPool, WorksAfterItsWorkersHaveParked) {
+  ThreadPool pool(2);
+  std::vector<int> calls(2, 0);
+  for (int i = 0; i < 3; ++i) {
+    // Longer than workers spin: they sleep, and must be woken.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    pool.run([&](int index) { ++calls[static_cast<size_t>(index)]; });
+  }
+  EXPECT_EQ(calls, (std::vector<int>{3, 3}));
+}
+
+TEST(ThreadPool, WhatOneRegionWroteTheNextOneReads) {
+  ThreadPool pool(4);
+  std::vector<int64_t> values(4, 0);
+  for (int round = 0; round < 5000; ++round) {
+    pool.run([&](int i) { values[static_cast<size_t>(i)] = round + i; });
+    int64_t sums[4] = {};
+    pool.run([&](int i) { sums[i] = std::accumulate(values.begin(), values.end(), int64_t{0}); });
+    for (const int64_t sum : sums) ASSERT_EQ(sum, 4 * round + 6);
+  }
+}
+
+}  // namespace
+}  // namespace autoglm
