@@ -1,0 +1,49 @@
+// The engine: an EngineCore on a thread of its own, with an inbox that any thread may fill. The
+// thread holds what it needs, so an engine may go away at any time, even from within one of its own
+// callbacks: what is under way then ends as cancelled.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "autoglm/generation.h"
+#include "autoglm/model.h"
+#include "devices/executor.h"
+#include "engine/engine_core.h"
+
+namespace autoglm {
+
+struct EngineOptions {
+  CoreOptions core;  // `clock` unset: the system's steady clock
+  int32_t max_queue = 256;
+};
+
+class Engine {
+ public:
+  // Precondition: the executor has its pages.
+  Engine(std::unique_ptr<Executor> executor, std::shared_ptr<const Tokenizer> tokenizer,
+         EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // The request's number, for cancel(). Refused: out of range, queue full, draining.
+  Result<uint64_t> submit(GenerationRequest request, GenerationCallback on_event);
+  Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, EmbeddingCallback on_embedding);
+  void cancel(uint64_t id);
+
+  EngineStats stats() const;
+  void observe(std::shared_ptr<EngineObserver> observer);
+  // Refuses new requests from now on; returns when none is left, after `timeout_ms` by cancelling.
+  void drain(int64_t timeout_ms);
+
+ private:
+  struct State;
+  Result<uint64_t> accept(Job job, int32_t n_sequences);
+  static void run(const std::shared_ptr<State>& state);
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace autoglm

@@ -1,0 +1,112 @@
+// The engine without its thread: requests in, steps on demand, events out. Single-threaded and
+// deterministic, so that tests can drive it step by step (engine.h puts a thread around it).
+//
+// A request of n answers is n sequences that share nothing but the request: each has its own place
+// in the queue, its own pages and its own random numbers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autoglm/generation.h"
+#include "autoglm/model.h"
+#include "devices/executor.h"
+#include "engine/answer.h"
+#include "engine/page_pool.h"
+#include "engine/request_check.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+
+namespace autoglm {
+
+using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
+
+struct CoreOptions {
+  int32_t n_pages = 1;             // what the executor has reserved
+  int64_t max_model_len = 1;       // at most what the pool holds
+  int32_t max_batch_size = 1;      // at most max_batched_tokens and the executor's output rows
+  int32_t max_batched_tokens = 1;  // at most the executor's rows
+  EndOfSequence end;
+  std::function<double()> clock;  // seconds, from any beginning
+};
+
+// A request that was accepted: check_request() or check_prompt() passed.
+struct Job {
+  uint64_t id = 0;
+  GenerationRequest request;
+  uint64_t seed = 0;
+  double accepted_at = 0;          // by the core's clock
+  GenerationCallback on_event;     // for an answer
+  EmbeddingCallback on_embedding;  // or, instead, for the mean of the hidden states
+};
+
+class EngineCore {
+ public:
+  // Both must outlive the core. Precondition: the executor has its pages.
+  EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptions options);
+  ~EngineCore();
+
+  const RequestLimits& request_limits() const { return request_limits_; }
+
+  void add(Job job);
+  // Ends what is left of the request with `reason` (kCancelled, or kError with `error`). Unknown
+  // ids are nothing: the request had ended.
+  void cancel(uint64_t id);
+  void cancel_all();
+  bool idle() const { return running_.empty() && waiting_.empty(); }
+  // Plans and computes one step and sends its events. Precondition: !idle().
+  void step();
+
+  EngineStats stats() const;
+  int64_t waiting_requests() const;  // of which nothing runs yet
+  int64_t n_sequences() const { return std::ssize(running_) + std::ssize(waiting_); }
+  void observe(std::shared_ptr<EngineObserver> observer) { observer_ = std::move(observer); }
+
+  // What is wrong with pages, queues and counters; empty: nothing. For tests.
+  std::optional<std::string> check_invariants() const;
+
+ private:
+  struct Request;
+  struct Sequence;
+  using SequencePtr = std::unique_ptr<Sequence>;
+
+  SchedulerSequence view(const Sequence& sequence) const;
+  void carry_out(const StepPlan& plan);
+  void build_input(const StepPlan& plan);
+  void take_outputs(const StepPlan& plan);
+  // Each returns whether the sequence has ended.
+  bool take_output_row(Sequence& sequence, int64_t position, int32_t output_index);
+  bool take_token(Sequence& sequence, int32_t output_index);
+  void add_hidden_state(Sequence& sequence, int32_t output_index);
+  void finish_embedding(Sequence& sequence);
+  void end(Sequence& sequence, FinishReason reason, std::optional<Error> error);
+  void emit(Sequence& sequence, GenerationEvent event);
+  void request_ended(const Request& request);
+
+  Executor& executor_;
+  const Tokenizer& tokenizer_;
+  const CoreOptions options_;
+  const RequestLimits request_limits_;
+  const SchedulerLimits scheduler_limits_;
+  PagePool pool_;
+  std::vector<SequencePtr> running_;  // oldest first; all older than
+  std::deque<SequencePtr> waiting_;   // these
+  std::shared_ptr<EngineObserver> observer_;
+  EngineStats counters_;
+  StepObservation observation_;
+  SamplerScratch scratch_;
+
+  // The step under way; kept to reuse their memory.
+  std::vector<SchedulerSequence> running_views_, waiting_views_;
+  std::vector<TokenId> tokens_;
+  std::vector<StepSequence> sequences_;
+  std::vector<int32_t> output_rows_;
+  bool wants_hidden_states_ = false;
+};
+
+}  // namespace autoglm

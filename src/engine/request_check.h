@@ -1,0 +1,25 @@
+// Is a request one that we can serve? Asked before it is accepted; what is accepted always ends.
+#pragma once
+
+#include <cstdint>
+
+#include "autoglm/generation.h"
+
+namespace autoglm {
+
+struct RequestLimits {
+  int32_t vocab_size = 0;
+  int64_t max_model_len = 0;  // tokens of one sequence
+  int64_t pool_tokens = 0;    // positions that the KV pool holds
+};
+
+// An error names the parameter, its range and what was found.
+Result<void> check_request(const GenerationRequest& request, const RequestLimits& limits);
+
+// The same for the tokens alone.
+Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimits& limits);
+
+// Tokens that the answer may have. Precondition: check_request() passed.
+int64_t answer_limit(const GenerationRequest& request, const RequestLimits& limits);
+
+}  // namespace autoglm
