@@ -1,0 +1,99 @@
+#include "models/blocks.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace autoglm {
+
+Result<void> check_heads(const ConfigReader& config, std::string_view kv_key, const Heads& heads) {
+  if (heads.n % heads.n_kv != 0) {
+    return config.wrong(kv_key, "kv heads do not divide the heads",
+                        fmt::format("a divisor of {}", heads.n));
+  }
+  if (heads.columns() > kMostColumns) {
+    return config.wrong(
+        "num_attention_heads", "heads are too wide together",
+        fmt::format("at most {} columns, not {} heads of {}", kMostColumns, heads.n, heads.dim));
+  }
+  return {};
+}
+
+Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope) {
+  // The default that each of these architectures has in transformers.
+  AGLM_TRY(config.only("hidden_act", "silu"));
+  DecoderConfig c;
+  c.hidden = AGLM_TRY(config.integer("hidden_size", 1, kMostColumns));
+  c.intermediate = AGLM_TRY(config.integer("intermediate_size", 1, kMostColumns));
+  c.n_layers = AGLM_TRY(config.integer("num_hidden_layers", 1, kMostLayers));
+  c.vocab = AGLM_TRY(config.integer("vocab_size", 1, kMostVocab));
+  c.max_positions = AGLM_TRY(config.integer("max_position_embeddings", 1, kMostContext));
+  c.heads.n = AGLM_TRY(config.integer("num_attention_heads", 1, kMostHeads));
+  c.heads.n_kv = AGLM_TRY(config.integer_or("num_key_value_heads", c.heads.n, 1, kMostHeads));
+  if (!config.has("head_dim") && c.hidden % c.heads.n != 0) {
+    return config.wrong("num_attention_heads", "heads do not divide hidden_size",
+                        fmt::format("a divisor of {}, or a head_dim", c.hidden));
+  }
+  c.heads.dim = AGLM_TRY(config.integer_or("head_dim", c.hidden / c.heads.n, 1, kMostHeadDim));
+  AGLM_TRY(check_heads(config, "num_key_value_heads", c.heads));
+  c.epsilon = static_cast<float>(AGLM_TRY(config.positive("rms_norm_eps", 1)));
+  c.tied = AGLM_TRY(config.boolean_or("tie_word_embeddings", false));
+  rope.head_dim = c.heads.dim;
+  rope.max_position_embeddings = c.max_positions;
+  c.rope = AGLM_TRY(read_rope(config, rope));
+  return c;
+}
+
+Value project(Recorder& r, Value x, const std::string& name, int64_t columns, Bias bias) {
+  const WeightId weight = r.matrix(name + ".weight", columns, x.shape().columns);
+  return linear(x, weight,
+                bias == Bias::kYes ? r.vector(name + ".bias", columns) : WeightId::kNone);
+}
+
+Value norm(Recorder& r, Value x, const std::string& name, float epsilon) {
+  return rms_norm(x, r.vector(name + ".weight", x.shape().columns), epsilon);
+}
+
+Qkv project_qkv(Recorder& r, Value x, const std::string& prefix, const Heads& heads, Bias bias) {
+  return {.q = project(r, x, prefix + "q_proj", heads.columns(), bias),
+          .k = project(r, x, prefix + "k_proj", heads.kv_columns(), bias),
+          .v = project(r, x, prefix + "v_proj", heads.kv_columns(), bias)};
+}
+
+Value attend(const Qkv& qkv, const Layer& layer) {
+  const auto dim = static_cast<int32_t>(layer.heads.dim);
+  return attention(rope(qkv.q, layer.rope, dim), rope(qkv.k, layer.rope, dim), qkv.v,
+                   {.layer = static_cast<int32_t>(layer.index),
+                    .n_heads = static_cast<int32_t>(layer.heads.n),
+                    .n_kv_heads = static_cast<int32_t>(layer.heads.n_kv),
+                    .head_dim = dim,
+                    .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(dim))),
+                    .window = layer.window});
+}
+
+Value swiglu_mlp(Recorder& r, Value x, const std::string& prefix, int64_t intermediate, Bias bias) {
+  const Value gate = project(r, x, prefix + "gate_proj", intermediate, bias);
+  const Value up = project(r, x, prefix + "up_proj", intermediate, bias);
+  return project(r, swiglu(gate, up), prefix + "down_proj", x.shape().columns, bias);
+}
+
+Value fused_swiglu_mlp(Recorder& r, Value x, const std::string& gate_up, const std::string& down,
+                       int64_t intermediate, Bias bias) {
+  const Value both = project(r, x, gate_up, 2 * intermediate, bias);
+  const Value fed = swiglu(slice(both, 0, intermediate), slice(both, intermediate, intermediate));
+  return project(r, fed, down, x.shape().columns, bias);
+}
+
+Value embed_tokens(Recorder& r, const std::string& table, int64_t vocab, int64_t hidden) {
+  return embedding(r.graph(), r.matrix(table, vocab, hidden, WeightRole::kEmbedding));
+}
+
+void finish(Recorder& r, Value x, const Head& head) {
+  const Value hidden = norm(r, select_outputs(x), head.norm, head.epsilon);
+  const WeightId output = r.matrix(head.output, head.vocab, x.shape().columns, WeightRole::kOutput);
+  r.graph().set_outputs(linear(hidden, output), hidden);
+}
+
+std::string layer_prefix(int64_t index) { return fmt::format("model.layers.{}.", index); }
+
+}  // namespace autoglm

@@ -1,0 +1,23 @@
+// Qwen2 and Qwen2.5: Llama with biases on q, k and v, and an optional sliding window in some
+// layers.
+#include "models/blocks.h"
+#include "models/window_layers.h"
+
+namespace autoglm {
+
+Result<Model> record_qwen2(const Checkpoint& checkpoint, ConfigReader& config) {
+  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}));
+  const std::vector<int64_t> windows = AGLM_TRY(read_windows(config, c.n_layers));
+
+  return record_decoder(checkpoint, c, [&](Recorder& r, Value x, Layer layer) {
+    layer.window = windows[static_cast<size_t>(layer.index)];
+    const std::string p = layer_prefix(layer.index);
+    const Value normed = norm(r, x, p + "input_layernorm", c.epsilon);
+    const Qkv qkv = project_qkv(r, normed, p + "self_attn.", c.heads, Bias::kYes);
+    x = x + project(r, attend(qkv, layer), p + "self_attn.o_proj", c.hidden, Bias::kNo);
+    const Value fed = norm(r, x, p + "post_attention_layernorm", c.epsilon);
+    return x + swiglu_mlp(r, fed, p + "mlp.", c.intermediate, Bias::kNo);
+  });
+}
+
+}  // namespace autoglm

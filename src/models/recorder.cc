@@ -1,0 +1,56 @@
+#include "models/recorder.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace autoglm {
+namespace {
+
+std::string text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+}  // namespace
+
+WeightId Recorder::add(const std::string& name, std::vector<int64_t> shape, WeightRole role) {
+  if (const auto known = weights_.find(name); known != weights_.end()) return known->second;
+  const int64_t rows = shape[0];
+  const int64_t columns = shape.size() > 1 ? shape[1] : 1;
+  const StoredTensor* tensor = checkpoint_->find(name);
+  if (!error_) {
+    if (tensor == nullptr) {
+      error_ =
+          Error{ErrorCode::kNotFound, "tensor is missing",
+                fmt::format("{}: {}", checkpoint_->path(), name), text(shape), "no such tensor"};
+    } else if (tensor->shape != shape) {
+      error_ =
+          Error{ErrorCode::kCorrupt, "tensor has the wrong shape for config.json",
+                tensor->where.empty() ? name : tensor->where, text(shape), text(tensor->shape)};
+    }
+  }
+  parameters_ += rows * columns;
+  const WeightId id = graph_.add_weight(
+      {.role = role, .rows = rows, .columns = columns, .parts = {{name, 0, rows}}});
+  weights_.emplace(name, id);
+  return id;
+}
+
+WeightId Recorder::matrix(const std::string& name, int64_t rows, int64_t columns, WeightRole role) {
+  return add(name, {rows, columns}, role);
+}
+
+WeightId Recorder::vector(const std::string& name, int64_t n) {
+  return add(name, {n}, WeightRole::kVector);
+}
+
+Result<Graph> Recorder::finish() && {
+  if (error_) return *std::move(error_);
+  AGLM_CHECK(graph_.logits() >= 0, "a model of {} nodes without outputs", graph_.nodes().size());
+  return std::move(graph_);
+}
+
+}  // namespace autoglm

@@ -1,0 +1,90 @@
+#include "models/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/log.h"
+
+namespace autoglm {
+namespace {
+
+struct Architecture {
+  std::string_view name;
+  Result<Model> (*record)(const Checkpoint&, ConfigReader&);
+};
+
+constexpr std::array<Architecture, 8> kArchitectures{{
+    {"ChatGLMForConditionalGeneration", record_chatglm},
+    {"ChatGLMModel", record_chatglm},
+    {"Glm4ForCausalLM", record_glm4},
+    {"GlmForCausalLM", record_glm},
+    {"LlamaForCausalLM", record_llama},
+    {"MistralForCausalLM", record_mistral},
+    {"Qwen2ForCausalLM", record_qwen2},
+    {"Qwen3ForCausalLM", record_qwen3},
+}};
+
+// Caches of numbers that we compute, written by older versions of transformers.
+bool recomputed(std::string_view tensor) {
+  return tensor.ends_with("rotary_emb.inv_freq") || tensor.ends_with("rotary_pos_emb.inv_freq") ||
+         tensor == "rope_freqs.weight";
+}
+
+// In the log, and so no longer than a line.
+std::string first_few(const std::vector<std::string>& names) {
+  const size_t shown = std::min<size_t>(names.size(), 8);
+  const std::vector<std::string> head(names.begin(), names.begin() + static_cast<long>(shown));
+  return fmt::format("{}{}", fmt::join(head, ", "), shown < names.size() ? ", ..." : "");
+}
+
+}  // namespace
+
+std::vector<std::string_view> known_architectures() {
+  std::vector<std::string_view> names;
+  for (const Architecture& a : kArchitectures) names.push_back(a.name);
+  return names;
+}
+
+Result<Model> build_model(const Checkpoint& checkpoint) {
+  ConfigReader config(checkpoint.config(), checkpoint.path());
+  const std::vector<std::string> named = AGLM_TRY(config.strings("architectures", 16));
+  const std::string wanted = named.empty() ? "none" : named[0];
+  const auto found = std::ranges::find(kArchitectures, wanted, &Architecture::name);
+  if (found == kArchitectures.end()) {
+    return Error{ErrorCode::kUnsupported, "architecture is unknown",
+                 checkpoint.path() + ": architectures",
+                 fmt::format("one of {}", fmt::join(known_architectures(), ", ")), wanted};
+  }
+  Model model = AGLM_TRY(found->record(checkpoint, config));
+  model.architecture = wanted;
+  if (const auto unread = config.unread(); !unread.empty()) {
+    spdlog::info("{}: configuration keys without effect: {}", checkpoint.path(), first_few(unread));
+  }
+  return model;
+}
+
+Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
+  std::vector<std::string> unused;
+  for (const StoredTensor& tensor : recorder.checkpoint().tensors()) {
+    if (!recorder.used(tensor.name) && !recomputed(tensor.name)) unused.push_back(tensor.name);
+  }
+  const std::string path = recorder.checkpoint().path();
+  Model model;
+  model.parameters = recorder.parameters();
+  model.graph = AGLM_TRY(std::move(recorder).finish());
+  if (!unused.empty()) {
+    spdlog::info("{}: {} tensors that the model does not use: {}", path, unused.size(),
+                 first_few(unused));
+  }
+  model.vocab_size = model.graph.node(model.graph.logits()).shape.columns;
+  model.hidden_size = model.graph.node(model.graph.hidden()).shape.columns;
+  model.n_layers = model.graph.n_layers();
+  model.max_context = max_context;
+  return model;
+}
+
+}  // namespace autoglm

@@ -1,0 +1,39 @@
+// Rotary embedding as configurations describe it: default, linear, dynamic, llama3 and yarn, in the
+// keys of transformers 5 (`rope_parameters`) and before (`rope_theta`, `rope_scaling`,
+// `partial_rotary_factor`).
+#pragma once
+
+#include <cstdint>
+
+#include "autoglm/result.h"
+#include "graph/graph.h"
+#include "models/config_reader.h"
+
+namespace autoglm {
+
+class Checkpoint;
+
+struct RopeConfig {
+  Rope rope;
+  // Positions for which the frequencies hold: with `dynamic` those of one sequence change once it
+  // outgrows max_position_embeddings, and a token's state would depend on what comes after it, so
+  // longer sequences are not offered. Else max_position_embeddings.
+  int64_t max_context = 0;
+};
+
+struct RopeShape {
+  int64_t head_dim = 0;
+  int64_t max_position_embeddings = 0;
+  double default_partial = 1.0;  // when the configuration names no partial_rotary_factor
+  bool interleaved = false;
+};
+
+Result<RopeConfig> read_rope(ConfigReader& config, const RopeShape& shape);
+
+// theta^(-2i / dim) for i = 0 .. ceil(dim / 2) - 1, rounded to f32 as PyTorch has them.
+std::vector<double> inverse_frequencies(double theta, int64_t dim);
+
+// GGUF carries llama3's scaling as one divisor a frequency, in the tensor rope_freqs.weight.
+Result<void> divide_by_stored_factors(const Checkpoint& checkpoint, Rope& rope);
+
+}  // namespace autoglm
