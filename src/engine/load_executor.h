@@ -1,0 +1,50 @@
+// From a checkpoint to an executor that lacks only its KV pages: the one place where the engine
+// meets models and devices.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "autoglm/result.h"
+#include "devices/executor.h"
+#include "formats/checkpoint.h"
+
+namespace autoglm {
+
+struct ExecutorOptions {
+  std::string device = "auto";          // cpu, cuda, auto
+  std::string quantize = "none";        // none, int8, int4
+  std::string kv_cache_dtype = "auto";  // auto, f32, bf16
+  int32_t threads = 0;                  // 0: one for each processor
+  int32_t max_rows = 512;               // of one step
+  int32_t max_output_rows = 16;         // rows of logits of one step
+  std::function<void(double fraction, std::string_view stage)> progress;
+};
+
+// What a model is and what it will need, known without reading a weight. Option values that do not
+// exist are errors here.
+struct ExecutorPlan {
+  std::string architecture;
+  int64_t parameters = 0;
+  int64_t vocab_size = 0;
+  int64_t hidden_size = 0;
+  int64_t layers = 0;
+  int64_t max_context = 0;
+  int64_t weight_bytes = 0;  // as they will be held
+  int64_t step_bytes = 0;    // working memory: the arena, logits, buffers of kernels
+  int32_t page_tokens = 0;   // as ExecutorLimits
+  int64_t page_bytes = 0;
+};
+Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorOptions& options);
+
+struct LoadedExecutor {
+  std::unique_ptr<Executor> executor;
+  std::string instruction_set;  // "avx2"
+};
+Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
+                                     const ExecutorOptions& options);
+
+}  // namespace autoglm
