@@ -1,0 +1,270 @@
+// attention() against a softmax in double, every variant against the generic one, and a query
+// against itself in other company.
+#include "kernels/attention/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/simd/half.h"
+
+namespace autoglm {
+namespace {
+
+struct Shape {
+  int64_t n_heads = 4;
+  int64_t n_kv_heads = 2;
+  int64_t head_dim = 32;
+  int64_t window = 0;
+  DType dtype = DType::kF32;
+
+  std::string text() const {
+    return std::to_string(n_heads) + " heads over " + std::to_string(n_kv_heads) + " of " +
+           std::to_string(head_dim) + ", window " + std::to_string(window) + ", " +
+           std::string(dtype_info(dtype).name);
+  }
+};
+
+std::vector<Isa> isas() {
+  std::vector<Isa> all;
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+    if (isa <= best_isa()) all.push_back(isa);
+  }
+  return all;
+}
+
+float stored(float value, DType dtype) {
+  if (dtype == DType::kBF16) return bf16_to_f32(f32_to_bf16(value));
+  if (dtype == DType::kF16) return f16_to_f32(f32_to_f16(value));
+  return value;
+}
+
+// One sequence of `length` random tokens; pages lie scattered in a pool of garbage.
+class Sequence {
+ public:
+  Sequence(const Shape& shape, int64_t length) : shape_(shape), length_(length) {
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    for (auto* v : {&q_, &k_, &v_}) {
+      v->resize(static_cast<size_t>(length * (v == &q_ ? shape.n_heads : shape.n_kv_heads) *
+                                    shape.head_dim));
+      for (float& x : *v) x = normal(random);
+    }
+    const int64_t n_pages = (length + 31) / 32;
+    for (int64_t i = 0; i < n_pages; ++i) {
+      pages_.push_back(static_cast<int32_t>((i * 5 + 3) % (2 * n_pages + 5)));
+    }
+    std::sort(pages_.begin(), pages_.end());
+    pages_.erase(std::unique(pages_.begin(), pages_.end()), pages_.end());
+    for (int32_t page = 0; static_cast<int64_t>(pages_.size()) < n_pages; ++page) {
+      if (std::find(pages_.begin(), pages_.end(), page) == pages_.end()) pages_.push_back(page);
+    }
+    stride_ = KvCache::page_bytes(shape.dtype, shape.n_kv_heads, shape.head_dim) + 128;
+  }
+
+  // Steps through the sequence in chunks of `chunk` rows; the result of all rows.
+  std::vector<float> run(Isa isa, int threads, int64_t chunk) const {
+    ThreadPool pool(threads);
+    const Context context{.pool = pool, .isa = isa};
+    const int64_t width = shape_.n_heads * shape_.head_dim;
+    const int64_t kv_width = shape_.n_kv_heads * shape_.head_dim;
+    Result<AlignedBuffer> memory =
+        AlignedBuffer::allocate(static_cast<size_t>(stride_ * (2 * (length_ / 32 + 1) + 6)));
+    std::memset(memory->data(), 0xff, memory->size());  // not-a-number everywhere
+    const KvCache cache{.data = memory->data(),
+                        .page_stride_bytes = stride_,
+                        .dtype = shape_.dtype,
+                        .n_kv_heads = shape_.n_kv_heads,
+                        .head_dim = shape_.head_dim};
+    const auto bytes = static_cast<size_t>(attention_scratch_bytes(context, shape_.head_dim));
+    Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes + 64);
+    std::memset(scratch->data(), 0x5a, bytes + 64);
+    std::vector<float> y(static_cast<size_t>(length_ * width), -1.0f);
+    for (int64_t start = 0; start < length_; start += chunk) {
+      const int64_t rows = std::min(chunk, length_ - start);
+      const KvSequence sequence{
+          .first_row = 0, .n_rows = rows, .start_position = start, .pages = pages_};
+      kv_write(context, {.sequences = {&sequence, 1},
+                         .k = k_.data() + start * kv_width,
+                         .k_stride = kv_width,
+                         .v = v_.data() + start * kv_width,
+                         .v_stride = kv_width,
+                         .cache = cache});
+      attention(context,
+                {.sequences = {&sequence, 1},
+                 .n_heads = shape_.n_heads,
+                 .q = q_.data() + start * width,
+                 .q_stride = width,
+                 .scale = scale(),
+                 .window = shape_.window,
+                 .cache = cache,
+                 .y = y.data() + start * width,
+                 .y_stride = width},
+                {scratch->data(), bytes});
+    }
+    for (size_t i = bytes; i < bytes + 64; ++i) EXPECT_EQ(scratch->data()[i], std::byte{0x5a});
+    return y;
+  }
+
+  std::vector<double> reference() const {
+    std::vector<double> y;
+    const int64_t group = shape_.n_heads / shape_.n_kv_heads;
+    const int64_t d = shape_.head_dim;
+    for (int64_t row = 0; row < length_; ++row) {
+      const int64_t first = shape_.window > 0 ? std::max<int64_t>(0, row - shape_.window + 1) : 0;
+      for (int64_t head = 0; head < shape_.n_heads; ++head) {
+        const auto kv = [&](const std::vector<float>& all, int64_t position, int64_t i) {
+          const int64_t at = (position * shape_.n_kv_heads + head / group) * d + i;
+          return double{stored(all[static_cast<size_t>(at)], shape_.dtype)};
+        };
+        std::vector<double> p;
+        double greatest = -HUGE_VAL;
+        for (int64_t j = first; j <= row; ++j) {
+          double s = 0;
+          for (int64_t i = 0; i < d; ++i) {
+            s += double{q_[static_cast<size_t>((row * shape_.n_heads + head) * d + i)]} *
+                 kv(k_, j, i);
+          }
+          p.push_back(s * double{scale()});
+          greatest = std::max(greatest, p.back());
+        }
+        double sum = 0;
+        for (double& x : p) sum += x = std::exp(x - greatest);
+        for (int64_t i = 0; i < d; ++i) {
+          double out = 0;
+          for (int64_t j = first; j <= row; ++j) {
+            out += p[static_cast<size_t>(j - first)] / sum * kv(v_, j, i);
+          }
+          y.push_back(out);
+        }
+      }
+    }
+    return y;
+  }
+
+  float scale() const { return 1.0f / std::sqrt(static_cast<float>(shape_.head_dim)); }
+
+ private:
+  Shape shape_;
+  int64_t length_;
+  int64_t stride_ = 0;
+  std::vector<float> q_, k_, v_;
+  std::vector<int32_t> pages_;
+};
+
+std::vector<Shape> shapes() {
+  return {{},
+          {.n_heads = 3, .n_kv_heads = 1, .head_dim = 20},
+          {.n_heads = 7, .n_kv_heads = 7, .head_dim = 5, .dtype = DType::kBF16},
+          {.n_heads = 14, .n_kv_heads = 2, .head_dim = 64, .dtype = DType::kBF16},
+          {.n_heads = 32, .n_kv_heads = 1, .head_dim = 16, .dtype = DType::kF16},
+          {.window = 1},
+          {.window = 7, .dtype = DType::kBF16},
+          {.n_heads = 6, .n_kv_heads = 2, .head_dim = 24, .window = 33},
+          {.window = 64, .dtype = DType::kF16}};
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
+                      const std::string& what) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
+        << what << " element " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+TEST(Attention, AgreesWithASoftmaxInDouble) {
+  for (const Shape& shape : shapes()) {
+    const Sequence sequence(shape, 101);
+    const std::vector<float> y = sequence.run(best_isa(), 2, 101);
+    const std::vector<double> expected = sequence.reference();
+    for (size_t i = 0; i < y.size(); ++i) {
+      // Values are of the order of 1, scores of the order of 4: some tens of roundings.
+      ASSERT_NEAR(y[i], expected[i], 4e-6) << shape.text() << " element " << i;
+    }
+  }
+}
+
+TEST(Attention, EveryVariantGivesTheGenericVariantsBits) {
+  for (const Shape& shape : shapes()) {
+    const Sequence sequence(shape, 101);
+    const std::vector<float> expected = sequence.run(Isa::kGeneric, 1, 101);
+    for (const Isa isa : isas()) {
+      expect_same_bits(sequence.run(isa, 1, 101), expected,
+                       shape.text() + " " + std::string(isa_name(isa)));
+    }
+  }
+}
+
+TEST(Attention, ChunksAndThreadsDoNotChangeABit) {
+  for (const Shape& shape : shapes()) {
+    const Sequence sequence(shape, 101);
+    const std::vector<float> whole = sequence.run(best_isa(), 1, 101);
+    for (const int64_t chunk : {1, 7, 32, 50}) {
+      expect_same_bits(sequence.run(best_isa(), 1, chunk), whole,
+                       shape.text() + " chunks of " + std::to_string(chunk));
+    }
+    for (const int threads : {2, 3, 8}) {
+      expect_same_bits(sequence.run(best_isa(), threads, 101), whole, shape.text() + " threads");
+      expect_same_bits(sequence.run(best_isa(), threads, 1), whole, shape.text() + " decode");
+    }
+  }
+}
+
+TEST(Attention, SequencesOfAStepDoNotMeet) {
+  // Two sequences of one step, the second of them alone: the same bits.
+  ThreadPool pool(2);
+  const Context context{.pool = pool, .isa = best_isa()};
+  constexpr int64_t d = 16;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> q(5 * d), k(5 * d), v(5 * d);
+  for (auto* x : {&q, &k, &v}) {
+    for (float& value : *x) value = normal(random);
+  }
+  const int64_t stride = KvCache::page_bytes(DType::kF32, 1, d);
+  Result<AlignedBuffer> memory = AlignedBuffer::allocate(static_cast<size_t>(2 * stride));
+  const KvCache cache{
+      .data = memory->data(), .page_stride_bytes = stride, .n_kv_heads = 1, .head_dim = d};
+  const std::vector<int32_t> first_pages{1};
+  const std::vector<int32_t> second_pages{0};
+  const std::vector<KvSequence> both{
+      {.first_row = 0, .n_rows = 2, .start_position = 0, .pages = first_pages},
+      {.first_row = 2, .n_rows = 3, .start_position = 0, .pages = second_pages}};
+  const auto bytes = static_cast<size_t>(attention_scratch_bytes(context, d));
+  Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes);
+  const auto step = [&](std::span<const KvSequence> sequences) {
+    std::vector<float> y(5 * d);
+    kv_write(context, {.sequences = sequences,
+                       .k = k.data(),
+                       .k_stride = d,
+                       .v = v.data(),
+                       .v_stride = d,
+                       .cache = cache});
+    attention(context,
+              {.sequences = sequences,
+               .n_heads = 1,
+               .q = q.data(),
+               .q_stride = d,
+               .scale = 0.25f,
+               .cache = cache,
+               .y = y.data(),
+               .y_stride = d},
+              {scratch->data(), bytes});
+    return y;
+  };
+  const std::vector<float> together = step(both);
+  const std::vector<float> alone = step(std::span(both).subspan(1));
+  expect_same_bits({together.begin() + 2 * d, together.end()}, {alone.begin() + 2 * d, alone.end()},
+                   "second sequence");
+}
+
+}  // namespace
+}  // namespace autoglm

@@ -1,0 +1,9 @@
+// Attention on the vector type of simd/avx2.h.
+#include "kernels/simd/avx2.h"
+#include "kernels/attention/body.h"
+
+namespace autoglm {
+
+const AttentionVariant kAttentionAvx2 = {.run = PagedAttention<avx2::F32>::run};
+
+}  // namespace autoglm
