@@ -1,0 +1,260 @@
+#include "devices/cpu/cpu_executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "devices/cpu/held_weights.h"
+#include "devices/cpu/kernel_calls.h"
+#include "devices/cpu/kv_pool.h"
+#include "graph/fuse.h"
+
+namespace autoglm {
+namespace {
+
+DType kv_dtype(KvDType wish, WeightFormat matrices) {
+  if (wish == KvDType::kAuto) {
+    return matrices == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
+  }
+  return wish == KvDType::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+Graph prepared(const Graph& graph, const CpuOptions& options) {
+  return options.fuse ? fuse(graph, {.integer_matrices = options.quantize != Quantize::kNone})
+                      : graph;
+}
+
+PlanOptions plan_options(const CpuOptions& options) {
+  return {.max_rows = options.max_rows,
+          .max_output_rows = options.max_output_rows,
+          .quantized_bytes = QuantizedRows::bytes};
+}
+
+Result<void> check_options(const Graph& graph, const CpuOptions& options) {
+  if (options.max_rows < 1 || options.max_output_rows < 1 || options.threads < 0) {
+    return Error{ErrorCode::kInvalidArgument, "step size or thread count is out of range", "cpu",
+                 "at least one row and one output row",
+                 fmt::format("{} rows, {} output rows, {} threads", options.max_rows,
+                             options.max_output_rows, options.threads)};
+  }
+  // Shapes have bounds (models/), rows are the caller's: their product must stay a size.
+  int64_t widest = 1;
+  for (const Node& node : graph.nodes()) widest = std::max(widest, node.shape.columns);
+  constexpr int64_t kMostElements = int64_t{1} << 40;
+  if (std::max(options.max_rows, options.max_output_rows) > kMostElements / widest) {
+    return Error{ErrorCode::kInvalidArgument, "step is too large", "cpu",
+                 fmt::format("at most {} rows of {} columns", kMostElements / widest, widest),
+                 fmt::format("{} rows", options.max_rows)};
+  }
+  return {};
+}
+
+// cos and sin for the rows of one step, for one rope of the graph.
+struct RopeTables {
+  AlignedBuffer memory;
+  float* cos = nullptr;
+  float* sin = nullptr;
+};
+
+class Executing : public CpuExecutor {
+ public:
+  Executing(Isa isa, int threads) : isa_(isa), pool_(threads), context_{pool_, isa} {}
+
+  Result<void> load(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
+    program_ = compile(prepared(graph, options), plan_options(options));
+    const std::vector<WeightPlan> plans =
+        AGLM_TRY(plan_weights(program_.graph, source, options.quantize));
+    weights_ = AGLM_TRY(load_weights(program_.graph, plans, source, pool_, options));
+    const WeightFormat matrices = matrix_format(program_.graph, plans);
+    const DType kv = kv_dtype(options.kv_dtype, matrices);
+    kv_ = KvPool(program_.graph, kv);
+    AGLM_TRY(reserve_activations());
+
+    const Node& logits = program_.graph.node(program_.graph.logits());
+    const Node& hidden = program_.graph.node(program_.graph.hidden());
+    const Weight& table = program_.graph.weight(program_.graph.node(0).weight);
+    limits_ = {.max_rows = options.max_rows,
+               .max_output_rows = options.max_output_rows,
+               .vocab_size = static_cast<int32_t>(std::min(logits.shape.columns, table.rows)),
+               .hidden_size = static_cast<int32_t>(hidden.shape.columns),
+               .max_context = options.max_context,
+               .page_tokens = static_cast<int32_t>(KvCache::kPageTokens),
+               .page_bytes = kv_.page_bytes()};
+    summary_ = {.layers = program_.graph.n_layers(),
+                .arena_bytes = static_cast<int64_t>(arena_.size() + scratch_.size()),
+                .arena_bytes_without_reuse = program_.plan.arena_bytes_without_reuse,
+                .page_bytes = kv_.page_bytes(),
+                .isa = std::string(isa_name(isa_)),
+                .weight_format = std::string(weight_format_name(matrices)),
+                .kv_format = kv == DType::kF32 ? "f32" : "bf16",
+                .threads = pool_.size()};
+    for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
+    return {};
+  }
+
+  const ExecutorLimits& limits() const override { return limits_; }
+  const ModelSummary& summary() const override { return summary_; }
+  const Program& program() const override { return program_; }
+  Result<void> reserve_pages(int32_t n_pages) override { return kv_.reserve(n_pages); }
+
+  void step(const StepInput& input) override {
+    const size_t n = input.tokens.size();
+    AGLM_CHECK(n <= static_cast<size_t>(limits_.max_rows) &&
+                   input.output_rows.size() <= static_cast<size_t>(limits_.max_output_rows),
+               "{} rows and {} output rows", n, input.output_rows.size());
+    sequences_.clear();
+    for (const StepSequence& s : input.sequences) add_sequence(s);
+    AGLM_CHECK(positions_end_ == n, "sequences of {} rows for {} tokens", positions_end_, n);
+    positions_end_ = 0;
+    for (size_t i = 0; i < n; ++i) {
+      ids_[i] = static_cast<int32_t>(input.tokens[i]);
+      AGLM_CHECK(ids_[i] >= 0 && ids_[i] < limits_.vocab_size, "token {} of {}", ids_[i],
+                 limits_.vocab_size);
+    }
+    const std::span<const int64_t> positions(positions_.data(), n);
+    for (size_t i = 0; i < tables_.size(); ++i) {
+      const Rope& rope = program_.graph.ropes()[i];
+      rope_table(context_, positions, rope.inverse_frequencies, rope.attention_factor,
+                 tables_[i].cos, tables_[i].sin);
+    }
+    calls_->run(
+        context_,
+        {.ids = {ids_.data(), n}, .sequences = sequences_, .output_rows = input.output_rows}, kv_,
+        {scratch_.data(), scratch_.size()});
+  }
+
+  std::span<const float> logits(int32_t index) const override {
+    return row(program_.logits, index).first(static_cast<size_t>(limits_.vocab_size));
+  }
+  std::span<const float> hidden_state(int32_t index) const override {
+    return row(program_.hidden, index);
+  }
+
+ private:
+  Result<void> reserve_activations() {
+    arena_ = AGLM_TRY(AlignedBuffer::allocate(
+        static_cast<size_t>(std::max<int64_t>(program_.plan.arena_bytes, 64))));
+    std::vector<RopeTable> views;
+    for (const Rope& rope : program_.graph.ropes()) {
+      const size_t floats =
+          static_cast<size_t>(program_.max_rows) * rope.inverse_frequencies.size();
+      RopeTables& t = tables_.emplace_back();
+      t.memory = AGLM_TRY(AlignedBuffer::allocate(2 * floats * sizeof(float)));
+      t.cos = t.memory.as<float>();
+      t.sin = t.cos + floats;
+      views.push_back({t.cos, t.sin});
+    }
+    calls_.emplace(program_, weights_, views, arena_.data());
+    scratch_ = AGLM_TRY(AlignedBuffer::allocate(
+        static_cast<size_t>(calls_->scratch_bytes(context_, program_.max_rows))));
+    ids_.resize(static_cast<size_t>(program_.max_rows));
+    positions_.resize(static_cast<size_t>(program_.max_rows));
+    sequences_.reserve(static_cast<size_t>(program_.max_rows));
+    return {};
+  }
+
+  void add_sequence(const StepSequence& s) {
+    AGLM_CHECK(s.first_row == static_cast<int32_t>(positions_end_) && s.n_rows > 0 &&
+                   s.n_rows <= limits_.max_rows - s.first_row && s.start_position >= 0,
+               "sequence of {} rows at {} from position {}", s.n_rows, s.first_row,
+               s.start_position);
+    const int64_t end = s.start_position + s.n_rows;
+    const auto needed =
+        static_cast<size_t>((end + KvCache::kPageTokens - 1) / KvCache::kPageTokens);
+    AGLM_CHECK(s.pages.size() >= needed, "{} pages for {} positions", s.pages.size(), end);
+    for (size_t i = 0; i < needed; ++i) {
+      AGLM_CHECK(s.pages[i] >= 0 && s.pages[i] < kv_.n_pages(), "page {} of {}", s.pages[i],
+                 kv_.n_pages());
+    }
+    for (int64_t p = s.start_position; p < end; ++p) positions_[positions_end_++] = p;
+    sequences_.push_back({.first_row = s.first_row,
+                          .n_rows = s.n_rows,
+                          .start_position = s.start_position,
+                          .pages = s.pages});
+  }
+
+  std::span<const float> row(const Operand& operand, int32_t index) const {
+    AGLM_CHECK(index >= 0 && index < limits_.max_output_rows, "output row {} of {}", index,
+               limits_.max_output_rows);
+    const auto* first = reinterpret_cast<const float*>(arena_.data() + operand.offset_bytes);
+    return {first + index * operand.stride, static_cast<size_t>(operand.columns)};
+  }
+
+  Isa isa_;
+  ThreadPool pool_;
+  Context context_;
+  Program program_;
+  std::vector<HeldWeight> weights_;
+  std::vector<RopeTables> tables_;
+  AlignedBuffer arena_;
+  AlignedBuffer scratch_;
+  KvPool kv_;
+  std::optional<KernelCalls> calls_;
+  ExecutorLimits limits_;
+  ModelSummary summary_;
+  std::vector<int32_t> ids_;
+  std::vector<int64_t> positions_;
+  size_t positions_end_ = 0;
+  std::vector<KvSequence> sequences_;
+};
+
+}  // namespace
+
+Result<Quantize> parse_quantize(std::string_view name) {
+  if (name == "none") return Quantize::kNone;
+  if (name == "int8") return Quantize::kInt8;
+  if (name == "int4") return Quantize::kInt4;
+  return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
+               "none, int8 or int4", std::string(name)};
+}
+
+Result<KvDType> parse_kv_dtype(std::string_view name) {
+  if (name == "auto") return KvDType::kAuto;
+  if (name == "f32") return KvDType::kF32;
+  if (name == "bf16") return KvDType::kBF16;
+  return Error{ErrorCode::kInvalidArgument, "unknown element type of the KV cache",
+               "kv_cache_dtype", "auto, f32 or bf16", std::string(name)};
+}
+
+Program cpu_program(const Graph& graph, const CpuOptions& options) {
+  return compile(prepared(graph, options), plan_options(options));
+}
+
+Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
+                             const CpuOptions& options) {
+  AGLM_TRY(check_options(graph, options));
+  const Program program = cpu_program(graph, options);
+  const std::vector<WeightPlan> plans =
+      AGLM_TRY(plan_weights(program.graph, source, options.quantize));
+  CpuMemory memory{.arena_bytes = program.plan.arena_bytes};
+  for (const WeightPlan& plan : plans) memory.weight_bytes += plan.bytes;
+  int64_t scratch = 0;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].form != WeightPlan::Form::kPacked || !is_integer(plans[i].format)) continue;
+    scratch = std::max(scratch,
+                       QuantizedRows::bytes(options.max_rows, program.graph.weights()[i].columns));
+  }
+  memory.arena_bytes += scratch;
+  const WeightFormat matrices = matrix_format(program.graph, plans);
+  memory.page_bytes = KvPool(program.graph, kv_dtype(options.kv_dtype, matrices)).page_bytes();
+  return memory;
+}
+
+Result<std::unique_ptr<CpuExecutor>> make_cpu_executor(const Graph& graph,
+                                                       const WeightSource& source,
+                                                       const CpuOptions& options) {
+  AGLM_TRY(check_options(graph, options));
+  const Isa isa = AGLM_TRY(select_isa(options.isa));
+  auto executor = std::make_unique<Executing>(isa, options.threads);
+  AGLM_TRY(executor->load(graph, source, options));
+  return std::unique_ptr<CpuExecutor>(std::move(executor));
+}
+
+}  // namespace autoglm

@@ -1,0 +1,238 @@
+#include "devices/cpu/held_weights.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+
+namespace autoglm {
+namespace {
+
+// The stored formats that hold f16's numbers or bf16's, or need f32.
+WeightFormat held_as(DType stored) {
+  switch (stored) {
+    case DType::kF16: return WeightFormat::kF16;
+    case DType::kF32:
+    case DType::kF64: return WeightFormat::kF32;
+    default: return WeightFormat::kBF16;
+  }
+}
+
+DType dtype_of(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kF16: return DType::kF16;
+    case WeightFormat::kBF16: return DType::kBF16;
+    default: return DType::kF32;
+  }
+}
+
+// Of a matrix whose parts are stored differently: the one that loses nothing.
+Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& source) {
+  WeightFormat format = WeightFormat::kF32;
+  for (size_t i = 0; i < weight.parts.size(); ++i) {
+    const SourceTensor tensor = AGLM_TRY(source.open(weight.parts[i].tensor));
+    const WeightFormat part = held_as(tensor.dtype);
+    format = i == 0 || part == format ? part : WeightFormat::kF32;
+  }
+  return format;
+}
+
+WeightFormat quantized_format(WeightRole role, Quantize quantize) {
+  return quantize == Quantize::kInt4 && role == WeightRole::kMatrix ? WeightFormat::kInt4
+                                                                    : WeightFormat::kInt8;
+}
+
+// Who uses a weight, over all nodes.
+struct Use {
+  bool multiplied = false;
+  bool halved = false;  // by a product with swiglu
+  bool looked_up = false;
+  bool vector = false;
+};
+
+std::vector<Use> uses(const Graph& graph) {
+  std::vector<Use> result(graph.weights().size());
+  for (const Node& node : graph.nodes()) {
+    if (node.bias != WeightId::kNone) result[static_cast<size_t>(node.bias)].vector = true;
+    if (node.weight == WeightId::kNone) continue;
+    Use& use = result[static_cast<size_t>(node.weight)];
+    if (node.op == Op::kLinear) {
+      use.multiplied = true;
+      use.halved = use.halved || node.activation == Activation::kSwiglu;
+    } else if (node.op == Op::kEmbedding) {
+      use.looked_up = true;
+    } else {
+      use.vector = true;
+    }
+  }
+  return result;
+}
+
+// A weight's parts, opened, as one source of rows.
+class Parts {
+ public:
+  static Result<Parts> open(const Weight& weight, const WeightSource& source) {
+    Parts parts;
+    int64_t begin = 0;
+    for (const WeightPart& part : weight.parts) {
+      SourceTensor tensor = AGLM_TRY(source.open(part.tensor));
+      parts.parts_.push_back({begin, part.first_row, std::move(tensor)});
+      begin += part.rows;
+    }
+    return parts;
+  }
+
+  void decode_row(int64_t row, std::span<float> out) const {
+    const Part& part = part_of(row);
+    part.tensor.decode_row(row - part.begin + part.first_row, out);
+  }
+
+  // The row as stored, when it is stored in `dtype`; else empty.
+  std::span<const std::byte> stored_row(int64_t row, DType dtype) const {
+    const Part& part = part_of(row);
+    if (part.tensor.dtype != dtype) return {};
+    return part.tensor.stored_row(row - part.begin + part.first_row);
+  }
+
+  void release() const {
+    for (const Part& part : parts_) part.tensor.release();
+  }
+
+ private:
+  struct Part {
+    int64_t begin;
+    int64_t first_row;
+    SourceTensor tensor;
+  };
+  const Part& part_of(int64_t row) const {
+    size_t i = parts_.size() - 1;
+    while (parts_[i].begin > row) --i;
+    return parts_[i];
+  }
+  std::vector<Part> parts_;
+};
+
+// The upper half of an f32, rounded to nearest even; not-a-number stays one.
+uint16_t to_bf16(float value) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const Parts& parts,
+                             ThreadPool& pool) {
+  HeldWeight held{.dtype = dtype_of(plan.format)};
+  held.data = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(plan.bytes)));
+  const int64_t row_bytes = weight.columns * dtype_info(held.dtype).block_bytes;
+  pool.parallel_for(weight.rows, 64, [&](int64_t begin, int64_t end) {
+    std::vector<float> row(static_cast<size_t>(weight.columns));
+    for (int64_t i = begin; i < end; ++i) {
+      std::byte* out = held.data.data() + i * row_bytes;
+      const std::span<const std::byte> stored = parts.stored_row(i, held.dtype);
+      if (!stored.empty()) {
+        std::memcpy(out, stored.data(), static_cast<size_t>(row_bytes));
+        continue;
+      }
+      parts.decode_row(i, row);
+      if (held.dtype == DType::kF32) {
+        std::memcpy(out, row.data(), static_cast<size_t>(row_bytes));
+        continue;
+      }
+      // Rows that are stored as f16 are copied above, so what is rounded here is block formats.
+      AGLM_CHECK(held.dtype == DType::kBF16, "embedding rows in {}", dtype_info(held.dtype).name);
+      for (size_t c = 0; c < row.size(); ++c) {
+        const uint16_t half = to_bf16(row[c]);
+        std::memcpy(out + 2 * c, &half, sizeof half);
+      }
+    }
+  });
+  return held;
+}
+
+Result<HeldWeight> hold(const Weight& weight, const WeightPlan& plan, const WeightSource& source,
+                        ThreadPool& pool) {
+  const Parts parts = AGLM_TRY(Parts::open(weight, source));
+  HeldWeight held;
+  if (plan.form == WeightPlan::Form::kRows) {
+    held = AGLM_TRY(hold_rows(weight, plan, parts, pool));
+  } else if (plan.form == WeightPlan::Form::kVector) {
+    held.data = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(plan.bytes)));
+    for (int64_t i = 0; i < weight.rows; ++i) {
+      parts.decode_row(i, {held.data.as<float>() + i, 1});
+    }
+  } else {
+    held.packed =
+        AGLM_TRY(PackedWeight::allocate(plan.format, weight.rows, weight.columns, plan.order));
+    pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
+      held.packed.pack_panels(
+          begin, end, [&](int64_t row, std::span<float> out) { parts.decode_row(row, out); });
+    });
+  }
+  parts.release();
+  return held;
+}
+
+}  // namespace
+
+Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
+                                             Quantize quantize) {
+  using Form = WeightPlan::Form;
+  const std::vector<Use> used = uses(graph);
+  std::vector<WeightPlan> plans(used.size());
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const Weight& weight = graph.weights()[i];
+    const Use& use = used[i];
+    WeightPlan& plan = plans[i];
+    if (use.vector) {
+      AGLM_CHECK(!use.multiplied && !use.looked_up, "{} is vector and matrix", weight.name());
+      plan = {.form = Form::kVector, .bytes = weight.rows * int64_t{sizeof(float)}};
+      continue;
+    }
+    if (!use.multiplied && !use.looked_up) continue;
+    plan.format = quantize == Quantize::kNone ? AGLM_TRY(stored_format(weight, source))
+                                              : quantized_format(weight.role, quantize);
+    plan.order = use.halved ? PackOrder::kGateUp : PackOrder::kPlain;
+    if (!use.multiplied && !is_integer(plan.format)) {
+      plan.form = Form::kRows;
+      plan.bytes = weight.rows * weight.columns * dtype_info(dtype_of(plan.format)).block_bytes;
+    } else {
+      plan.form = Form::kPacked;
+      plan.bytes = PackedWeight::bytes(plan.format, weight.rows, weight.columns, plan.order);
+    }
+  }
+  return plans;
+}
+
+WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans) {
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].form == WeightPlan::Form::kPacked &&
+        graph.weights()[i].role == WeightRole::kMatrix) {
+      return plans[i].format;
+    }
+  }
+  return WeightFormat::kF32;
+}
+
+Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
+                                             const std::vector<WeightPlan>& plans,
+                                             const WeightSource& source, ThreadPool& pool,
+                                             const CpuOptions& options) {
+  int64_t total = 1;
+  for (const WeightPlan& plan : plans) total += plan.bytes;
+  std::vector<HeldWeight> held(plans.size());
+  int64_t done = 0;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].form == WeightPlan::Form::kUnused) continue;
+    held[i] = AGLM_TRY(hold(graph.weights()[i], plans[i], source, pool));
+    done += plans[i].bytes;
+    if (options.progress) {
+      options.progress(static_cast<double>(done) / static_cast<double>(total), "loading weights");
+    }
+  }
+  return held;
+}
+
+}  // namespace autoglm

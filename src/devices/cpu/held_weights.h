@@ -1,0 +1,43 @@
+// A graph's weights as the CPU holds them: matrices packed for the products, embedding tables that
+// nothing multiplies as plain rows, vectors as f32.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "base/aligned_buffer.h"
+#include "devices/cpu/cpu_executor.h"
+#include "graph/graph.h"
+#include "kernels/linear/packed_weight.h"
+
+namespace autoglm {
+
+class ThreadPool;
+
+// How one weight will be held; decided before anything is read.
+struct WeightPlan {
+  enum class Form : uint8_t { kUnused, kPacked, kRows, kVector };
+  Form form = Form::kUnused;
+  WeightFormat format = WeightFormat::kF32;
+  PackOrder order = PackOrder::kPlain;
+  int64_t bytes = 0;
+};
+Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
+                                             Quantize quantize);
+// The format of the layers' matrices (the first one's).
+WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans);
+
+struct HeldWeight {
+  PackedWeight packed;  // kPacked
+  AlignedBuffer data;   // kRows: [rows, columns] of `dtype`; kVector: f32
+  DType dtype = DType::kF32;
+};
+
+// One for each weight of the graph.
+Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
+                                             const std::vector<WeightPlan>& plans,
+                                             const WeightSource& source, ThreadPool& pool,
+                                             const CpuOptions& options);
+
+}  // namespace autoglm

@@ -1,0 +1,54 @@
+// The pool of KV pages: page p holds 32 positions of every layer, layers one after another.
+// Reserved once; who owns which page is the engine's business.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "base/aligned_buffer.h"
+#include "graph/graph.h"
+#include "kernels/attention/attention.h"
+
+namespace autoglm {
+
+class KvPool {
+ public:
+  KvPool() = default;
+  KvPool(const Graph& graph, DType dtype) {
+    for (const Node& node : graph.nodes()) {
+      if (node.op != Op::kAttention) continue;
+      layers_.push_back({.dtype = dtype,
+                         .n_kv_heads = node.attention.n_kv_heads,
+                         .head_dim = node.attention.head_dim});
+      offsets_.push_back(page_bytes_);
+      page_bytes_ += KvCache::page_bytes(dtype, node.attention.n_kv_heads, node.attention.head_dim);
+    }
+    for (KvCache& layer : layers_) layer.page_stride_bytes = page_bytes_;
+  }
+
+  int64_t page_bytes() const { return page_bytes_; }
+  int32_t n_pages() const { return n_pages_; }
+
+  Result<void> reserve(int32_t n_pages) {
+    if (n_pages < 1 || n_pages_ != 0 || page_bytes_ > INT64_MAX / n_pages) {
+      return Error{ErrorCode::kInvalidArgument, "KV pool cannot be reserved", "kv cache",
+                   "at least one page, once", std::to_string(n_pages) + " pages"};
+    }
+    memory_ = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(page_bytes_ * n_pages)));
+    n_pages_ = n_pages;
+    for (size_t i = 0; i < layers_.size(); ++i) layers_[i].data = memory_.data() + offsets_[i];
+    return {};
+  }
+
+  const KvCache& layer(int32_t i) const { return layers_[static_cast<size_t>(i)]; }
+
+ private:
+  std::vector<KvCache> layers_;
+  std::vector<int64_t> offsets_;
+  int64_t page_bytes_ = 0;
+  int32_t n_pages_ = 0;
+  AlignedBuffer memory_;
+};
+
+}  // namespace autoglm
