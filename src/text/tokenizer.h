@@ -73,6 +73,8 @@ class StreamDecoder {
   std::string finish();
 
  private:
+  std::string advance(bool last);
+
   const Tokenizer* tokenizer_;
   bool skip_special_tokens_;
   std::vector<TokenId> ids_;

@@ -1,0 +1,177 @@
+// The pipeline's two directions.
+#include "text/tokenizer/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "text/tokenizer/unicode.h"
+
+namespace autoglm {
+namespace {
+
+// Longer texts are refused: their ids alone would take gigabytes.
+constexpr size_t kMaxTextBytes = size_t{1} << 30;
+
+class PipelineTokenizer : public Tokenizer {
+ public:
+  explicit PipelineTokenizer(PipelineParts parts) : parts_(std::move(parts)) {}
+
+  Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options) const override {
+    if (text.size() > kMaxTextBytes) {
+      return Error{ErrorCode::kResourceExhausted, "text is too long", parts_.where,
+                   fmt::format("at most {} bytes", kMaxTextBytes),
+                   fmt::format("{} bytes", text.size())};
+    }
+    std::string repaired;
+    if (!is_valid_utf8(text)) {
+      repaired = repair_utf8(text);
+      text = repaired;
+    }
+    std::vector<TokenId> ids;
+    ids.reserve(text.size() / 3 + 8);
+    std::vector<AddedTokens::Segment> segments;
+    parts_.added.cut(text, false, options.parse_special, segments);
+    for (const AddedTokens::Segment& segment : segments) {
+      if (segment.id) {
+        ids.push_back(*segment.id);
+      } else {
+        AGLM_TRY(encode_segment(segment.span.of(text), segment.span.begin == 0,
+                                options.parse_special, ids));
+      }
+    }
+    if (!options.add_special_tokens) return ids;
+    for (const Frame& frame : parts_.frames) {
+      ids.insert(ids.begin(), frame.before.begin(), frame.before.end());
+      ids.insert(ids.end(), frame.after.begin(), frame.after.end());
+    }
+    return ids;
+  }
+
+  Result<std::string> decode(std::span<const TokenId> ids,
+                             bool skip_special_tokens) const override {
+    std::vector<std::string> tokens;
+    tokens.reserve(ids.size());
+    for (const TokenId id : ids) {
+      const auto number = static_cast<int32_t>(id);
+      if (number < 0 || number >= vocab_size()) {
+        return Error{ErrorCode::kInvalidArgument, "token id is out of range", parts_.where,
+                     fmt::format("0 to {}", vocab_size() - 1), std::to_string(number)};
+      }
+      const AddedToken* added = parts_.added.find(id);
+      if (added != nullptr) {
+        if (!skip_special_tokens || !added->special) tokens.push_back(added->content);
+      } else if (parts_.model->vocabulary().contains(number)) {
+        tokens.emplace_back(parts_.model->vocabulary().spelling(number));
+      }
+    }
+    for (const DecoderPtr& decoder : parts_.decoders) AGLM_TRY(decoder->apply(tokens));
+    std::string text;
+    for (const std::string& token : tokens) text += token;
+    return text;
+  }
+
+  std::string token_bytes(TokenId id) const override {
+    if (const AddedToken* added = parts_.added.find(id)) return added->content;
+    std::string bytes = token_spelling(id);
+    for (const DecoderPtr& decoder : parts_.decoders) bytes = decoder->alone(std::move(bytes));
+    return bytes;
+  }
+
+  std::string token_spelling(TokenId id) const override {
+    if (const AddedToken* added = parts_.added.find(id)) return added->content;
+    return std::string(parts_.model->vocabulary().spelling(static_cast<int32_t>(id)));
+  }
+
+  std::optional<TokenId> token_id(std::string_view spelling) const override {
+    if (const std::optional<TokenId> added = parts_.added.id_of(spelling)) return added;
+    const std::optional<int32_t> id = parts_.model->vocabulary().find(spelling);
+    return id ? std::optional(TokenId{*id}) : std::nullopt;
+  }
+
+  bool is_special(TokenId id) const override {
+    const AddedToken* added = parts_.added.find(id);
+    return added != nullptr && added->special;
+  }
+
+  int32_t vocab_size() const override {
+    return std::max(parts_.added.end_id(), parts_.model->vocabulary().end_id());
+  }
+  std::optional<TokenId> bos() const override { return parts_.bos; }
+  std::optional<TokenId> eos() const override { return parts_.eos; }
+
+ private:
+  Result<void> encode_segment(std::string_view text, bool at_origin, bool parse_special,
+                              std::vector<TokenId>& ids) const {
+    std::string normalized(text);
+    if (parts_.normalizer) normalized = AGLM_TRY(parts_.normalizer->apply(std::move(normalized)));
+    if (!parts_.added.any(true)) return encode_pieces(std::move(normalized), at_origin, ids);
+    std::vector<AddedTokens::Segment> segments;
+    parts_.added.cut(normalized, true, parse_special, segments);
+    for (const AddedTokens::Segment& segment : segments) {
+      if (segment.id) {
+        ids.push_back(*segment.id);
+      } else {
+        AGLM_TRY(encode_pieces(std::string(segment.span.of(normalized)),
+                               at_origin && segment.span.begin == 0, ids));
+      }
+    }
+    return {};
+  }
+
+  Result<void> encode_pieces(std::string text, bool at_origin, std::vector<TokenId>& ids) const {
+    if (text.empty()) return {};
+    Pieces pieces;
+    pieces.text = std::move(text);
+    pieces.spans.push_back({0, pieces.text.size()});
+    pieces.first_is_at_origin = at_origin;
+    for (const PreTokenizerPtr& step : parts_.pre_tokenizers) AGLM_TRY(step->apply(pieces));
+    for (size_t i = 0; i < pieces.spans.size(); ++i) {
+      if (pieces.spans[i].size() > 0) AGLM_TRY(parts_.model->encode(pieces.piece(i), ids));
+    }
+    return {};
+  }
+
+  PipelineParts parts_;
+};
+
+}  // namespace
+
+void apply_config(const TokenizerConfig& config, PipelineParts& parts) {
+  const auto id_of = [&](const std::optional<std::string>& name) -> std::optional<TokenId> {
+    if (!name) return std::nullopt;
+    if (const std::optional<TokenId> added = parts.added.id_of(*name)) return added;
+    const std::optional<int32_t> id = parts.model->vocabulary().find(*name);
+    return id ? std::optional(TokenId{*id}) : std::nullopt;
+  };
+  if (!parts.bos) parts.bos = id_of(config.bos);
+  if (!parts.eos) parts.eos = id_of(config.eos);
+  if (!parts.frames.empty()) return;
+  Frame frame;
+  if (config.add_bos.value_or(false) && parts.bos) frame.before.push_back(*parts.bos);
+  if (config.add_eos.value_or(false) && parts.eos) frame.after.push_back(*parts.eos);
+  parts.frames.push_back(std::move(frame));
+}
+
+Result<std::unique_ptr<Tokenizer>> make_pipeline(PipelineParts parts) {
+  AGLM_TRY(parts.added.finish(parts.normalizer.get()));
+  const auto known = [&](TokenId id) {
+    return parts.added.find(id) != nullptr ||
+           parts.model->vocabulary().contains(static_cast<int32_t>(id));
+  };
+  std::vector<TokenId> used;
+  for (const Frame& frame : parts.frames) {
+    used.insert(used.end(), frame.before.begin(), frame.before.end());
+    used.insert(used.end(), frame.after.begin(), frame.after.end());
+  }
+  if (parts.bos) used.push_back(*parts.bos);
+  if (parts.eos) used.push_back(*parts.eos);
+  for (const TokenId id : used) {
+    if (known(id)) continue;
+    return Error{ErrorCode::kCorrupt, "special token is not in the vocabulary", parts.where,
+                 "the id of a token", std::to_string(static_cast<int32_t>(id))};
+  }
+  return std::unique_ptr<Tokenizer>(new PipelineTokenizer(std::move(parts)));
+}
+
+}  // namespace autoglm

@@ -1,0 +1,65 @@
+// Streaming by windows: the text of the newest tokens is the text of a short window with them, less
+// that of the window without. A window begins with tokens whose text is known and not empty, so
+// that decoders which treat the first token specially treat both texts alike.
+#include "text/tokenizer.h"
+#include "text/tokenizer/model.h"
+#include "text/tokenizer/unicode.h"
+
+namespace autoglm {
+namespace {
+
+// A tail of broken bytes is held back because the next token may mend it; but a mendable character
+// is at most three bytes, so of a long tail the front can go.
+constexpr size_t kMaxHeldTokens = 16;
+
+std::string text_of(const Tokenizer& tokenizer, std::span<const TokenId> ids, bool skip_special) {
+  // Ids come from a model whose vocabulary may be padded beyond the tokenizer's: those have no
+  // text.
+  Result<std::string> text = tokenizer.decode(ids, skip_special);
+  return text ? std::move(*text) : std::string();
+}
+
+}  // namespace
+
+std::string StreamDecoder::push(TokenId id) {
+  if (static_cast<int32_t>(id) < 0 || static_cast<int32_t>(id) >= tokenizer_->vocab_size()) {
+    return {};
+  }
+  ids_.push_back(id);
+  // A run of byte tokens is decoded as a whole by some decoders: wait for its end.
+  if (byte_token_value(tokenizer_->token_spelling(id))) return {};
+  return advance(false);
+}
+
+std::string StreamDecoder::finish() { return advance(true); }
+
+std::string StreamDecoder::advance(bool last) {
+  const std::span<const TokenId> window(ids_.begin() + prefix_begin_, ids_.end());
+  const size_t n_known = prefix_end_ - prefix_begin_;
+  const std::string known = text_of(*tokenizer_, window.first(n_known), skip_special_tokens_);
+  std::string text = text_of(*tokenizer_, window, skip_special_tokens_);
+  size_t n_taken = window.size();
+  if (!last && ends_with_replacement(text)) {
+    if (window.size() - n_known <= kMaxHeldTokens) return {};
+    // Cut where the two sides decode to the same as the whole.
+    for (n_taken = window.size() - 1; n_taken > n_known; --n_taken) {
+      const std::string left = text_of(*tokenizer_, window.first(n_taken), skip_special_tokens_);
+      const std::string right = text_of(*tokenizer_, window.subspan(n_taken), skip_special_tokens_);
+      if (left + right == text) {
+        text = left;
+        break;
+      }
+    }
+    if (n_taken == n_known) return {};
+  }
+  if (!text.starts_with(known)) return {};
+  std::string fresh = text.substr(known.size());
+  const size_t end = prefix_begin_ + n_taken;
+  // The new window must begin with text of its own.
+  const std::span<const TokenId> taken(ids_.begin() + prefix_end_, ids_.begin() + end);
+  if (!text_of(*tokenizer_, taken, skip_special_tokens_).empty()) prefix_begin_ = prefix_end_;
+  prefix_end_ = end;
+  return fresh;
+}
+
+}  // namespace autoglm
