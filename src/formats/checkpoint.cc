@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "formats/gguf_checkpoint.h"
 #include "formats/hugging_face.h"
 #include "quant/blocks.h"
 
@@ -43,9 +44,19 @@ Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(const std::string& pa
                  "a Hugging Face directory or a .gguf file",
                  failure ? failure.message() : "nothing"};
   }
-  if (fs::is_directory(status)) return open_hugging_face(path);
-  return Error{ErrorCode::kUnsupported, "not a checkpoint", path,
-               "a Hugging Face directory or a .gguf file", "another kind of file"};
+  if (!fs::is_directory(status)) return open_gguf(path);
+  if (fs::exists(path + "/config.json", failure)) return open_hugging_face(path);
+  // Folders of GGUF files, as the hub has them, open when there is no choice to make.
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(path, failure)) {
+    if (entry.path().extension() == ".gguf") files.push_back(entry.path().string());
+  }
+  if (files.size() == 1) return open_gguf(files.front());
+  std::sort(files.begin(), files.end());
+  files.resize(std::min<size_t>(files.size(), 20));
+  return Error{ErrorCode::kNotFound, "directory is not a checkpoint", path,
+               "config.json, or one .gguf file",
+               files.empty() ? "neither" : fmt::format("several: {}", fmt::join(files, ", "))};
 }
 
 void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
