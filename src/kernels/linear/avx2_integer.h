@@ -24,30 +24,43 @@ T load_as(const void* p) {
   return value;
 }
 
+// sum += a * b: pairs of int16 to int32, and pairs of unsigned and signed int8 to int16. The
+// additions are spelled out because the compiler regroups those of an unrolled loop, keeps all
+// products and spills them.
+inline void add_products(__m256i& sum, __m256i a, __m256i b) {
+  __m256i next = sum;
+  asm("vpaddd %1, %0, %0" : "+x"(next) : "x"(_mm256_madd_epi16(a, b)));
+  sum = next;
+}
+inline void add_byte_products(__m256i& sum, __m256i a, __m256i b) {
+  __m256i next = sum;
+  asm("vpaddw %1, %0, %0" : "+x"(next) : "x"(_mm256_maddubs_epi16(a, b)));
+  sum = next;
+}
+
 // int8 by int16 pairs. A load of 16 weights is 4 channels by 4 columns; widened to int16, one
 // vpmaddwd with 4 activations leaves two sums a channel, joined at the end. |w| and |x| are at most
-// 127: no pair overflows.
-template <int R>
+// 127: no pair overflows. Covers 4 * kLoads channels of R rows; 6 x 2 sums, 2 weights, an
+// activation and a product fill 16 registers.
+template <int R, int kLoads>
 void int8_tile(const int8_t* w, const int16_t* x, int64_t x_stride, int64_t n_quads, int32_t* out,
                int64_t out_stride) {
-  __m256i sum[R][4];
+  __m256i sum[R][kLoads];
   for (int r = 0; r < R; ++r) {
-    for (int j = 0; j < 4; ++j) sum[r][j] = _mm256_setzero_si256();
+    for (int j = 0; j < kLoads; ++j) sum[r][j] = _mm256_setzero_si256();
   }
   for (int64_t q = 0; q < n_quads; ++q) {
-    __m256i value[R];
-    for (int r = 0; r < R; ++r) {
-      value[r] = _mm256_set1_epi64x(load_as<int64_t>(x + r * x_stride + q * 4));
+    __m256i weight[kLoads];
+    for (int j = 0; j < kLoads; ++j) {
+      weight[j] = _mm256_cvtepi8_epi16(load_128(w + q * 64 + j * 16));
     }
-    for (int j = 0; j < 4; ++j) {
-      const __m256i weight = _mm256_cvtepi8_epi16(load_128(w + q * 64 + j * 16));
-      for (int r = 0; r < R; ++r) {
-        sum[r][j] = _mm256_add_epi32(sum[r][j], _mm256_madd_epi16(weight, value[r]));
-      }
+    for (int r = 0; r < R; ++r) {
+      const __m256i value = _mm256_set1_epi64x(load_as<int64_t>(x + r * x_stride + q * 4));
+      for (int j = 0; j < kLoads; ++j) add_products(sum[r][j], weight[j], value);
     }
   }
   for (int r = 0; r < R; ++r) {
-    for (int j = 0; j < 2; ++j) {
+    for (int j = 0; j < kLoads / 2; ++j) {
       // Adding neighbours leaves the channels as 0 1 4 5 2 3 6 7.
       const __m256i joined =
           _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum[r][2 * j], sum[r][2 * j + 1]), 0xd8);
@@ -56,9 +69,19 @@ void int8_tile(const int8_t* w, const int16_t* x, int64_t x_stride, int64_t n_qu
   }
 }
 
+template <int R>
+void int8_panel(const int8_t* w, const int16_t* x, int64_t k, int32_t* out, int64_t out_stride) {
+  if constexpr (R <= 2) {
+    int8_tile<R, 4>(w, x, k, k / 4, out, out_stride);
+  } else {
+    int8_tile<R, 2>(w, x, k, k / 4, out, out_stride);
+    int8_tile<R, 2>(w + 32, x, k, k / 4, out + 8, out_stride);
+  }
+}
+
 struct Int8Micro {
   using Sum = int32_t;
-  static constexpr int64_t kRows = 3;  // 3 x 4 sums, 3 activations and a weight: 16 registers
+  static constexpr int64_t kRows = 6;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
   const LinearPart& part;
@@ -78,77 +101,93 @@ struct Int8Micro {
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
     const int16_t* x = wide + (row - part.row_begin) * padded_k;
-    for (int64_t p = 0; p < n_panels; ++p) {
+    const int64_t stride = n_panels * 16;
+    for (int64_t p = 0; p < n_panels; ++p, out += 16) {
       const auto* w = reinterpret_cast<const int8_t*>(task.panels + (panel + p) * task.panel_bytes);
-      int32_t* to = out + p * 16;
-      const int64_t stride = n_panels * 16;
       switch (n_rows) {
-        case 3: int8_tile<3>(w, x, padded_k, padded_k / 4, to, stride); break;
-        case 2: int8_tile<2>(w, x, padded_k, padded_k / 4, to, stride); break;
-        default: int8_tile<1>(w, x, padded_k, padded_k / 4, to, stride); break;
+        case 6: int8_panel<6>(w, x, padded_k, out, stride); break;
+        case 5: int8_panel<5>(w, x, padded_k, out, stride); break;
+        case 4: int8_panel<4>(w, x, padded_k, out, stride); break;
+        case 3: int8_panel<3>(w, x, padded_k, out, stride); break;
+        case 2: int8_panel<2>(w, x, padded_k, out, stride); break;
+        default: int8_panel<1>(w, x, padded_k, out, stride); break;
       }
     }
   }
 };
 
-// int4: unsigned codes by signed activations (vpmaddubsw). A pair is at most 2 * 15 * 127 and 8 of
-// them, a group of 32 columns, fit int16; vpmaddwd by the group's scale then joins and scales in
-// one. The offsets meet the sums of the activations, both groups of a block at once.
-template <int R>
-void int4_tile(const uint8_t* w, const int8_t* x, int64_t x_stride, const int16_t* group_sums,
-               int64_t sums_stride, int64_t n_blocks, int32_t* out, int64_t out_stride) {
+// One panel of an int4 weight against some rows.
+struct Int4Panel {
+  const uint8_t* w;
+  const int8_t* x;
+  const int16_t* group_sums;
+  int64_t padded_k;
+  int32_t* out;
+  int64_t out_stride;
+};
+
+// Group kGroup of a block: unsigned codes by signed activations (vpmaddubsw). A pair is at most 2 *
+// 15 * 127 and 8 of them, a group of 32 columns, fit int16; vpmaddwd by the group's scale joins and
+// scales in one.
+template <int R, int kGroup>
+void int4_group(const Int4Panel& panel, const uint8_t* w, const int8_t* x, __m256i sum[R][2]) {
   const __m256i low_nibbles = _mm256_set1_epi8(15);
-  // Byte i of 16 scales to both bytes' place of int16 pair i: channels 0-7, and 8-15.
+  __m256i pairs[R][2];
+  for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
+  for (int q = 0; q < 8; ++q) {
+    __m256i code[2];
+    for (int h = 0; h < 2; ++h) {
+      const __m256i both = load_256(w + q * 64 + h * 32);
+      code[h] = _mm256_and_si256(kGroup == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
+    }
+    for (int r = 0; r < R; ++r) {
+      const __m256i value = _mm256_set1_epi32(load_as<int32_t>(x + r * panel.padded_k + q * 4));
+      for (int h = 0; h < 2; ++h) add_byte_products(pairs[r][h], code[h], value);
+    }
+  }
+  // Byte i of 8 scales to both halves of int32 i.
   const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4,
                                           -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
+  const __m128i scales = load_128(w + layout::kInt4Scales + kGroup * 16);
+  const __m256i low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(scales), spread);
+  const __m256i high =
+      _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_srli_si128(scales, 8)), spread);
+  for (int r = 0; r < R; ++r) {
+    add_products(sum[r][0], pairs[r][0], low);
+    add_products(sum[r][1], pairs[r][1], high);
+  }
+}
+
+template <int R>
+void int4_tile(const Int4Panel& panel) {
+  const int64_t n_groups = panel.padded_k / QuantizedRows::kGroup;
   __m256i sum[R][2];
   for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  for (int64_t b = 0; b < n_blocks; ++b, w += layout::kInt4BlockBytes) {
-    for (int g = 0; g < 2; ++g) {
-      __m256i pairs[R][2];
-      for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
-      for (int q = 0; q < 8; ++q) {
-        __m256i code[2];
-        for (int h = 0; h < 2; ++h) {
-          const __m256i both = load_256(w + q * 64 + h * 32);
-          code[h] = _mm256_and_si256(g == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
-        }
-        for (int r = 0; r < R; ++r) {
-          const __m256i value =
-              _mm256_set1_epi32(load_as<int32_t>(x + r * x_stride + b * 64 + g * 32 + q * 4));
-          for (int h = 0; h < 2; ++h) {
-            pairs[r][h] = _mm256_add_epi16(pairs[r][h], _mm256_maddubs_epi16(code[h], value));
-          }
-        }
-      }
-      const __m128i scales = load_128(w + layout::kInt4Scales + g * 16);
-      const __m256i scale_low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(scales), spread);
-      const __m256i scale_high =
-          _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_srli_si128(scales, 8)), spread);
-      for (int r = 0; r < R; ++r) {
-        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(pairs[r][0], scale_low));
-        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(pairs[r][1], scale_high));
-      }
-    }
+  const uint8_t* w = panel.w;
+  for (int64_t b = 0; b < n_groups / 2; ++b, w += layout::kInt4BlockBytes) {
+    int4_group<R, 0>(panel, w, panel.x + b * 64, sum);
+    int4_group<R, 1>(panel, w, panel.x + b * 64 + 32, sum);
+    // The offsets meet the sums of the activations, both groups of a block at once.
     for (int h = 0; h < 2; ++h) {
       const __m256i offsets = _mm256_cvtepi8_epi16(load_128(w + layout::kInt4Offsets + h * 16));
       for (int r = 0; r < R; ++r) {
-        const __m256i both_groups =
-            _mm256_set1_epi32(load_as<int32_t>(group_sums + r * sums_stride + b * 2));
-        sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(offsets, both_groups));
+        const auto both_groups = load_as<int32_t>(panel.group_sums + r * n_groups + b * 2);
+        add_products(sum[r][h], offsets, _mm256_set1_epi32(both_groups));
       }
     }
   }
   for (int r = 0; r < R; ++r) {
     for (int h = 0; h < 2; ++h) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride + h * 8), sum[r][h]);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(panel.out + r * panel.out_stride + h * 8),
+                          sum[r][h]);
     }
   }
 }
 
 struct Int4Micro {
   using Sum = int32_t;
-  static constexpr int64_t kRows = 4;
+  // 6 x 2 sums of pairs, 2 codes, an activation and a product fill 16 registers.
+  static constexpr int64_t kRows = 6;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
 
@@ -156,19 +195,21 @@ struct Int4Micro {
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
     const int64_t padded_k = task.quantized.padded_k();
-    const int64_t n_groups = padded_k / QuantizedRows::kGroup;
-    const int8_t* x = task.quantized.values + row * padded_k;
-    const int16_t* sums = task.quantized.group_sums + row * n_groups;
     for (int64_t p = 0; p < n_panels; ++p) {
-      const auto* w =
-          reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes);
-      int32_t* to = out + p * 16;
-      const int64_t stride = n_panels * 16;
+      const Int4Panel work{
+          .w = reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes),
+          .x = task.quantized.values + row * padded_k,
+          .group_sums = task.quantized.group_sums + row * (padded_k / QuantizedRows::kGroup),
+          .padded_k = padded_k,
+          .out = out + p * 16,
+          .out_stride = n_panels * 16};
       switch (n_rows) {
-        case 4: int4_tile<4>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
-        case 3: int4_tile<3>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
-        case 2: int4_tile<2>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
-        default: int4_tile<1>(w, x, padded_k, sums, n_groups, padded_k / 64, to, stride); break;
+        case 6: int4_tile<6>(work); break;
+        case 5: int4_tile<5>(work); break;
+        case 4: int4_tile<4>(work); break;
+        case 3: int4_tile<3>(work); break;
+        case 2: int4_tile<2>(work); break;
+        default: int4_tile<1>(work); break;
       }
     }
   }
