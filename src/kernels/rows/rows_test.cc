@@ -1,0 +1,242 @@
+// The row kernels through their entries, against formulas in double, and every variant against the
+// generic.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/norm/rms_norm.h"
+#include "kernels/rope/rope.h"
+#include "kernels/rows/row_kernels.h"
+
+namespace autoglm {
+namespace {
+
+std::vector<Isa> isas() {
+  std::vector<Isa> all;
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+    if (isa <= best_isa()) all.push_back(isa);
+  }
+  return all;
+}
+
+std::vector<float> random_values(int64_t n, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<size_t>(n));
+  for (float& v : values) v = normal(random);
+  return values;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0) << i << ": " << a[i] << ", " << b[i];
+  }
+}
+
+std::vector<float> exp_of(Isa isa, const std::vector<float>& x) {
+  std::vector<float> y(x.size());
+  row_kernels(isa).exp(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  return y;
+}
+
+TEST(Exp, IsWithinTwoUlpEverywhereAndTheSameEverywhere) {
+  std::vector<float> x;
+  for (float v = -110.0f; v < 95.0f; v += 0.0037f) x.push_back(v);
+  const std::vector<float> generic = exp_of(Isa::kGeneric, x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double expected = std::exp(double{x[i]});
+    if (expected > 3.4028235e38) {
+      EXPECT_TRUE(std::isinf(generic[i])) << x[i];
+    } else {
+      // 2^-149 is the least subnormal; below -104 the result is 0.
+      EXPECT_NEAR(generic[i], expected, 2 * 1.2e-7 * expected + 1.5e-45) << x[i];
+    }
+  }
+  for (const Isa isa : isas()) expect_same_bits(exp_of(isa, x), generic);
+}
+
+TEST(Exp, HasExactEnds) {
+  for (const Isa isa : isas()) {
+    const std::vector<float> y =
+        exp_of(isa, {0.0f, -0.0f, -INFINITY, INFINITY, NAN, -200.0f, 1000.0f});
+    EXPECT_EQ(y[0], 1.0f);
+    EXPECT_EQ(y[1], 1.0f);
+    EXPECT_EQ(y[2], 0.0f);
+    EXPECT_TRUE(std::isinf(y[3]));
+    EXPECT_TRUE(std::isnan(y[4]));
+    EXPECT_EQ(y[5], 0.0f);
+    EXPECT_TRUE(std::isinf(y[6]));
+  }
+}
+
+TEST(RmsNorm, AddsNormsWeighsAndAddsTheResidual) {
+  constexpr int64_t rows = 3, groups = 2, n = 37, width = groups * n, stride = width + 3;
+  const std::vector<float> x = random_values(rows * stride, 1);
+  const std::vector<float> more = random_values(rows * stride, 2);
+  const std::vector<float> weight = random_values(n, 3);
+  const std::vector<float> residual = random_values(rows * stride, 4);
+  ThreadPool pool(2);
+  std::vector<float> first;
+  for (const Isa isa : isas()) {
+    std::vector<float> sum(x.size(), -1.0f);
+    std::vector<float> y(x.size(), -1.0f);
+    rms_norm({.pool = pool, .isa = isa}, {.rows = rows,
+                                          .groups = groups,
+                                          .n = n,
+                                          .x = x.data(),
+                                          .x_stride = stride,
+                                          .add = more.data(),
+                                          .add_stride = stride,
+                                          .sum = sum.data(),
+                                          .sum_stride = stride,
+                                          .weight = weight.data(),
+                                          .eps = 1e-5f,
+                                          .residual = residual.data(),
+                                          .residual_stride = stride,
+                                          .y = y.data(),
+                                          .y_stride = stride});
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t g = 0; g < groups; ++g) {
+        const int64_t at = row * stride + g * n;
+        double squares = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          const float s = x[static_cast<size_t>(at + i)] + more[static_cast<size_t>(at + i)];
+          EXPECT_EQ(sum[static_cast<size_t>(at + i)], s);
+          squares += double{s} * s;
+        }
+        const double factor = 1 / std::sqrt(squares / n + 1e-5);
+        for (int64_t i = 0; i < n; ++i) {
+          const auto j = static_cast<size_t>(at + i);
+          EXPECT_NEAR(y[j], sum[j] * factor * weight[static_cast<size_t>(i)] + residual[j], 3e-6);
+        }
+      }
+      for (int64_t i = width; i < stride; ++i) {
+        EXPECT_EQ(y[static_cast<size_t>(row * stride + i)], -1.0f);
+        EXPECT_EQ(sum[static_cast<size_t>(row * stride + i)], -1.0f);
+      }
+    }
+    if (first.empty()) first = y;
+    expect_same_bits(y, first);
+  }
+}
+
+TEST(RmsNorm, WorksInPlaceAndQuantizesInPassing) {
+  constexpr int64_t n = 70;
+  const std::vector<float> x = random_values(n, 5);
+  ThreadPool pool(1);
+  for (const Isa isa : isas()) {
+    const Context context{.pool = pool, .isa = isa};
+    std::vector<float> apart(n);
+    rms_norm(context,
+             {.rows = 1, .n = n, .x = x.data(), .x_stride = n, .y = apart.data(), .y_stride = n});
+    std::vector<float> place = x;
+    const auto bytes = static_cast<size_t>(QuantizedRows::bytes(1, n));
+    Result<AlignedBuffer> fused = AlignedBuffer::allocate(bytes);
+    Result<AlignedBuffer> after = AlignedBuffer::allocate(bytes);
+    const QuantizedRows q = QuantizedRows::at(fused->data(), 1, n);
+    rms_norm(context, {.rows = 1,
+                       .n = n,
+                       .x = place.data(),
+                       .x_stride = n,
+                       .y = place.data(),
+                       .y_stride = n,
+                       .quantized = &q});
+    expect_same_bits(place, apart);
+    quantize_rows(context, apart.data(), n, QuantizedRows::at(after->data(), 1, n));
+    EXPECT_EQ(std::memcmp(fused->data(), after->data(), bytes), 0);
+  }
+}
+
+TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
+  constexpr int64_t rows = 5, heads = 3, head_dim = 44, rotary = 36, half = rotary / 2;
+  const std::vector<int64_t> positions{0, 1, 2, 77, 100000};
+  std::vector<double> inv_freq;
+  for (int64_t i = 0; i < half; ++i) {
+    inv_freq.push_back(std::pow(10000.0, -2.0 * static_cast<double>(i) / rotary));
+  }
+  const std::vector<float> x = random_values(rows * heads * head_dim, 6);
+  ThreadPool pool(2);
+  for (const RopePairs pairs : {RopePairs::kHalfSplit, RopePairs::kInterleaved}) {
+    std::vector<float> first;
+    for (const Isa isa : isas()) {
+      const Context context{.pool = pool, .isa = isa};
+      std::vector<float> cos(rows * half), sin(rows * half);
+      rope_table(context, positions, inv_freq, 1.5, cos.data(), sin.data());
+      std::vector<float> y = x;
+      rope(context, {.rows = rows,
+                     .n_heads = heads,
+                     .head_dim = head_dim,
+                     .rotary_dim = rotary,
+                     .pairs = pairs,
+                     .table = {.cos = cos.data(), .sin = sin.data()},
+                     .x = y.data(),
+                     .x_stride = heads * head_dim});
+      for (int64_t row = 0; row < rows; ++row) {
+        for (int64_t head = 0; head < heads; ++head) {
+          const auto at = static_cast<size_t>((row * heads + head) * head_dim);
+          for (int64_t i = 0; i < half; ++i) {
+            const bool split = pairs == RopePairs::kHalfSplit;
+            const size_t a = at + static_cast<size_t>(split ? i : 2 * i);
+            const size_t b = at + static_cast<size_t>(split ? i + half : 2 * i + 1);
+            const double angle = static_cast<double>(positions[static_cast<size_t>(row)]) *
+                                 inv_freq[static_cast<size_t>(i)];
+            EXPECT_NEAR(y[a], 1.5 * (x[a] * std::cos(angle) - x[b] * std::sin(angle)), 2e-6);
+            EXPECT_NEAR(y[b], 1.5 * (x[b] * std::cos(angle) + x[a] * std::sin(angle)), 2e-6);
+          }
+          for (size_t i = rotary; i < head_dim; ++i) EXPECT_EQ(y[at + i], x[at + i]);
+        }
+      }
+      if (first.empty()) first = y;
+      expect_same_bits(y, first);
+    }
+  }
+}
+
+TEST(Elementwise, AddsScalesAndGates) {
+  constexpr int64_t rows = 2, n = 19, stride = 21;
+  const std::vector<float> a = random_values(rows * stride, 7);
+  const std::vector<float> b = random_values(rows * stride, 8);
+  ThreadPool pool(1);
+  std::vector<float> first;
+  for (const Isa isa : isas()) {
+    const Context context{.pool = pool, .isa = isa};
+    std::vector<float> sum(a.size(), 9.0f), gated(a.size(), 9.0f), scaled(a.size(), 9.0f);
+    BinaryArgs args{.rows = rows,
+                    .n = n,
+                    .a = a.data(),
+                    .a_stride = stride,
+                    .b = b.data(),
+                    .b_stride = stride,
+                    .y = sum.data(),
+                    .y_stride = stride};
+    add(context, args);
+    args.y = gated.data();
+    swiglu(context, args);
+    scale(context, {.rows = rows,
+                    .n = n,
+                    .x = a.data(),
+                    .x_stride = stride,
+                    .factor = 0.3f,
+                    .y = scaled.data(),
+                    .y_stride = stride});
+    for (size_t i = 0; i < a.size(); ++i) {
+      const bool outside = i % stride >= n;
+      EXPECT_EQ(sum[i], outside ? 9.0f : a[i] + b[i]);
+      EXPECT_EQ(scaled[i], outside ? 9.0f : a[i] * 0.3f);
+      EXPECT_NEAR(gated[i], outside ? 9.0 : double{a[i]} / (1 + std::exp(-double{a[i]})) * b[i],
+                  1e-6);
+    }
+    if (first.empty()) first = gated;
+    expect_same_bits(gated, first);
+  }
+}
+
+}  // namespace
+}  // namespace autoglm
