@@ -42,6 +42,8 @@ Result<void> at_most(std::string_view parameter, size_t count, size_t most) {
   return invalid(parameter, fmt::format("at most {} entries", most), fmt::format("{}", count));
 }
 
+}  // namespace
+
 Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
   // 1e6 and 1e4: finite, and far beyond what anyone means.
   AGLM_TRY(in_range("temperature", s.temperature, 0, 1e6));
@@ -76,8 +78,6 @@ Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimits& limits) {
   if (prompt.empty()) return invalid("prompt", "at least one token", "none");

@@ -16,6 +16,9 @@ struct RequestLimits {
 // An error names the parameter, its range and what was found.
 Result<void> check_request(const GenerationRequest& request, const RequestLimits& limits);
 
+// The same for the sampling parameters but max_tokens and min_tokens.
+Result<void> check_sampling(const SamplingParams& sampling, int32_t vocab_size);
+
 // The same for the tokens alone.
 Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimits& limits);
 

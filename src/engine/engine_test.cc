@@ -1,0 +1,212 @@
+// The engine with its thread: refusals, cancellation, drain, destruction. What the answers are is
+// engine_core_test.cc's matter.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+
+#include "engine/testing/fakes.h"
+
+namespace autoglm {
+namespace {
+
+constexpr ExecutorLimits kLimits{.max_rows = 32,
+                                 .max_output_rows = 8,
+                                 .vocab_size = 26,
+                                 .hidden_size = 4,
+                                 .max_context = 400,
+                                 .page_tokens = 4,
+                                 .page_bytes = 16};
+
+// An executor whose steps wait until the test opens the gate.
+class GatedExecutor : public FakeExecutor {
+ public:
+  GatedExecutor() : FakeExecutor(kLimits) {}
+  void step(const StepInput& input) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_steps_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+    lock.unlock();
+    FakeExecutor::step(input);
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void wait_for_a_step() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_steps_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int waiting_steps_ = 0;
+};
+
+struct Running {
+  GatedExecutor* executor;
+  std::unique_ptr<Engine> engine;
+  explicit Running(EngineOptions options = {}) {
+    auto owned = std::make_unique<GatedExecutor>();
+    executor = owned.get();
+    options.core.n_pages = 100;
+    options.core.max_model_len = 400;
+    options.core.max_batch_size = 2;
+    options.core.max_batched_tokens = 8;
+    EXPECT_TRUE(owned->reserve_pages(100));
+    engine = std::make_unique<Engine>(std::move(owned), std::make_shared<FakeTokenizer>(26),
+                                      std::move(options));
+  }
+};
+
+// The last event of a request, from whatever thread.
+struct Last {
+  std::promise<GenerationEvent> promise;
+  std::future<GenerationEvent> event = promise.get_future();
+  GenerationCallback callback() {
+    return [this](const GenerationEvent& e) {
+      if (e.last) promise.set_value(e);
+    };
+  }
+};
+
+GenerationRequest request_for(int64_t max_tokens) {
+  return {.prompt = {TokenId{1}, TokenId{2}},
+          .sampling = {.seed = 1, .max_tokens = max_tokens, .ignore_eos = true}};
+}
+
+TEST(Engine, AnswersRequestsOfManyThreads) {
+  Running running;
+  running.executor->open();
+  std::vector<Last> lasts(20);
+  std::vector<std::thread> threads;
+  for (Last& last : lasts) {
+    threads.emplace_back(
+        [&] { EXPECT_TRUE(running.engine->submit(request_for(7), last.callback())); });
+  }
+  for (auto& thread : threads) thread.join();
+  for (Last& last : lasts) {
+    const GenerationEvent event = last.event.get();
+    EXPECT_EQ(event.finish_reason, FinishReason::kLength);
+    EXPECT_EQ(event.usage.completion_tokens, 7);
+    EXPECT_EQ(event.usage.prompt_tokens, 2);
+  }
+}
+
+TEST(Engine, RefusesWhenTheQueueIsFull) {
+  Running running({.max_queue = 1});
+  Last first;
+  ASSERT_TRUE(running.engine->submit(request_for(3), first.callback()));
+  running.executor->wait_for_a_step();
+  // The first request counts as waiting until its step is over, which fills the queue; one more
+  // place is left in the batch.
+  std::vector<Last> more(4);
+  std::vector<Error> refusals;
+  for (Last& last : more) {
+    const auto id = running.engine->submit(request_for(3), last.callback());
+    if (!id) refusals.push_back(id.error());
+  }
+  ASSERT_EQ(refusals.size(), 3U);
+  EXPECT_EQ(refusals[0].code, ErrorCode::kResourceExhausted);
+  running.executor->open();
+  EXPECT_EQ(first.event.get().finish_reason, FinishReason::kLength);
+  EXPECT_EQ(more[0].event.get().finish_reason, FinishReason::kLength);
+}
+
+TEST(Engine, RefusesWhatCanNeverFitWithTheNumbers) {
+  Running running;
+  const auto id = running.engine->submit(request_for(399), [](const auto&) {});
+  ASSERT_FALSE(id);
+  EXPECT_EQ(id.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(id.error().expected, "at most 398 beside 2 prompt tokens");
+  EXPECT_EQ(id.error().found, "399");
+  running.executor->open();
+}
+
+TEST(Engine, CancelledRequestsEndAsCancelled) {
+  Running running;
+  Last last;
+  const auto id = running.engine->submit(request_for(300), last.callback());
+  running.executor->wait_for_a_step();
+  running.engine->cancel(*id);
+  running.engine->cancel(12345);
+  running.executor->open();
+  EXPECT_EQ(last.event.get().finish_reason, FinishReason::kCancelled);
+}
+
+TEST(Engine, DrainLetsAcceptedRequestsEndAndTakesNoMore) {
+  Running running;
+  Last last;
+  ASSERT_TRUE(running.engine->submit(request_for(20), last.callback()));
+  running.executor->open();
+  running.engine->drain(60'000);
+  EXPECT_EQ(last.event.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  EXPECT_EQ(last.event.get().finish_reason, FinishReason::kLength);
+  const auto refused = running.engine->submit(request_for(1), [](const auto&) {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+}
+
+TEST(Engine, DrainCancelsWhatIsLeftAfterItsTime) {
+  Running running;
+  Last last;
+  ASSERT_TRUE(running.engine->submit(request_for(20), last.callback()));
+  running.executor->wait_for_a_step();
+  std::thread opener([&] {
+    // After the drain has begun; before it, the answer would merely be complete.
+    while (running.engine->submit(request_for(1), [](const auto&) {})) {
+    }
+    running.executor->open();
+  });
+  running.engine->drain(0);
+  opener.join();
+  EXPECT_NE(last.event.get().finish_reason, FinishReason::kNone);
+}
+
+TEST(Engine, GoingAwayCancelsWhatIsUnderWay) {
+  Last last;
+  {
+    Running running;
+    ASSERT_TRUE(running.engine->submit(request_for(300), last.callback()));
+    running.executor->open();
+  }
+  EXPECT_TRUE(last.event.get().last);
+}
+
+TEST(Engine, MayGoAwayFromWithinACallback) {
+  auto running = std::make_shared<Running>();
+  GatedExecutor* executor = running->executor;
+  std::promise<void> gone;
+  ASSERT_TRUE(running->engine->submit(request_for(1), [&gone, held = running](const auto&) mutable {
+    held.reset();
+    gone.set_value();
+  }));
+  running.reset();
+  executor->open();
+  gone.get_future().get();
+}
+
+TEST(Engine, EmbedsBesideAnswers) {
+  Running running;
+  running.executor->open();
+  Last last;
+  ASSERT_TRUE(running.engine->submit(request_for(30), last.callback()));
+  std::promise<Result<std::vector<float>>> promise;
+  ASSERT_TRUE(
+      running.engine->submit_embedding(std::vector<TokenId>(50, TokenId{3}),
+                                       [&](auto result) { promise.set_value(std::move(result)); }));
+  const auto embedding = promise.get_future().get();
+  ASSERT_TRUE(embedding);
+  EXPECT_EQ(embedding->size(), 4U);
+  EXPECT_TRUE(last.event.get().last);
+}
+
+}  // namespace
+}  // namespace autoglm

@@ -1,0 +1,269 @@
+// GLMModel: a checkpoint, its tokenizer, its template and an engine, put together.
+#include "autoglm/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <utility>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "engine/load_executor.h"
+#include "engine/load_tokenizer.h"
+#include "engine/memory.h"
+#include "engine/model_defaults.h"
+#include "formats/checkpoint.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace autoglm {
+
+class GLMModel::Impl {
+ public:
+  ModelInfo info;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  Result<ChatTemplate> chat_template = Error{};
+  std::shared_ptr<Engine> engine;
+};
+
+namespace {
+
+// Prompt log-probabilities and embeddings want an output row for each token; more rows than this
+// in a step would cost memory (a row is as wide as the vocabulary) and gain nothing.
+constexpr int32_t kMinOutputRows = 16;
+
+Result<void> check_options(const LoadOptions& options) {
+  const auto invalid = [](std::string_view name, std::string expected, int64_t found) {
+    return Error{.code = ErrorCode::kInvalidArgument,
+                 .what = "option out of range",
+                 .where = std::string(name),
+                 .expected = std::move(expected),
+                 .found = fmt::format("{}", found)};
+  };
+  // Bounds that keep the memory of a step in reason: 4096 rows of a wide model are gigabytes.
+  if (options.max_batch_size < 1 || options.max_batch_size > 4096) {
+    return invalid("max_batch_size", "1 to 4096", options.max_batch_size);
+  }
+  if (options.max_batched_tokens < options.max_batch_size || options.max_batched_tokens > 65536) {
+    return invalid("max_batched_tokens",
+                   fmt::format("{} (max_batch_size) to 65536", options.max_batch_size),
+                   options.max_batched_tokens);
+  }
+  if (options.max_queue < 0) return invalid("max_queue", "at least 0", options.max_queue);
+  if (options.kv_cache_memory_bytes < 0) {
+    return invalid("kv_cache_memory", "at least 0", options.kv_cache_memory_bytes);
+  }
+  if (options.max_model_len < 0) {
+    return invalid("max_model_len", "at least 0", options.max_model_len);
+  }
+  return {};
+}
+
+ExecutorOptions executor_options(const LoadOptions& options) {
+  return {.device = options.device,
+          .quantize = options.quantize,
+          .kv_cache_dtype = options.kv_cache_dtype,
+          .threads = options.threads,
+          .max_rows = options.max_batched_tokens,
+          .max_output_rows = std::min(std::max(options.max_batch_size, kMinOutputRows),
+                                      options.max_batched_tokens),
+          .progress = options.progress};
+}
+
+// How the same weights would be held in less memory.
+std::vector<SmallerWeights> smaller_weights(const Checkpoint& checkpoint, ExecutorOptions options,
+                                            const ExecutorPlan& plan) {
+  std::vector<SmallerWeights> smaller;
+  for (const char* quantize : {"int8", "int4"}) {
+    options.quantize = quantize;
+    const auto other = plan_executor(checkpoint, options);
+    if (other && other->weight_bytes < plan.weight_bytes) {
+      smaller.push_back({quantize, other->weight_bytes});
+    }
+  }
+  return smaller;
+}
+
+// The option's template must parse. One that came with the checkpoint and does not leaves the
+// model usable without it, and the reason is given to whoever asks for the template.
+Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const LoadOptions& options) {
+  if (!options.chat_template.empty()) {
+    return ChatTemplate::parse(options.chat_template, "chat_template");
+  }
+  const std::optional<std::string> source = checkpoint.chat_template();
+  if (!source) {
+    return Error{.code = ErrorCode::kNotFound,
+                 .what = "the checkpoint has no chat template",
+                 .where = checkpoint.path()};
+  }
+  auto parsed = ChatTemplate::parse(*source, checkpoint.path() + ": chat template");
+  if (!parsed) spdlog::warn("no chat: {}", parsed.error().message());
+  return parsed;
+}
+
+// Collects one request's events for a thread that waits.
+struct Collector {
+  std::mutex mutex;
+  std::condition_variable done;
+  bool last = false;
+  GenerationResult result;
+  std::optional<Error> error;
+
+  void take(const GenerationEvent& event) {
+    const std::lock_guard lock(mutex);
+    const auto which = static_cast<size_t>(event.choice);
+    if (result.choices.size() <= which) result.choices.resize(which + 1);
+    Choice& choice = result.choices[which];
+    choice.text += event.text;
+    choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
+    choice.logprobs.insert(choice.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
+    if (!event.prompt_logprobs.empty()) result.prompt_logprobs = event.prompt_logprobs;
+    choice.finish_reason = event.finish_reason;
+    choice.stop_reason = event.stop_reason;
+    if (event.error) error = event.error;
+    result.usage = event.usage;
+    last = event.last;
+    if (last) done.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex);
+    done.wait(lock, [&] { return last; });
+  }
+};
+
+Error cancelled() {
+  return {.code = ErrorCode::kCancelled, .what = "the request was cancelled", .where = "engine"};
+}
+
+}  // namespace
+
+Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOptions& options) {
+  AGLM_TRY(check_options(options));
+  const std::string found = AGLM_TRY(resolve_checkpoint(path));
+  const auto checkpoint = AGLM_TRY(Checkpoint::open(found));
+  const ExecutorOptions wanted = executor_options(options);
+  const ExecutorPlan plan = AGLM_TRY(plan_executor(*checkpoint, wanted));
+  const auto vocab_size = static_cast<int32_t>(plan.vocab_size);
+
+  // All that may be refused comes before the long part.
+  const int64_t available = AGLM_TRY(available_memory_bytes());
+  const PoolPlan pool = AGLM_TRY(plan_pool(plan,
+                                           {.available_bytes = available,
+                                            .kv_cache_memory_bytes = options.kv_cache_memory_bytes,
+                                            .max_model_len = options.max_model_len,
+                                            .max_batch_size = options.max_batch_size},
+                                           smaller_weights(*checkpoint, wanted, plan)));
+  auto impl = std::make_shared<Impl>();
+  impl->tokenizer = AGLM_TRY(load_tokenizer(found));
+  impl->chat_template = load_chat_template(*checkpoint, options);
+  if (!options.chat_template.empty() && !impl->chat_template) return impl->chat_template.error();
+  const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));
+  const SamplingParams sampling = AGLM_TRY(default_sampling(*checkpoint, vocab_size));
+
+  LoadedExecutor loaded = AGLM_TRY(load_executor(checkpoint, wanted));
+  AGLM_TRY(loaded.executor->reserve_pages(pool.n_pages));
+  if (pool.was_cut) {
+    spdlog::warn("the context is cut from {} to {} tokens: the KV pool holds no more",
+                 plan.max_context, pool.max_model_len);
+  }
+  impl->info = {.path = found,
+                .architecture = plan.architecture,
+                .quantization = options.quantize,
+                .instruction_set = loaded.instruction_set,
+                .parameters = plan.parameters,
+                .vocab_size = plan.vocab_size,
+                .hidden_size = plan.hidden_size,
+                .layers = plan.layers,
+                .max_model_len = pool.max_model_len,
+                .training_context = plan.max_context,
+                .weight_bytes = plan.weight_bytes,
+                .kv_pool_bytes = pool.n_pages * plan.page_bytes,
+                .kv_pool_tokens = int64_t{pool.n_pages} * plan.page_tokens,
+                .has_chat_template = impl->chat_template.has_value(),
+                .default_sampling = sampling,
+                .eos_token_ids = end.all};
+  impl->engine = std::make_shared<Engine>(
+      std::move(loaded.executor), impl->tokenizer,
+      EngineOptions{.core = {.n_pages = pool.n_pages,
+                             .max_model_len = pool.max_model_len,
+                             .max_batch_size = options.max_batch_size,
+                             .max_batched_tokens = options.max_batched_tokens,
+                             .end = end},
+                    .max_queue = options.max_queue});
+  return GLMModel(std::move(impl));
+}
+
+const ModelInfo& GLMModel::info() const { return impl_->info; }
+EngineStats GLMModel::stats() const { return impl_->engine->stats(); }
+void GLMModel::observe(std::shared_ptr<EngineObserver> observer) const {
+  impl_->engine->observe(std::move(observer));
+}
+void GLMModel::drain(int64_t timeout_ms) const { impl_->engine->drain(timeout_ms); }
+
+Result<std::vector<TokenId>> GLMModel::tokenize(std::string_view text,
+                                                TokenizeOptions options) const {
+  return impl_->tokenizer->encode(text, {.add_special_tokens = options.add_special_tokens,
+                                         .parse_special = options.parse_special});
+}
+
+Result<std::string> GLMModel::detokenize(const std::vector<TokenId>& ids,
+                                         bool skip_special_tokens) const {
+  return impl_->tokenizer->decode(ids, skip_special_tokens);
+}
+
+std::string GLMModel::token_text(TokenId id) const { return impl_->tokenizer->token_bytes(id); }
+
+Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
+  if (!impl_->chat_template) return impl_->chat_template.error();
+  const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
+  const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
+  json::object context = fields.raw();
+  // transformers hands the tokenizer's special tokens to the template.
+  const auto offer = [&](std::string_view name, std::optional<TokenId> id) {
+    if (id && !context.contains(name)) context[name] = impl_->tokenizer->token_spelling(*id);
+  };
+  offer("bos_token", impl_->tokenizer->bos());
+  offer("eos_token", impl_->tokenizer->eos());
+  return impl_->chat_template->render(context);
+}
+
+Result<GenerationHandle> GLMModel::submit(GenerationRequest request,
+                                          GenerationCallback on_event) const {
+  const uint64_t id = AGLM_TRY(impl_->engine->submit(std::move(request), std::move(on_event)));
+  // The handle may outlive the model.
+  return GenerationHandle([weak = std::weak_ptr(impl_->engine), id] {
+    if (const auto engine = weak.lock()) engine->cancel(id);
+  });
+}
+
+Result<GenerationResult> GLMModel::generate(GenerationRequest request) const {
+  // Shared: the engine's thread may still be leaving take() when this one is awake.
+  const auto collector = std::make_shared<Collector>();
+  AGLM_TRY(submit(std::move(request), [collector](const auto& event) { collector->take(event); }));
+  collector->wait();
+  if (collector->error) return *std::move(collector->error);
+  for (const Choice& choice : collector->result.choices) {
+    if (choice.finish_reason == FinishReason::kCancelled) return cancelled();
+  }
+  return std::move(collector->result);
+}
+
+Result<GenerationResult> GLMModel::generate(std::string_view prompt,
+                                            const SamplingParams& sampling) const {
+  std::vector<TokenId> ids = AGLM_TRY(tokenize(prompt));
+  return generate({.prompt = std::move(ids), .sampling = sampling});
+}
+
+Result<std::vector<float>> GLMModel::embed(const std::vector<TokenId>& tokens) const {
+  const auto promise = std::make_shared<std::promise<Result<std::vector<float>>>>();
+  auto embedding = promise->get_future();
+  AGLM_TRY(impl_->engine->submit_embedding(
+      tokens, [promise](auto result) { promise->set_value(std::move(result)); }));
+  return embedding.get();
+}
+
+}  // namespace autoglm

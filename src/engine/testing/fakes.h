@@ -1,0 +1,116 @@
+// A model and a tokenizer for tests of the engine: logits are a hash of the tokens that the KV
+// pages hold, so a page lost, shared or overwritten shows in the answer. Token i is spelled as one
+// letter.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "devices/executor.h"
+#include "text/tokenizer.h"
+
+namespace autoglm {
+
+class FakeTokenizer : public Tokenizer {
+ public:
+  explicit FakeTokenizer(int32_t vocab_size) : vocab_size_(vocab_size) {}
+  Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions) const override {
+    std::vector<TokenId> ids;
+    for (const char c : text) ids.push_back(TokenId{c - 'a'});
+    return ids;
+  }
+  Result<std::string> decode(std::span<const TokenId> ids, bool) const override {
+    std::string text;
+    for (const TokenId id : ids) text += token_bytes(id);
+    return text;
+  }
+  std::string token_bytes(TokenId id) const override {
+    return std::string(1, static_cast<char>('a' + static_cast<int32_t>(id) % 26));
+  }
+  std::string token_spelling(TokenId id) const override { return token_bytes(id); }
+  std::optional<TokenId> token_id(std::string_view) const override { return std::nullopt; }
+  bool is_special(TokenId) const override { return false; }
+  int32_t vocab_size() const override { return vocab_size_; }
+  std::optional<TokenId> bos() const override { return std::nullopt; }
+  std::optional<TokenId> eos() const override { return std::nullopt; }
+
+ private:
+  int32_t vocab_size_;
+};
+
+class FakeExecutor : public Executor {
+ public:
+  explicit FakeExecutor(ExecutorLimits limits) : limits_(limits) {}
+  const ExecutorLimits& limits() const override { return limits_; }
+  Result<void> reserve_pages(int32_t n_pages) override {
+    memory_.assign(static_cast<size_t>(n_pages) * static_cast<size_t>(limits_.page_tokens), -1);
+    return {};
+  }
+
+  void step(const StepInput& input) override {
+    ++n_steps;
+    outputs_.clear();
+    ASSERT_LE(std::ssize(input.tokens), limits_.max_rows);
+    ASSERT_LE(std::ssize(input.output_rows), limits_.max_output_rows);
+    ASSERT_TRUE(std::is_sorted(input.output_rows.begin(), input.output_rows.end()));
+    size_t next_output = 0;
+    int32_t next_row = 0;
+    for (const StepSequence& sequence : input.sequences) {
+      ASSERT_EQ(sequence.first_row, next_row);
+      ASSERT_GT(sequence.n_rows, 0);
+      next_row += sequence.n_rows;
+      for (int32_t row = 0; row < sequence.n_rows; ++row) {
+        const int64_t position = sequence.start_position + row;
+        const auto token = input.tokens[static_cast<size_t>(sequence.first_row + row)];
+        ASSERT_LT(position / limits_.page_tokens, std::ssize(sequence.pages));
+        cell(sequence, position) = static_cast<int32_t>(token);
+        if (next_output == input.output_rows.size() ||
+            input.output_rows[next_output] != sequence.first_row + row) {
+          continue;
+        }
+        ++next_output;
+        uint64_t hash = 0x9E3779B97F4A7C15;
+        for (int64_t i = 0; i <= position; ++i) {
+          hash = (hash ^ static_cast<uint64_t>(cell(sequence, i))) * 0xD6E8FEB86659FD93;
+          hash ^= hash >> 32;
+        }
+        std::vector<float> values;
+        for (int32_t i = 0; i < std::max(limits_.vocab_size, limits_.hidden_size); ++i) {
+          hash = hash * 6364136223846793005 + 1442695040888963407;
+          values.push_back(static_cast<float>(static_cast<int32_t>(hash >> 40) % 1000) / 250);
+        }
+        if (next_nan > 0 && --next_nan == 0) values[0] = std::nanf("");
+        outputs_.push_back(std::move(values));
+      }
+    }
+    ASSERT_EQ(next_row, std::ssize(input.tokens));
+    ASSERT_EQ(next_output, input.output_rows.size());
+  }
+  std::span<const float> logits(int32_t index) const override {
+    return std::span(outputs_.at(static_cast<size_t>(index)))
+        .first(static_cast<size_t>(limits_.vocab_size));
+  }
+  std::span<const float> hidden_state(int32_t index) const override {
+    return std::span(outputs_.at(static_cast<size_t>(index)))
+        .first(static_cast<size_t>(limits_.hidden_size));
+  }
+
+  int64_t n_steps = 0;
+  int next_nan = 0;  // the so-many-th output row from now gets a NaN
+
+ private:
+  int32_t& cell(const StepSequence& sequence, int64_t position) {
+    const int64_t page = sequence.pages[static_cast<size_t>(position / limits_.page_tokens)];
+    return memory_.at(
+        static_cast<size_t>(page * limits_.page_tokens + position % limits_.page_tokens));
+  }
+  ExecutorLimits limits_;
+  std::vector<int32_t> memory_;
+  std::vector<std::vector<float>> outputs_;
+};
+
+}  // namespace autoglm
