@@ -1,0 +1,30 @@
+// Internal to synthetic checkpoints: which tensors an architecture has in either form, and its
+// configuration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "base/json.h"
+#include "formats/gguf_writer.h"
+#include "formats/synthetic.h"
+
+namespace autoglm {
+
+struct SyntheticTensor {
+  std::string name;       // transformers'
+  std::string gguf_name;  // llama.cpp's
+  std::vector<int64_t> shape;
+  bool around_one = false;     // a norm's weight: 1 + noise
+  int64_t permuted_heads = 0;  // q and k of llama: heads whose rows llama.cpp stores in pairs
+};
+
+// Errors when the shape is not one of a model that can run.
+Result<void> check_shape(const SyntheticShape& shape);
+std::vector<SyntheticTensor> synthetic_tensors(const SyntheticShape& shape);
+json::object synthetic_config(const SyntheticShape& shape, DType dtype);
+void add_synthetic_metadata(const SyntheticShape& shape, GgufMetadata& metadata);
+
+}  // namespace autoglm
