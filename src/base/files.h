@@ -36,8 +36,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
-  // Tells the kernel that these bytes will not be needed again (after repacking).
-  void drop_pages(std::span<const std::byte> part) const;
+  // Tells the kernel that these bytes, which lie in a mapping, will not be needed again (after
+  // repacking). They stay readable: another read brings them back from the file.
+  static void drop_pages(std::span<const std::byte> part);
 
  private:
   MappedFile(std::string path, std::span<const std::byte> bytes)

@@ -11,6 +11,7 @@
 #include "autoglm/result.h"
 #include "devices/executor.h"
 #include "formats/checkpoint.h"
+#include "graph/program.h"
 
 namespace autoglm {
 
@@ -39,6 +40,9 @@ struct ExecutorPlan {
   int64_t page_bytes = 0;
 };
 Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorOptions& options);
+
+// The program that the executor will run, for `autoglm graph`: program_text(), program_graphviz().
+Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions& options);
 
 struct LoadedExecutor {
   std::unique_ptr<Executor> executor;

@@ -21,7 +21,7 @@ Result<void> check_heads(const ConfigReader& config, std::string_view kv_key, co
 
 Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope) {
   // The default that each of these architectures has in transformers.
-  AGLM_TRY(config.only("hidden_act", "silu"));
+  AGLM_TRY(config.only_name("hidden_act", "silu"));
   DecoderConfig c;
   c.hidden = AGLM_TRY(config.integer("hidden_size", 1, kMostColumns));
   c.intermediate = AGLM_TRY(config.integer("intermediate_size", 1, kMostColumns));

@@ -9,10 +9,10 @@ namespace {
 
 // Variants that the custom code knows and no published checkpoint uses.
 Result<void> refuse_variants(ConfigReader& config) {
-  AGLM_TRY(config.only("apply_residual_connection_post_layernorm", false));
-  AGLM_TRY(config.only("rmsnorm", true));
-  AGLM_TRY(config.only("post_layer_norm", true));
-  AGLM_TRY(config.only("tie_word_embeddings", false));
+  AGLM_TRY(config.only_flag("apply_residual_connection_post_layernorm", false));
+  AGLM_TRY(config.only_flag("rmsnorm", true));
+  AGLM_TRY(config.only_flag("post_layer_norm", true));
+  AGLM_TRY(config.only_flag("tie_word_embeddings", false));
   return {};
 }
 

@@ -135,7 +135,7 @@ Result<ConfigReader> ConfigReader::child(std::string_view key) {
   return ConfigReader(fields.raw(), fmt::format("{}: {}", where(), key));
 }
 
-Result<void> ConfigReader::only(std::string_view key, bool supported) {
+Result<void> ConfigReader::only_flag(std::string_view key, bool supported) {
   if (!has(key)) return {};
   if (AGLM_TRY(fields_.boolean(key)) == supported) return {};
   Error error = wrong(key, "value is not supported", supported ? "true" : "false");
@@ -143,7 +143,7 @@ Result<void> ConfigReader::only(std::string_view key, bool supported) {
   return error;
 }
 
-Result<void> ConfigReader::only(std::string_view key, std::string_view supported) {
+Result<void> ConfigReader::only_name(std::string_view key, std::string_view supported) {
   if (!has(key)) return {};
   if (AGLM_TRY(fields_.string(key)) == supported) return {};
   Error error = wrong(key, "value is not supported", std::string(supported));

@@ -34,8 +34,8 @@ class ConfigReader {
   Result<ConfigReader> child(std::string_view key);
 
   // An error unless the field, which may be absent, has the one value we can run.
-  Result<void> only(std::string_view key, bool supported);
-  Result<void> only(std::string_view key, std::string_view supported);
+  Result<void> only_flag(std::string_view key, bool supported);
+  Result<void> only_name(std::string_view key, std::string_view supported);
 
   Error wrong(std::string_view key, std::string what, std::string expected) const;
 

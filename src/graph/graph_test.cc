@@ -1,0 +1,195 @@
+// The graph's passes and plan on small graphs recorded by hand. That fused and unfused programs
+// give the same bits is shown where programs run: devices/cpu and tests/goldens.
+#include "graph/graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "graph/fuse.h"
+#include "graph/program.h"
+#include "graph/rewrite.h"
+
+namespace autoglm {
+namespace {
+
+constexpr int64_t kHidden = 8;
+constexpr int64_t kInner = 12;
+
+WeightId weight(Graph& g, const std::string& name, int64_t rows, int64_t columns,
+                WeightRole role = WeightRole::kMatrix) {
+  return g.add_weight({.role = role, .rows = rows, .columns = columns, .parts = {{name, 0, rows}}});
+}
+WeightId vector(Graph& g, const std::string& name, int64_t n) {
+  return weight(g, name, n, 1, WeightRole::kVector);
+}
+
+// A decoder of two layers; every second one with norms after its sub-layers.
+Graph decoder() {
+  Graph g;
+  const RopeId turn = g.add_rope({.inverse_frequencies = {1.0, 0.1}});
+  const WeightId table = weight(g, "embed", 10, kHidden, WeightRole::kEmbedding);
+  Value x = embedding(g, table);
+  for (int32_t i = 0; i < 2; ++i) {
+    const std::string p = std::to_string(i) + ".";
+    const Value normed = rms_norm(x, vector(g, p + "norm", kHidden), 1e-5F);
+    const Value q = rope(linear(normed, weight(g, p + "q", 8, kHidden)), turn, 4);
+    const Value k = rope(linear(normed, weight(g, p + "k", 4, kHidden)), turn, 4);
+    const Value v = linear(normed, weight(g, p + "v", 4, kHidden));
+    const Value attended = attention(
+        q, k, v, {.layer = i, .n_heads = 2, .n_kv_heads = 1, .head_dim = 4, .scale = 0.5F});
+    Value out = linear(attended, weight(g, p + "o", kHidden, 8));
+    if (i == 1) out = rms_norm(out, vector(g, p + "post", kHidden), 1e-5F);
+    x = x + out;
+    const Value fed = rms_norm(x, vector(g, p + "mlp_norm", kHidden), 1e-5F);
+    const Value gate = linear(fed, weight(g, p + "gate", kInner, kHidden));
+    const Value up = linear(fed, weight(g, p + "up", kInner, kHidden));
+    x = x + linear(swiglu(gate, up), weight(g, p + "down", kHidden, kInner));
+  }
+  const Value hidden = rms_norm(select_outputs(x), vector(g, "final", kHidden), 1e-5F);
+  g.set_outputs(linear(hidden, table), hidden);
+  return g;
+}
+
+int count(const Graph& graph, Op op) {
+  int n = 0;
+  for (const Node& node : graph.nodes()) n += node.op == op ? 1 : 0;
+  return n;
+}
+
+TEST(Graph, RefusesShapesThatDoNotFitAndPrintsBoth) {
+  Graph g;
+  const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
+  EXPECT_DEATH(linear(x, weight(g, "wrong", 4, 9)), R"(linear wrong \[T, 8\].*\[4, 9\])");
+  EXPECT_DEATH(x + slice(x, 0, 4), R"(add.*\[T, 8\].*\[T, 4\])");
+  EXPECT_DEATH(slice(x, 5, 4), R"(slice.*\[T, 8\])");
+  EXPECT_DEATH(swiglu(x, select_outputs(x)), R"(swiglu.*\[T, 8\].*\[R, 8\])");
+}
+
+TEST(Fusion, MakesOneProductOfProductsThatShareTheirInput) {
+  const Graph merged = merge_projections(decoder());
+  // Two layers of qkv, o, gate-up, down; and the logits.
+  EXPECT_EQ(count(merged, Op::kLinear), 2 * 4 + 1);
+  EXPECT_EQ(count(merged, Op::kSlice), 2 * 5);
+  for (const Node& node : merged.nodes()) {
+    if (node.op != Op::kLinear || merged.weight(node.weight).parts.size() != 3) continue;
+    EXPECT_EQ(node.shape.columns, 16);
+    EXPECT_EQ(merged.weight(node.weight).parts[1].tensor.substr(1), ".k");
+  }
+}
+
+TEST(Fusion, KeepsProductsApartThatDisagreeOnHavingABias) {
+  Graph g;
+  const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
+  const Value a = linear(x, weight(g, "a", kHidden, kHidden), vector(g, "a.bias", kHidden));
+  const Value b = linear(x, weight(g, "b", kHidden, kHidden));
+  const Value y = select_outputs(a + b);
+  g.set_outputs(y, y);
+  EXPECT_EQ(count(merge_projections(g), Op::kLinear), 2);
+}
+
+TEST(Fusion, EndsSwigluAndResidualsInsideProductsAndNorms) {
+  const Graph fused = fuse(decoder(), {});
+  EXPECT_EQ(count(fused, Op::kSwiglu), 0);
+  EXPECT_EQ(count(fused, Op::kAdd), 0);
+  int norms_with_residual = 0;
+  for (const Node& node : fused.nodes()) {
+    norms_with_residual += node.op == Op::kRmsNorm && node.has_residual() ? 1 : 0;
+  }
+  EXPECT_EQ(norms_with_residual, 1);
+}
+
+TEST(Fusion, LeavesAResidualThatSomethingElseReads) {
+  Graph g;
+  const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
+  const Value y = linear(x, weight(g, "a", kHidden, kHidden));
+  const Value sum = select_outputs(x + y);
+  g.set_outputs(sum, select_outputs(y));
+  EXPECT_EQ(count(fuse_residual(g), Op::kAdd), 1);
+}
+
+TEST(Fusion, QuantizesOnlyNormsThatOnlyProductsRead) {
+  const Graph fused = fuse(decoder(), {.integer_matrices = true});
+  int quantized = 0;
+  for (const Node& node : fused.nodes()) quantized += node.quantized ? 1 : 0;
+  EXPECT_EQ(quantized, 4);  // two a layer; not the norm after attention, nor the last one
+  EXPECT_FALSE(fused.node(fused.hidden()).quantized);
+}
+
+PlanOptions plan_of(int64_t rows) {
+  return {.max_rows = rows, .max_output_rows = 3, .quantized_bytes = [](int64_t r, int64_t c) {
+            return r * (c + 4);
+          }};
+}
+
+// Walks the program and checks that what a value holds is not overwritten before its last reader.
+void check_no_overlap(const Program& program) {
+  const Graph& g = program.graph;
+  const auto read_by = readers(g);
+  const auto n = static_cast<int32_t>(g.nodes().size());
+  const auto last = [&](int32_t i) {
+    int32_t result = i;
+    for (const int32_t r : read_by[static_cast<size_t>(i)])
+      result = std::max(result, r < 0 ? n : r);
+    return result;
+  };
+  const auto bytes = [&](int32_t i) {
+    const Node& node = g.node(i);
+    const int64_t rows =
+        node.shape.rows == Rows::kTokens ? program.max_rows : program.max_output_rows;
+    const Place& place = program.plan.places[static_cast<size_t>(i)];
+    return node.quantized ? rows * (node.shape.columns + 4)
+                          : ((rows - 1) * place.stride + node.shape.columns) * 4;
+  };
+  for (int32_t writer = 0; writer < n; ++writer) {
+    const Op op = g.node(writer).op;
+    if (op == Op::kSlice || op == Op::kRope) continue;
+    const Place& w = program.plan.places[static_cast<size_t>(writer)];
+    for (int32_t held = 0; held < writer; ++held) {
+      if (last(held) < writer) continue;
+      const Place& h = program.plan.places[static_cast<size_t>(held)];
+      // In place: the writer is the last reader of what it overwrites, element for element.
+      if (h.buffer == w.buffer && last(held) == writer) continue;
+      EXPECT_TRUE(w.offset_bytes + bytes(writer) <= h.offset_bytes ||
+                  h.offset_bytes + bytes(held) <= w.offset_bytes)
+          << "value " << writer << " overwrites value " << held;
+    }
+  }
+}
+
+TEST(MemoryPlan, NeverOverwritesAValueThatIsStillRead) {
+  for (const int64_t rows : {1, 7, 64}) {
+    check_no_overlap(compile(decoder(), plan_of(rows)));
+    check_no_overlap(compile(fuse(decoder(), {}), plan_of(rows)));
+    check_no_overlap(compile(fuse(decoder(), {.integer_matrices = true}), plan_of(rows)));
+  }
+}
+
+TEST(MemoryPlan, SharesBytesBetweenLayers) {
+  const Program program = compile(fuse(decoder(), {}), plan_of(64));
+  EXPECT_LT(program.plan.arena_bytes, program.plan.arena_bytes_without_reuse / 2);
+  for (const Place& place : program.plan.places) {
+    EXPECT_GE(place.offset_bytes, 0);
+    EXPECT_LT(place.offset_bytes, program.plan.arena_bytes);
+  }
+}
+
+TEST(Program, PrintsOpsShapesWeightsAndArena) {
+  const Program program = compile(fuse(decoder(), {}), plan_of(64));
+  const std::string text = program_text(program);
+  EXPECT_THAT(text, testing::HasSubstr("linear x2 + swiglu"));
+  EXPECT_THAT(text, testing::HasSubstr("0.q, 0.k, 0.v"));
+  EXPECT_THAT(text, testing::HasSubstr("[T, 16]"));
+  EXPECT_THAT(text, testing::HasSubstr(fmt::format("# arena: {} bytes, {} without reuse",
+                                                   program.plan.arena_bytes,
+                                                   program.plan.arena_bytes_without_reuse)));
+  const std::string dot = program_graphviz(program);
+  EXPECT_EQ(dot.rfind("digraph", 0), 0U);
+  EXPECT_EQ(std::count(dot.begin(), dot.end(), '{'), 1);
+}
+
+}  // namespace
+}  // namespace autoglm
