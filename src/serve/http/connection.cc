@@ -155,7 +155,9 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
   bool continued = false;
   for (;;) {
     if (timed_out_) {
-      co_await refuse({408, "the request took too long to arrive"});
+      // Named first: g++ 12 destroys an aggregate made inside a co_await expression twice.
+      ParseFailure late{408, "the request took too long to arrive"};
+      co_await refuse(std::move(late));
       co_return std::nullopt;
     }
     if (fresh_) {
@@ -171,7 +173,8 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
         }
       }
       if (step.failure) {
-        co_await refuse(std::move(*step.failure));
+        ParseFailure failure = std::move(*step.failure);
+        co_await refuse(std::move(failure));
         co_return std::nullopt;
       }
       if (parser.done()) break;
@@ -179,7 +182,8 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
         continued = true;
         output_ += "HTTP/1.1 100 Continue\r\n\r\n";
         const Clock::time_point deadline = deadline_;
-        if (!co_await flush()) co_return std::nullopt;
+        const bool sent = co_await flush();
+        if (!sent) co_return std::nullopt;
         enter(Phase::kReading);
         deadline_ = deadline;
         continue;
@@ -188,7 +192,6 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
     if (eof_ || closed_) co_return std::nullopt;
     if (!fresh_ && !timed_out_) co_await wait();
   }
-  account_body(0);
   co_return parser.take();
 }
 
@@ -223,6 +226,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
   if (!alive) client_gone();
   exchange_ = nullptr;
   output_.clear();
+  account_body(0);  // only now: a request that waits for its turn still holds its body
   const std::chrono::duration<double> took = Clock::now() - begin;
   server_->observer().request_done(method, path, alive ? exchange->status() : 499, took.count());
   co_return alive && !exchange->close_after() && !eof_;
@@ -244,7 +248,7 @@ asio::awaitable<void> Connection::refuse(ParseFailure failure) {
   account_body(0);
   Response response{.status = failure.status};
   response.body = server_->hooks.refusal_body(failure.status, failure.message);
-  output_ = response_head(response, {.close = true}) + response.body;
+  output_ = response_head(response, server_->options.headers, {.close = true}) + response.body;
   server_->observer().request_done("", "", failure.status, 0);
   timed_out_ = false;
   co_await flush();

@@ -30,8 +30,8 @@ void ConnectionExchange::respond(Response response) {
     if (stage_ != Stage::kOpen) return;
     status_ = response.status;
     close_ = must_close(connection);
-    connection.output_ +=
-        response_head(response, {.close = close_, .version_minor = version_minor_});
+    connection.output_ += response_head(response, connection.server_->options.headers,
+                                        {.close = close_, .version_minor = version_minor_});
     if (!head_only_) connection.output_ += response.body;
     end();
   });
@@ -45,7 +45,8 @@ void ConnectionExchange::start_stream(Response head) {
     // HTTP/1.0 has no chunks: the end of the connection is the end of the stream.
     close_ = must_close(connection) || version_minor_ == 0;
     connection.output_ +=
-        response_head(head, {.chunked = true, .close = close_, .version_minor = version_minor_});
+        response_head(head, connection.server_->options.headers,
+                      {.chunked = true, .close = close_, .version_minor = version_minor_});
     append_piece(connection, head.body);
   });
 }

@@ -62,7 +62,8 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::string response_head(const Response& response, HeadOptions options) {
+std::string response_head(const Response& response, const std::vector<Header>& common,
+                          HeadOptions options) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: autoglm\r\nDate: {}\r\n",
                                  response.status, reason_phrase(response.status), http_date());
   if (!response.content_type.empty()) {
@@ -78,6 +79,7 @@ std::string response_head(const Response& response, HeadOptions options) {
   } else if (options.version_minor == 0) {
     head += "Connection: keep-alive\r\n";
   }
+  for (const Header& h : common) head += fmt::format("{}: {}\r\n", h.name, h.value);
   for (const Header& h : response.headers) head += fmt::format("{}: {}\r\n", h.name, h.value);
   head += "\r\n";
   return head;

@@ -41,13 +41,14 @@ struct Response {
 std::string_view reason_phrase(int status);
 
 // The status line and headers. `chunked` in place of a Content-Length; `close` announces the end of
-// the connection.
+// the connection. `common`: headers of every answer.
 struct HeadOptions {
   bool chunked = false;
   bool close = false;
   int version_minor = 1;
 };
-std::string response_head(const Response& response, HeadOptions options);
+std::string response_head(const Response& response, const std::vector<Header>& common,
+                          HeadOptions options);
 
 // One request being answered. Answers may come from any thread, now or later; calls on an exchange
 // whose client has gone, or whose answer has ended, do nothing.

@@ -19,6 +19,7 @@ struct RequestParser::State {
   }
   ParserLimits limits;
   http::request_parser<http::string_body> parser;
+  size_t header_bytes = 0;
   bool header_judged = false;
   bool wants_continue = false;
 };
@@ -101,6 +102,14 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
         boost::asio::const_buffer(bytes.data() + step.consumed, bytes.size() - step.consumed),
         code);
     step.consumed += used;
+    if (!state_->header_judged) {
+      // Beast limits the first line and the fields one by one.
+      state_->header_bytes += used;
+      const size_t pending = parser.is_header_done() ? 0 : bytes.size() - step.consumed;
+      if (state_->header_bytes + pending > state_->limits.max_header_bytes) {
+        code = http::error::header_limit;
+      }
+    }
     if (code == http::error::need_more) {
       // Chunk headers and trailers have no limit of their own in Beast.
       if (bytes.size() - step.consumed > 2 * state_->limits.max_header_bytes) {

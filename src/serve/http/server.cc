@@ -113,7 +113,8 @@ class HttpServer::Impl {
     Response response{.status = 503};
     response.headers.push_back({"Retry-After", "1"});
     response.body = state_->hooks.refusal_body(503, "too many connections");
-    const std::string bytes = response_head(response, {.close = true}) + response.body;
+    const std::string bytes =
+        response_head(response, state_->options.headers, {.close = true}) + response.body;
     boost::system::error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(bytes), ignored);  // fits an empty send buffer
@@ -125,7 +126,7 @@ class HttpServer::Impl {
   }
 
   asio::awaitable<void> watch_signals() {
-    for (;;) {
+    while (!finished_) {
       const auto [code, signal] = co_await signals_.async_wait(kToken);
       if (code) break;
       if (state_->draining) {
@@ -134,7 +135,7 @@ class HttpServer::Impl {
         break;
       }
       spdlog::info("signal {}: no new connections, waiting for running answers", signal);
-      begin_drain();
+      stop();  // posted: the drain may end everything, this coroutine too
     }
   }
 
@@ -175,6 +176,7 @@ class HttpServer::Impl {
 
   // Ends every coroutine, and with the last of them run().
   void finish() {
+    finished_ = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     signals_.cancel(ignored);
@@ -190,6 +192,7 @@ class HttpServer::Impl {
   asio::signal_set signals_;
   std::shared_ptr<ServerState> state_;
   std::atomic<bool> draining_{false};
+  bool finished_ = false;
   uint16_t port_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "autoglm/result.h"
 #include "serve/http/message.h"
@@ -23,6 +24,7 @@ struct ServerOptions {
   int64_t write_timeout_ms = 30'000;
   int64_t idle_timeout_ms = 75'000;
   int64_t drain_timeout_ms = 30'000;
+  std::vector<Header> headers;  // of every answer
   // Bytes of one answer that a slow client may leave unsent before it is given up.
   int64_t max_unsent_bytes = 16 << 20;
   // Bodies of all connections together, so that many large ones cannot exhaust memory.

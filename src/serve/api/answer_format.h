@@ -1,0 +1,82 @@
+// How an answer is written down: one implementation a route. Called on the connection's thread,
+// first whole() alone, or begin(), pieces and end() for a stream.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autoglm/generation.h"
+#include "base/json.h"
+#include "serve/api/errors.h"
+#include "serve/api/sampling.h"
+#include "serve/context.h"
+
+namespace autoglm::serve {
+
+// What all formats know of their request.
+struct AnswerFacts {
+  const ServiceContext* context = nullptr;
+  std::string id;
+  int64_t created = 0;
+  AnswerOptions options;
+  std::vector<std::vector<TokenId>> prompts;  // ids
+  // Text that `echo` puts before each prompt's answers; one a prompt, or none.
+  std::vector<std::string> echo_texts;
+};
+
+class AnswerFormat {
+ public:
+  virtual ~AnswerFormat() = default;
+  // `results`: one a prompt. `usage`: over all of them.
+  virtual json::object whole(const std::vector<GenerationResult>& results, const Usage& usage) = 0;
+  // Each returns whole SSE events, or nothing. `prompt`: which of the prompts the event belongs to.
+  virtual std::string begin() = 0;
+  virtual std::string piece(size_t prompt, const GenerationEvent& event, const Usage& usage) = 0;
+  virtual std::string end(const Usage& usage) = 0;
+};
+
+std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, std::string role);
+std::unique_ptr<AnswerFormat> completions_format(AnswerFacts facts);
+std::unique_ptr<AnswerFormat> infer_format(AnswerFacts facts);
+
+// "data: ...\n\n"
+std::string sse(const json::value& value);
+inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
+
+json::object usage_json(const Usage& usage);
+// OpenAI's words: "stop" and "length"; "error" for an answer that was cut off.
+json::value finish_reason_json(FinishReason reason);
+json::value stop_reason_json(const std::optional<std::string>& reason);
+json::array ids_json(const std::vector<TokenId>& ids);
+
+// The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
+json::object chat_logprobs(const ModelBackend& backend,
+                           const std::vector<PositionLogprobs>& positions);
+// vLLM's form of prompt_logprobs: null or {"id": {"logprob", "rank", "decoded_token"}} a position.
+json::array prompt_logprobs_json(const ModelBackend& backend,
+                                 const std::vector<std::optional<PositionLogprobs>>& positions);
+
+// The completions form: parallel lists. Grows as tokens come; `offset` counts the characters so
+// far.
+class CompletionLogprobs {
+ public:
+  CompletionLogprobs(const ModelBackend& backend, int64_t offset)
+      : backend_(&backend), offset_(offset) {}
+  void add(const PositionLogprobs& position);
+  void add_unscored(TokenId id);  // the first token of an echoed prompt
+  json::object take();            // and begin the next lists where these end
+
+ private:
+  std::string spelled(TokenId id) const;
+  void add_token(TokenId id);
+
+  const ModelBackend* backend_;
+  int64_t offset_;
+  json::array tokens_, logprobs_, top_, offsets_;
+};
+
+}  // namespace autoglm::serve

@@ -1,0 +1,191 @@
+// Chat messages to a template's context, as transformers would hand it over.
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "serve/api/errors.h"
+#include "serve/api/fields.h"
+#include "serve/api/json_text.h"
+#include "serve/api/prompts.h"
+
+namespace autoglm::serve {
+namespace {
+
+constexpr size_t kMaxMessages = 10'000;
+
+// OpenAI's list of parts as one string; templates of text models know strings only.
+Result<std::string> joined_parts(const json::array& parts, const std::string& where) {
+  std::string text;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::string param = fmt::format("{}.content[{}]", where, i);
+    if (parts[i].is_string()) {
+      if (i > 0) text += '\n';
+      text += std::string_view(parts[i].get_string());
+      continue;
+    }
+    const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
+    const std::string type = AGLM_TRY(part.string("type"));
+    if (type != "text" && type != "refusal") {
+      return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
+                                            printable_utf8(type.substr(0, 40))));
+    }
+    if (i > 0) text += '\n';
+    text += AGLM_TRY(part.string(type));
+  }
+  return text;
+}
+
+// Templates walk through the arguments as an object; OpenAI's clients send them as JSON text.
+Result<void> parse_tool_calls(json::array& calls, const std::string& where) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const std::string param = fmt::format("{}.tool_calls[{}]", where, i);
+    if (!calls[i].is_object()) {
+      return bad_field(param, "wrong kind", "an object", json::kind_name(calls[i]));
+    }
+    json::value* function = calls[i].get_object().if_contains("function");
+    if (function == nullptr || !function->is_object()) {
+      return bad_field(param + ".function", "field is missing", "an object");
+    }
+    json::value* arguments = function->get_object().if_contains("arguments");
+    if (arguments == nullptr || !arguments->is_string()) continue;
+    const std::string_view text = arguments->get_string();
+    if (text.empty()) {
+      *arguments = json::object();
+      continue;
+    }
+    auto parsed = json::parse(text, param + ".function.arguments",
+                              {.max_bytes = text.size(), .max_depth = 32});
+    if (!parsed || !parsed->is_object()) {
+      return bad_field(param + ".function.arguments", "not a JSON object in a string");
+    }
+    *arguments = std::move(*parsed);
+  }
+  return {};
+}
+
+Result<void> normalise_message(json::object& message, const std::string& where) {
+  const json::value* role = message.if_contains("role");
+  if (role == nullptr || !role->is_string()) {
+    return bad_field(where + ".role", "field is missing or of the wrong kind", "a string");
+  }
+  // OpenAI's later name; the templates of open models know the earlier one.
+  if (*role == "developer") message["role"] = "system";
+  json::value* content = message.if_contains("content");
+  const json::value* calls = message.if_contains("tool_calls");
+  const bool has_calls = calls != nullptr && !calls->is_null();
+  if (content == nullptr || content->is_null()) {
+    if (!has_calls && message.at("role") != "assistant") {
+      return bad_field(where + ".content", "field is missing", "a string or a list of parts");
+    }
+    message["content"] = "";
+  } else if (content->is_array()) {
+    *content = boost::json::string(AGLM_TRY(joined_parts(content->get_array(), where)));
+  } else if (!content->is_string()) {
+    return bad_field(where + ".content", "wrong kind", "a string or a list of parts",
+                     json::kind_name(*content));
+  }
+  if (has_calls) {
+    json::value& list = message.at("tool_calls");
+    if (!list.is_array()) {
+      return bad_field(where + ".tool_calls", "wrong kind", "a list", json::kind_name(list));
+    }
+    AGLM_TRY(parse_tool_calls(list.get_array(), where));
+  } else {
+    message.erase("tool_calls");
+  }
+  return {};
+}
+
+Result<void> read_tools(const json::Fields& fields, json::object& context) {
+  std::string choice = "auto";
+  if (const json::value* wish = fields.find("tool_choice")) {
+    if (!wish->is_string() || (*wish != "auto" && *wish != "none")) {
+      return not_offered("tool_choice", "only \"auto\" and \"none\" are supported");
+    }
+    choice = wish->get_string();
+  }
+  if (fields.find("tools") == nullptr) return {};
+  const json::array& tools = *AGLM_TRY(fields.list("tools"));
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const std::string param = fmt::format("tools[{}]", i);
+    const json::Fields tool = AGLM_TRY(json::fields_of(tools[i], param));
+    const json::Fields function = AGLM_TRY(tool.child("function"));
+    AGLM_TRY(function.string("name"));
+  }
+  if (!tools.empty() && choice != "none") context["tools"] = tools;
+  return {};
+}
+
+}  // namespace
+
+Result<ChatContext> read_chat(const json::Fields& fields) {
+  ChatContext chat;
+  if (fields.find("chat_template_kwargs") != nullptr) {
+    chat.context = AGLM_TRY(fields.child("chat_template_kwargs")).raw();
+  }
+  if (fields.find("messages") == nullptr) {
+    return bad_field("messages", "field is missing", "a list of messages");
+  }
+  json::array messages = *AGLM_TRY(fields.list("messages"));
+  if (messages.empty()) return bad_field("messages", "the list is empty", "at least one message");
+  if (messages.size() > kMaxMessages) {
+    return bad_field("messages", "too many messages", fmt::format("at most {}", kMaxMessages),
+                     fmt::to_string(messages.size()));
+  }
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const std::string where = fmt::format("messages[{}]", i);
+    if (!messages[i].is_object()) {
+      return bad_field(where, "wrong kind", "an object", json::kind_name(messages[i]));
+    }
+    AGLM_TRY(normalise_message(messages[i].get_object(), where));
+  }
+  const json::object& last = messages.back().get_object();
+  chat.last_content = last.at("content").get_string();
+  chat.last_role = last.at("role").get_string();
+  chat.context["messages"] = std::move(messages);
+  AGLM_TRY(read_tools(fields, chat.context));
+  chat.continue_final_message = AGLM_TRY(boolean_field(fields, "continue_final_message", false));
+  const bool generation_prompt =
+      AGLM_TRY(boolean_field(fields, "add_generation_prompt", !chat.continue_final_message));
+  if (generation_prompt && chat.continue_final_message) {
+    return bad_field("continue_final_message",
+                     "cannot be true together with add_generation_prompt");
+  }
+  chat.context["add_generation_prompt"] = generation_prompt;
+  if (fields.find("enable_thinking") != nullptr) {
+    chat.context["enable_thinking"] = AGLM_TRY(fields.boolean("enable_thinking"));
+  }
+  if (const auto effort = AGLM_TRY(string_field(fields, "reasoning_effort"))) {
+    chat.context["reasoning_effort"] = *effort;
+  }
+  chat.add_special_tokens = AGLM_TRY(boolean_field(fields, "add_special_tokens", false));
+  return chat;
+}
+
+Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& chat) {
+  std::string text = AGLM_TRY(backend.apply_chat_template(dump(chat.context)));
+  if (!chat.continue_final_message) return text;
+  // As transformers does it: the prompt ends with the last message's words, before what the
+  // template puts behind a finished turn. Templates may trim the words.
+  std::string_view words = chat.last_content;
+  const size_t found_whole = text.rfind(words);
+  if (found_whole != std::string::npos) {
+    text.resize(found_whole + words.size());
+    return text;
+  }
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = words.find_first_not_of(kSpace);
+  words = first == std::string_view::npos
+              ? std::string_view()
+              : words.substr(first, words.find_last_not_of(kSpace) - first + 1);
+  const size_t found = text.rfind(words);
+  if (found == std::string::npos) {
+    return bad_field("continue_final_message",
+                     "the chat template does not show the last message as it is");
+  }
+  text.resize(found + words.size());
+  return text;
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,77 @@
+// The engine's and our own errors as HTTP statuses and OpenAI error bodies.
+#include "serve/api/errors.h"
+
+#include "serve/api/json_text.h"
+
+namespace autoglm::serve {
+namespace {
+
+int status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kUnsupported: return 400;
+    case ErrorCode::kNotFound: return 404;
+    case ErrorCode::kResourceExhausted: return 429;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kCancelled: return 503;
+    case ErrorCode::kIo: return 500;
+  }
+  return 500;
+}
+
+std::string_view type_of(int status) {
+  if (status == 429) return "rate_limit_error";
+  if (status == 503) return "service_unavailable_error";
+  if (status >= 500 && status != 501 && status != 505) return "server_error";
+  return "invalid_request_error";
+}
+
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(printable_utf8(text));
+}
+
+}  // namespace
+
+Error bad_field(std::string_view param, std::string_view what, std::string_view expected,
+                std::string_view found) {
+  return Error{ErrorCode::kInvalidArgument, std::string(what), std::string(param),
+               std::string(expected), std::string(found)};
+}
+
+Error not_offered(std::string_view param, std::string_view what) {
+  return Error{ErrorCode::kUnsupported, std::string(what), std::string(param), {}, {}};
+}
+
+ApiError api_error(const Error& error) {
+  ApiError result{.status = status_of(error.code), .message = error.message()};
+  if (result.status == 400 || result.status == 404) result.param = error.where;
+  if (error.what == kContextTooLong) {
+    result.code = "context_length_exceeded";
+  } else if (error.code == ErrorCode::kNotFound && error.where == "model") {
+    result.code = "model_not_found";
+  } else if (error.code == ErrorCode::kUnsupported) {
+    result.code = "unsupported_parameter";
+  } else if (error.code == ErrorCode::kResourceExhausted) {
+    result.code = "queue_full";
+  }
+  return result;
+}
+
+std::string error_body(const ApiError& error) {
+  json::object body;
+  body["message"] = printable_utf8(error.message);
+  body["type"] = type_of(error.status);
+  body["param"] = or_null(error.param);
+  body["code"] = or_null(error.code);
+  return dump(json::object{{"error", std::move(body)}});
+}
+
+Response error_response(const ApiError& error) {
+  Response response{.status = error.status};
+  if (error.status == 429 || error.status == 503) response.headers.push_back({"Retry-After", "1"});
+  response.body = error_body(error);
+  return response;
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,34 @@
+// Errors as OpenAI's clients expect them: {"error": {"message", "type", "param", "code"}}.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "autoglm/result.h"
+#include "serve/http/message.h"
+
+namespace autoglm::serve {
+
+struct ApiError {
+  int status = 400;
+  std::string message;
+  std::string param;  // the field at fault; empty: null
+  std::string code;   // for programs: "context_length_exceeded"; empty: null
+};
+
+// The `what` of the error for a request that does not fit, by which api_error() knows it.
+inline constexpr std::string_view kContextTooLong =
+    "the request does not fit into the model's context";
+
+// The caller's fault: `param` names the field.
+Error bad_field(std::string_view param, std::string_view what, std::string_view expected = {},
+                std::string_view found = {});
+// A field that is understood and not offered.
+Error not_offered(std::string_view param, std::string_view what);
+
+ApiError api_error(const Error& error);
+std::string error_body(const ApiError& error);
+Response error_response(const ApiError& error);
+inline Response error_response(const Error& error) { return error_response(api_error(error)); }
+
+}  // namespace autoglm::serve

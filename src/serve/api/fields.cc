@@ -1,0 +1,72 @@
+// Reading of single fields.
+#include "serve/api/fields.h"
+
+#include <fmt/format.h>
+
+#include "serve/api/errors.h"
+#include "serve/api/json_text.h"
+
+namespace autoglm::serve {
+
+Result<json::object> parse_body(std::string_view body) {
+  if (body.empty()) {
+    return bad_field("", "the request has no body", "a JSON object");
+  }
+  json::value value =
+      AGLM_TRY(json::parse(body, "request body", {.max_bytes = body.size(), .max_depth = 64}));
+  if (!value.is_object()) {
+    return bad_field("", "the request body has the wrong kind", "a JSON object",
+                     json::kind_name(value));
+  }
+  return std::move(value.get_object());
+}
+
+Result<std::optional<double>> number_field(const json::Fields& fields, std::string_view key,
+                                           double low, double high) {
+  if (fields.find(key) == nullptr) return std::optional<double>();
+  const double number = AGLM_TRY(fields.number(key));
+  // Written so that a NaN is out of range too.
+  if (!(number >= low && number <= high)) {
+    return bad_field(key, "out of range", fmt::format("a number from {} to {}", low, high),
+                     fmt::to_string(number));
+  }
+  return std::optional<double>(number);
+}
+
+Result<std::optional<int64_t>> integer_field(const json::Fields& fields, std::string_view key,
+                                             int64_t low, int64_t high) {
+  if (fields.find(key) == nullptr) return std::optional<int64_t>();
+  const int64_t number = AGLM_TRY(fields.integer(key));
+  if (number < low || number > high) {
+    return bad_field(key, "out of range", fmt::format("an integer from {} to {}", low, high),
+                     fmt::to_string(number));
+  }
+  return std::optional<int64_t>(number);
+}
+
+Result<bool> boolean_field(const json::Fields& fields, std::string_view key, bool otherwise) {
+  return fields.boolean_or(key, otherwise);
+}
+
+Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key) {
+  if (fields.find(key) == nullptr) return std::optional<std::string>();
+  return std::optional<std::string>(AGLM_TRY(fields.string(key)));
+}
+
+Result<std::vector<TokenId>> token_ids(const json::array& list, std::string_view param,
+                                       int64_t vocab_size) {
+  std::vector<TokenId> ids;
+  ids.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const json::value& item = list[i];
+    if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() >= vocab_size) {
+      return bad_field(fmt::format("{}[{}]", param, i), "not a token id",
+                       fmt::format("an integer from 0 to {}", vocab_size - 1),
+                       dump(item).substr(0, 40));
+    }
+    ids.push_back(TokenId{static_cast<int32_t>(item.get_int64())});
+  }
+  return ids;
+}
+
+}  // namespace autoglm::serve

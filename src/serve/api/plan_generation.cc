@@ -1,0 +1,146 @@
+// Chat completions, completions and /infer: from a body to requests for the engine.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "serve/api/errors.h"
+#include "serve/api/fields.h"
+#include "serve/api/plans.h"
+#include "serve/api/prompts.h"
+
+namespace autoglm::serve {
+namespace {
+
+constexpr size_t kMaxPrompts = 256;
+constexpr size_t kMaxSequences = 512;  // prompts x n
+
+AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
+                      AnswerOptions options) {
+  AnswerFacts facts;
+  facts.context = &context;
+  facts.id = new_id(prefix);
+  facts.created = unix_time();
+  facts.options = std::move(options);
+  return facts;
+}
+
+std::vector<GenerationRequest> requests_for(const AnswerFacts& facts) {
+  SamplingParams sampling = facts.options.sampling;
+  if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
+  std::vector<GenerationRequest> requests;
+  for (const std::vector<TokenId>& prompt : facts.prompts) {
+    requests.push_back({.prompt = prompt, .sampling = sampling, .request_id = facts.id});
+  }
+  return requests;
+}
+
+}  // namespace
+
+Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body) {
+  const json::object object = AGLM_TRY(parse_body(body));
+  const json::Fields fields(object, "");
+  const ModelInfo& model = context.backend->info();
+  AGLM_TRY(check_model(context, fields));
+  AnswerFacts facts =
+      facts_for(context, "chatcmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kChat, model)));
+  const ChatContext chat = AGLM_TRY(read_chat(fields));
+  const std::string text = AGLM_TRY(render_chat(*context.backend, chat));
+  facts.prompts.push_back(
+      AGLM_TRY(prompt_ids(*context.backend, text, chat.add_special_tokens, "messages")));
+  AGLM_TRY(check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens,
+                         "messages"));
+  std::string role = "assistant";
+  if (facts.options.echo) {
+    facts.echo_texts.push_back(chat.last_content);
+    role = chat.last_role;
+  }
+  GenerationPlan plan;
+  plan.stream = facts.options.stream;
+  plan.requests = requests_for(facts);
+  plan.format = chat_format(std::move(facts), std::move(role));
+  return plan;
+}
+
+Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body) {
+  const json::object object = AGLM_TRY(parse_body(body));
+  const json::Fields fields(object, "");
+  const ModelInfo& model = context.backend->info();
+  AGLM_TRY(check_model(context, fields));
+  AnswerFacts facts = facts_for(
+      context, "cmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model)));
+  SamplingParams& sampling = facts.options.sampling;
+  const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
+  const std::vector<Prompt> prompts =
+      AGLM_TRY(read_prompts(fields, "prompt", kMaxPrompts, model.vocab_size));
+  if (prompts.size() * sampling.n > kMaxSequences) {
+    return bad_field("n", "too many answers at once",
+                     fmt::format("prompts x n at most {}", kMaxSequences),
+                     fmt::format("{} x {}", prompts.size(), sampling.n));
+  }
+  if (sampling.max_tokens == 0 && !facts.options.echo) {
+    return bad_field("max_tokens", "out of range", "at least 1 without \"echo\": true", "0");
+  }
+  if (facts.options.echo && facts.options.logprobs && !sampling.prompt_logprobs) {
+    sampling.prompt_logprobs = sampling.logprobs;
+  }
+  for (const Prompt& prompt : prompts) {
+    std::vector<TokenId> ids =
+        AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, "prompt"));
+    AGLM_TRY(check_context(model, ids.size(), sampling.max_tokens, "prompt"));
+    if (facts.options.echo) {
+      const auto* text = std::get_if<std::string>(&prompt);
+      facts.echo_texts.push_back(
+          text != nullptr ? *text : AGLM_TRY(context.backend->detokenize(ids, false)));
+    }
+    facts.prompts.push_back(std::move(ids));
+  }
+  GenerationPlan plan;
+  plan.stream = facts.options.stream;
+  plan.requests = requests_for(facts);
+  plan.format = completions_format(std::move(facts));
+  return plan;
+}
+
+Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body) {
+  const json::object object = AGLM_TRY(parse_body(body));
+  const json::Fields fields(object, "");
+  const ModelInfo& model = context.backend->info();
+  AGLM_TRY(check_model(context, fields));
+  AnswerFacts facts =
+      facts_for(context, "infer-", AGLM_TRY(read_answer_options(fields, Dialect::kInfer, model)));
+  const bool has_text = fields.find("text") != nullptr;
+  if (has_text == (fields.find("prompt") != nullptr)) {
+    return bad_field(has_text ? "prompt" : "text", "exactly one of text and prompt is needed");
+  }
+  const std::string_view key = has_text ? "text" : "prompt";
+  const std::vector<Prompt> prompts = AGLM_TRY(read_prompts(fields, key, 1, model.vocab_size));
+  const auto* text = std::get_if<std::string>(&prompts.front());
+  // `text` is a question to an assistant, `prompt` a text to go on with.
+  const bool chat = AGLM_TRY(
+      boolean_field(fields, "chat", has_text && text != nullptr && model.has_chat_template));
+  Prompt prompt = prompts.front();
+  bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", !chat));
+  if (chat) {
+    if (text == nullptr) return bad_field("chat", "needs a text, not token ids");
+    ChatContext messages;
+    messages.context["messages"] = json::array{json::object{{"role", "user"}, {"content", *text}}};
+    messages.context["add_generation_prompt"] = true;
+    prompt = AGLM_TRY(render_chat(*context.backend, messages));
+  }
+  facts.prompts.push_back(AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, key)));
+  AGLM_TRY(
+      check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens, key));
+  if (facts.options.echo) {
+    facts.echo_texts.push_back(
+        text != nullptr ? *text
+                        : AGLM_TRY(context.backend->detokenize(facts.prompts.front(), false)));
+  }
+  GenerationPlan plan;
+  plan.stream = facts.options.stream;
+  plan.requests = requests_for(facts);
+  plan.format = infer_format(std::move(facts));
+  return plan;
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,72 @@
+// Reading of prompts; chat_context.cc reads messages.
+#include "serve/api/prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "serve/api/errors.h"
+#include "serve/api/fields.h"
+
+namespace autoglm::serve {
+
+Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string_view key,
+                                         size_t max_prompts, int64_t vocab_size) {
+  constexpr std::string_view kForms =
+      "a string, a list of strings, a list of token ids, or a list of lists of token ids";
+  const json::value* value = fields.find(key);
+  if (value == nullptr) return bad_field(key, "field is missing", kForms);
+  std::vector<Prompt> prompts;
+  if (value->is_string()) {
+    prompts.emplace_back(std::string(value->get_string()));
+    return prompts;
+  }
+  if (!value->is_array()) {
+    return bad_field(key, "wrong kind", kForms, json::kind_name(*value));
+  }
+  const json::array& list = value->get_array();
+  if (list.empty()) return bad_field(key, "the list is empty", kForms);
+  if (list[0].is_int64()) {
+    prompts.emplace_back(AGLM_TRY(token_ids(list, key, vocab_size)));
+    return prompts;
+  }
+  if (list.size() > max_prompts) {
+    return bad_field(key, "too many prompts", fmt::format("at most {}", max_prompts),
+                     fmt::to_string(list.size()));
+  }
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string param = fmt::format("{}[{}]", key, i);
+    if (list[i].is_string() && list[0].is_string()) {
+      prompts.emplace_back(std::string(list[i].get_string()));
+    } else if (list[i].is_array() && list[0].is_array()) {
+      prompts.emplace_back(AGLM_TRY(token_ids(list[i].get_array(), param, vocab_size)));
+    } else {
+      return bad_field(param, "wrong kind", kForms, json::kind_name(list[i]));
+    }
+  }
+  return prompts;
+}
+
+Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
+                                        bool add_special_tokens, std::string_view param) {
+  std::vector<TokenId> ids;
+  if (const auto* text = std::get_if<std::string>(&prompt)) {
+    ids = AGLM_TRY(backend.tokenize(*text, {.add_special_tokens = add_special_tokens}));
+  } else {
+    ids = std::get<std::vector<TokenId>>(prompt);
+  }
+  if (ids.empty()) return bad_field(param, "the prompt has no tokens", "at least one token");
+  return ids;
+}
+
+Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,
+                           const std::optional<int64_t>& max_tokens, std::string_view param) {
+  const int64_t prompt = static_cast<int64_t>(prompt_tokens);
+  const int64_t asked = std::max<int64_t>(max_tokens.value_or(1), 1);
+  if (prompt + asked <= model.max_model_len) return {};
+  return bad_field(param, kContextTooLong,
+                   fmt::format("at most {} tokens, prompt and answer", model.max_model_len),
+                   fmt::format("{} in the prompt and {} for the answer", prompt, asked));
+}
+
+}  // namespace autoglm::serve

@@ -1,0 +1,42 @@
+// What is to be answered: prompts as text or token ids, chat messages as a template's context.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "autoglm/model.h"
+#include "base/json.h"
+#include "serve/backend.h"
+
+namespace autoglm::serve {
+
+// Text, or token ids.
+using Prompt = std::variant<std::string, std::vector<TokenId>>;
+
+// A string, a list of strings, a list of ids, or a list of lists of ids.
+Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string_view key,
+                                         size_t max_prompts, int64_t vocab_size);
+
+// The messages and everything else a chat template sees, checked: roles, text parts joined by line
+// ends, tool calls' arguments parsed.
+struct ChatContext {
+  json::object context;
+  bool continue_final_message = false;
+  bool add_special_tokens = false;
+  std::string last_content;  // of the last message: what `echo` repeats
+  std::string last_role;
+};
+Result<ChatContext> read_chat(const json::Fields& fields);
+// The rendered prompt.
+Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& chat);
+
+// Ids of a prompt; special tokens spelled in the text become tokens. An error when none result.
+Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
+                                        bool add_special_tokens, std::string_view param);
+
+// Errors when the prompt and the answer asked for do not fit; an unset max_tokens stays unset.
+Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,
+                           const std::optional<int64_t>& max_tokens, std::string_view param);
+
+}  // namespace autoglm::serve

@@ -1,0 +1,267 @@
+// Sampling fields of OpenAI and vLLM.
+#include "serve/api/sampling.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <limits>
+#include <string_view>
+
+#include "serve/api/errors.h"
+#include "serve/api/fields.h"
+#include "serve/api/json_text.h"
+
+namespace autoglm::serve {
+namespace {
+
+constexpr size_t kMaxStops = 16;        // OpenAI allows 4; real clients send a few more
+constexpr size_t kMaxStopBytes = 1024;  // every stop string is matched at every token
+constexpr size_t kMaxStopTokens = 1024;
+constexpr size_t kMaxLogitBiases = 4096;
+constexpr int64_t kMaxChoices = 128;     // OpenAI's limit for n
+constexpr int64_t kMaxLogprobs = 20;     // OpenAI's limit for top_logprobs
+constexpr double kMaxTemperature = 100;  // far beyond use; keeps logits / temperature finite
+constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+
+Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) {
+  if (const auto v = AGLM_TRY(number_field(fields, "temperature", 0, kMaxTemperature))) {
+    sampling.temperature = *v;
+  }
+  if (const auto v = AGLM_TRY(number_field(fields, "top_p", 0, 1))) {
+    if (*v == 0) return bad_field("top_p", "out of range", "a number above 0, at most 1", "0");
+    sampling.top_p = *v;
+  }
+  if (const auto v = AGLM_TRY(integer_field(fields, "top_k", -1, kMaxTokens))) {
+    sampling.top_k = static_cast<int32_t>(*v);
+  }
+  if (const auto v = AGLM_TRY(number_field(fields, "min_p", 0, 1))) sampling.min_p = *v;
+  if (const auto v = AGLM_TRY(number_field(fields, "repetition_penalty", 0, 100))) {
+    if (*v == 0) {
+      return bad_field("repetition_penalty", "out of range", "a number above 0", "0");
+    }
+    sampling.repetition_penalty = *v;
+  }
+  if (const auto v = AGLM_TRY(number_field(fields, "presence_penalty", -2, 2))) {
+    sampling.presence_penalty = *v;
+  }
+  if (const auto v = AGLM_TRY(number_field(fields, "frequency_penalty", -2, 2))) {
+    sampling.frequency_penalty = *v;
+  }
+  if (const json::value* seed = fields.find("seed")) {
+    if (seed->is_uint64()) {
+      sampling.seed = seed->get_uint64();
+    } else {
+      // Negative seeds are common in the wild; each is a seed of its own.
+      sampling.seed = static_cast<uint64_t>(AGLM_TRY(fields.integer("seed")));
+    }
+  }
+  if (const auto v = AGLM_TRY(integer_field(fields, "n", 1, kMaxChoices))) {
+    sampling.n = static_cast<int32_t>(*v);
+  }
+  return {};
+}
+
+Result<void> read_lengths(const json::Fields& fields, Dialect dialect, SamplingParams& sampling) {
+  // 0 is for completions that only echo and score their prompt.
+  const int64_t least = dialect == Dialect::kCompletions ? 0 : 1;
+  for (const std::string_view key : {"max_tokens", "max_completion_tokens"}) {
+    if (const auto v = AGLM_TRY(integer_field(fields, key, least, kMaxTokens))) {
+      sampling.max_tokens = *v;
+    }
+  }
+  // OpenAI's default for completions; everywhere else an answer may fill the context.
+  if (dialect == Dialect::kCompletions && !sampling.max_tokens) sampling.max_tokens = 16;
+  if (const auto v = AGLM_TRY(integer_field(fields, "min_tokens", 0, kMaxTokens))) {
+    if (sampling.max_tokens && *v > *sampling.max_tokens) {
+      return bad_field("min_tokens", "out of range",
+                       fmt::format("at most max_tokens, {}", *sampling.max_tokens),
+                       fmt::to_string(*v));
+    }
+    sampling.min_tokens = *v;
+  }
+  sampling.ignore_eos = AGLM_TRY(boolean_field(fields, "ignore_eos", sampling.ignore_eos));
+  sampling.skip_special_tokens =
+      AGLM_TRY(boolean_field(fields, "skip_special_tokens", sampling.skip_special_tokens));
+  sampling.include_stop_str_in_output = AGLM_TRY(
+      boolean_field(fields, "include_stop_str_in_output", sampling.include_stop_str_in_output));
+  return {};
+}
+
+Result<void> add_stop(const json::value& value, SamplingParams& sampling) {
+  if (!value.is_string()) {
+    return bad_field("stop", "wrong kind", "a string or a list of strings", json::kind_name(value));
+  }
+  const std::string_view text = value.get_string();
+  if (text.empty()) return bad_field("stop", "empty stop string", "at least one character");
+  if (text.size() > kMaxStopBytes) {
+    return bad_field("stop", "stop string is too long", fmt::format("{} bytes", kMaxStopBytes),
+                     fmt::format("{} bytes", text.size()));
+  }
+  sampling.stop.emplace_back(text);
+  return {};
+}
+
+Result<void> read_stops(const json::Fields& fields, const ModelInfo& model,
+                        SamplingParams& sampling) {
+  if (const json::value* stop = fields.find("stop")) {
+    sampling.stop.clear();
+    if (stop->is_array()) {
+      const json::array& list = stop->get_array();
+      if (list.size() > kMaxStops) {
+        return bad_field("stop", "too many stop strings", fmt::format("at most {}", kMaxStops),
+                         fmt::to_string(list.size()));
+      }
+      for (const json::value& item : list) AGLM_TRY(add_stop(item, sampling));
+    } else {
+      AGLM_TRY(add_stop(*stop, sampling));
+    }
+  }
+  if (fields.find("stop_token_ids") != nullptr) {
+    const json::array& list = *AGLM_TRY(fields.list("stop_token_ids"));
+    if (list.size() > kMaxStopTokens) {
+      return bad_field("stop_token_ids", "too many ids", fmt::format("at most {}", kMaxStopTokens),
+                       fmt::to_string(list.size()));
+    }
+    sampling.stop_token_ids = AGLM_TRY(token_ids(list, "stop_token_ids", model.vocab_size));
+  }
+  return {};
+}
+
+Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
+                             SamplingParams& sampling) {
+  if (fields.find("logit_bias") == nullptr) return {};
+  const json::Fields biases = AGLM_TRY(fields.child("logit_bias"));
+  if (biases.raw().size() > kMaxLogitBiases) {
+    return bad_field("logit_bias", "too many entries", fmt::format("at most {}", kMaxLogitBiases),
+                     fmt::to_string(biases.raw().size()));
+  }
+  for (const auto& member : biases.raw()) {
+    const std::string_view key = member.key();
+    int32_t id = -1;
+    const auto [end, code] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (code != std::errc() || end != key.data() + key.size() || id < 0 || id >= model.vocab_size) {
+      return bad_field("logit_bias", "key is not a token id",
+                       fmt::format("\"0\" to \"{}\"", model.vocab_size - 1),
+                       printable_utf8(key.substr(0, 40)));
+    }
+    if (const auto bias = AGLM_TRY(number_field(biases, key, -100, 100))) {
+      sampling.logit_bias[id] = *bias;
+    }
+  }
+  return {};
+}
+
+Result<void> read_logprobs(const json::Fields& fields, Dialect dialect, AnswerOptions& options) {
+  SamplingParams& sampling = options.sampling;
+  const json::value* logprobs = fields.find("logprobs");
+  const auto top = AGLM_TRY(integer_field(fields, "top_logprobs", 0, kMaxLogprobs));
+  if (logprobs != nullptr && (dialect == Dialect::kChat || logprobs->is_bool())) {
+    if (dialect == Dialect::kCompletions) return fields.wrong("logprobs", "an integer");
+    options.logprobs = AGLM_TRY(fields.boolean("logprobs"));
+    if (options.logprobs) sampling.logprobs = static_cast<int32_t>(top.value_or(0));
+  } else if (const auto n = AGLM_TRY(integer_field(fields, "logprobs", 0, kMaxLogprobs))) {
+    options.logprobs = true;
+    sampling.logprobs = static_cast<int32_t>(*n);
+  }
+  if (top && !options.logprobs) {
+    return bad_field("top_logprobs", "needs \"logprobs\": true");
+  }
+  if (const auto n = AGLM_TRY(integer_field(fields, "prompt_logprobs", 0, kMaxLogprobs))) {
+    sampling.prompt_logprobs = static_cast<int32_t>(*n);
+  }
+  return {};
+}
+
+Result<void> read_stream(const json::Fields& fields, AnswerOptions& options) {
+  options.stream = AGLM_TRY(boolean_field(fields, "stream", false));
+  if (fields.find("stream_options") == nullptr) return {};
+  if (!options.stream) return bad_field("stream_options", "needs \"stream\": true");
+  const json::Fields stream = AGLM_TRY(fields.child("stream_options"));
+  options.include_usage = AGLM_TRY(stream.boolean_or("include_usage", false));
+  options.continuous_usage =
+      options.include_usage && AGLM_TRY(stream.boolean_or("continuous_usage_stats", false));
+  return {};
+}
+
+// Present, and neither null, false, "" nor an empty list or object: a wish, not a default spelled
+// out.
+bool wished(const json::Fields& fields, std::string_view key) {
+  const json::value* v = fields.find(key);
+  if (v == nullptr) return false;
+  if (v->is_bool()) return v->get_bool();
+  if (v->is_string()) return !v->get_string().empty();
+  if (v->is_array()) return !v->get_array().empty();
+  if (v->is_object()) return !v->get_object().empty();
+  return true;
+}
+
+}  // namespace
+
+Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect dialect,
+                                          const ModelInfo& model) {
+  AnswerOptions options;
+  options.sampling = model.default_sampling;
+  AGLM_TRY(refuse_unsupported(fields, dialect));
+  AGLM_TRY(read_numbers(fields, options.sampling));
+  AGLM_TRY(read_lengths(fields, dialect, options.sampling));
+  AGLM_TRY(read_stops(fields, model, options.sampling));
+  AGLM_TRY(read_logit_bias(fields, model, options.sampling));
+  AGLM_TRY(read_logprobs(fields, dialect, options));
+  AGLM_TRY(read_stream(fields, options));
+  options.echo = AGLM_TRY(boolean_field(fields, "echo", false));
+  options.return_token_ids = AGLM_TRY(boolean_field(fields, "return_token_ids", false));
+  AGLM_TRY(string_field(fields, "user"));
+  return options;
+}
+
+Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
+  static constexpr std::array kNever = {"suffix",
+                                        "use_beam_search",
+                                        "allowed_token_ids",
+                                        "bad_words",
+                                        "prompt_embeds",
+                                        "structured_outputs",
+                                        "guided_json",
+                                        "guided_regex",
+                                        "guided_choice",
+                                        "guided_grammar",
+                                        "truncate_prompt_tokens",
+                                        "logits_processors",
+                                        "functions",
+                                        "function_call",
+                                        "audio",
+                                        "thinking_token_budget",
+                                        "grammar",
+                                        "json_schema",
+                                        "web_search_options"};
+  for (const std::string_view key : kNever) {
+    if (wished(fields, key)) return not_offered(key, "this field is not supported");
+  }
+  if (const json::value* best_of = fields.find("best_of")) {
+    const auto v = AGLM_TRY(integer_field(fields, "best_of", 1, kMaxChoices));
+    const json::value* n = fields.find("n");
+    if (*v > 1 && (n == nullptr || *n != *best_of)) {
+      return not_offered("best_of", "best_of above n is not supported");
+    }
+  }
+  if (fields.find("response_format") != nullptr) {
+    const json::Fields format = AGLM_TRY(fields.child("response_format"));
+    const std::string type = AGLM_TRY(format.string("type"));
+    if (type != "text") {
+      return not_offered("response_format",
+                         "only response_format {\"type\": \"text\"} is supported");
+    }
+  }
+  if (fields.find("modalities") != nullptr) {
+    for (const json::value& item : *AGLM_TRY(fields.list("modalities"))) {
+      if (item != "text") return not_offered("modalities", "the only modality is \"text\"");
+    }
+  }
+  if (dialect != Dialect::kChat && wished(fields, "tools")) {
+    return not_offered("tools", "tools belong to /v1/chat/completions");
+  }
+  return {};
+}
+
+}  // namespace autoglm::serve

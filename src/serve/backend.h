@@ -1,0 +1,34 @@
+// The model as this room sees it. GLMModel stands behind it in the program, a scripted one in the
+// tests. Members may be called from any thread; see include/autoglm/model.h for what they mean.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autoglm/model.h"
+
+namespace autoglm::serve {
+
+class ModelBackend {
+ public:
+  virtual ~ModelBackend() = default;
+  virtual const ModelInfo& info() const = 0;
+  virtual EngineStats stats() const = 0;
+  virtual Result<std::vector<TokenId>> tokenize(std::string_view text,
+                                                TokenizeOptions options) const = 0;
+  virtual Result<std::string> detokenize(const std::vector<TokenId>& ids,
+                                         bool skip_special_tokens) const = 0;
+  virtual std::string token_text(TokenId id) const = 0;
+  virtual Result<std::string> apply_chat_template(std::string_view context_json) const = 0;
+  virtual Result<GenerationHandle> submit(GenerationRequest request,
+                                          GenerationCallback on_event) const = 0;
+  virtual Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const = 0;
+  virtual void observe(std::shared_ptr<EngineObserver> observer) const = 0;
+  virtual void drain(int64_t timeout_ms) const = 0;
+};
+
+std::unique_ptr<ModelBackend> backend_of(GLMModel model);
+
+}  // namespace autoglm::serve

@@ -1,0 +1,40 @@
+// What every route may use, for as long as the service lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autoglm/service.h"
+#include "base/json.h"
+#include "observe/metrics.h"
+#include "serve/backend.h"
+#include "serve/work_queue.h"
+
+namespace autoglm::serve {
+
+struct ServiceContext {
+  std::unique_ptr<ModelBackend> backend;
+  std::vector<std::string> model_names;  // at least one; the first is the one we answer with
+  std::shared_ptr<observe::Metrics> metrics;
+  int64_t created = 0;  // seconds since the epoch
+  bool chat_page = true;
+  std::function<bool()> draining;
+  // Templates and tokenizing: short. Embeddings: each a whole pass through the model.
+  std::unique_ptr<WorkQueue> prepare;
+  std::unique_ptr<WorkQueue> embeddings;
+
+  const std::string& model_name() const { return model_names.front(); }
+};
+
+// "chatcmpl-" and 32 random hexadecimal digits.
+std::string new_id(std::string_view prefix);
+int64_t unix_time();
+
+// The request's `model`, when given, must be one that is served.
+Result<void> check_model(const ServiceContext& context, const json::Fields& fields);
+
+}  // namespace autoglm::serve

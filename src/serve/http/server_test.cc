@@ -1,0 +1,345 @@
+// The HTTP server by itself, over real sockets: framing, limits, slow and vanishing clients, drain.
+#include "serve/http/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "support/http_client.h"
+
+namespace autoglm::serve {
+namespace {
+
+using testing::HasSubstr;
+
+// Waits for something another thread does; false after ten seconds.
+template <class Condition>
+bool comes_true(Condition condition) {
+  for (int i = 0; i < 5000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return false;
+}
+
+// Answers /echo with method and body, /later when told, /stream in pieces when told, /flood without
+// end.
+class TestServer {
+ public:
+  explicit TestServer(ServerOptions options = {}) {
+    ServerHooks hooks;
+    hooks.handle = [this](Request request, std::shared_ptr<Exchange> exchange) {
+      handle(std::move(request), std::move(exchange));
+    };
+    hooks.refusal_body = [](int, std::string_view message) { return std::string(message); };
+    hooks.on_drain_limit = [this] {
+      drain_limit_reached = true;
+      if (kept) kept->respond({.status = 503, .body = "cut"});
+    };
+    server = std::make_unique<HttpServer>(options, std::move(hooks));
+    EXPECT_TRUE(server->listen());
+    thread = std::thread([this] { ran = server->run().has_value(); });
+  }
+  ~TestServer() { stop(); }
+  bool stop() {
+    if (thread.joinable()) {
+      server->stop();
+      thread.join();
+    }
+    kept.reset();
+    return ran;
+  }
+  uint16_t port() const { return server->port(); }
+
+  void handle(Request request, std::shared_ptr<Exchange> exchange) {
+    ++n_requests;
+    exchange->on_client_gone([this] { ++n_gone; });
+    if (request.path == "/later" || request.path == "/stream") {
+      if (request.path == "/stream") exchange->start_stream({.body = "begin "});
+      kept = exchange;
+      has_kept = true;
+    } else if (request.path == "/flood") {
+      exchange->start_stream({});
+      flood(exchange);
+    } else {
+      exchange->respond({.content_type = "text/plain",
+                         .body = request.method + " " + request.target + " " + request.body});
+    }
+  }
+  void flood(std::shared_ptr<Exchange> exchange) {
+    if (n_gone > 0) return;
+    exchange->write(std::string(64 << 10, 'x'));
+    exchange->post([this, exchange] { flood(exchange); });
+  }
+
+  std::unique_ptr<HttpServer> server;
+  std::thread thread;
+  bool ran = false;
+  std::atomic<int> n_requests{0};
+  std::atomic<int> n_gone{0};
+  std::atomic<bool> has_kept{false};
+  std::atomic<bool> drain_limit_reached{false};
+  std::shared_ptr<Exchange> kept;
+};
+
+TEST(HttpServer, AnswersManyRequestsOnOneConnection) {
+  TestServer server;
+  HttpClient client(server.port());
+  for (int i = 0; i < 5; ++i) {
+    const HttpAnswer answer = client.post("/echo", "body" + std::to_string(i));
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "POST /echo body" + std::to_string(i));
+  }
+}
+
+TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
+  TestServer server;
+  HttpClient client(server.port());
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += HttpClient::post_text("/echo", std::to_string(i));
+  client.send(all);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(client.read_answer().body, "POST /echo " + std::to_string(i));
+  }
+}
+
+TEST(HttpServer, TakesRequestsByteByByte) {
+  TestServer server;
+  HttpClient client(server.port());
+  for (const char c : HttpClient::post_text("/echo", "slow")) client.send(std::string(1, c));
+  EXPECT_EQ(client.read_answer().body, "POST /echo slow");
+}
+
+TEST(HttpServer, JoinsChunkedBodies) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: x\r\n\r\n");
+  EXPECT_EQ(client.read_answer().body, "POST /echo abcdefg");
+  EXPECT_EQ(client.get("/after").body, "GET /after ");
+}
+
+TEST(HttpServer, SaysContinueBeforeTheBody) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 100);
+  client.send("abc");
+  EXPECT_EQ(client.read_answer().body, "POST /echo abc");
+}
+
+TEST(HttpServer, RefusesTheBodyInsteadOfContinuingWhenItIsTooLarge) {
+  TestServer server({.parser = {.max_body_bytes = 100}});
+  HttpClient client(server.port());
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 413);
+}
+
+TEST(HttpServer, RefusesLargeBodiesWhichArriveInChunks) {
+  TestServer server({.parser = {.max_body_bytes = 10}});
+  HttpClient client(server.port());
+  client.send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "8\r\n01234567\r\n8\r\n01234567\r\n0\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 413);
+  EXPECT_TRUE(client.receive_all());
+}
+
+TEST(HttpServer, AnswersATooLargeBodyThatIsStillBeingSent) {
+  TestServer server({.parser = {.max_body_bytes = 1000}});
+  HttpClient client(server.port());
+  client.send(HttpClient::post_text("/echo", std::string(1 << 20, 'x')));
+  const HttpAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(answer.header("connection"), "close");
+}
+
+TEST(HttpServer, RefusesHeadersOverTheLimit) {
+  TestServer server({.parser = {.max_header_bytes = 1024}});
+  HttpClient client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 431);
+}
+
+TEST(HttpServer, RefusesALineThatNeverEnds) {
+  TestServer server({.parser = {.max_header_bytes = 1024}});
+  HttpClient client(server.port());
+  client.send("GET /" + std::string(100'000, 'x'));
+  EXPECT_EQ(client.read_answer().status, 431);
+  EXPECT_TRUE(client.receive_all());
+}
+
+TEST(HttpServer, TurnsConnectionsAwayAtTheLimit) {
+  TestServer server({.max_connections = 2});
+  HttpClient first(server.port());
+  HttpClient second(server.port());
+  EXPECT_EQ(first.get("/a").status, 200);
+  EXPECT_EQ(second.get("/a").status, 200);
+  HttpClient third(server.port());
+  third.receive_all();
+  EXPECT_THAT(third.buffer(), HasSubstr("503"));
+  EXPECT_EQ(first.get("/a").status, 200);
+  first.close();
+  EXPECT_TRUE(comes_true([&] { return HttpClient(server.port()).get("/a").status == 200; }));
+}
+
+TEST(HttpServer, TellsAClientThatSendsTooSlowly) {
+  TestServer server({.read_timeout_ms = 100});
+  HttpClient client(server.port());
+  client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+  EXPECT_EQ(client.read_answer().status, 408);
+  EXPECT_TRUE(client.receive_all());
+}
+
+TEST(HttpServer, ClosesConnectionsThatStayIdle) {
+  TestServer server({.idle_timeout_ms = 100});
+  HttpClient client(server.port());
+  EXPECT_EQ(client.get("/a").status, 200);
+  EXPECT_TRUE(client.receive_all());
+  EXPECT_EQ(client.buffer(), "");
+}
+
+TEST(HttpServer, GivesUpOnAClientThatReadsNothing) {
+  TestServer server({.write_timeout_ms = 100});
+  HttpClient client(server.port());
+  client.shrink_receive_buffer();
+  client.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+}
+
+TEST(HttpServer, NoticesAClientThatLeavesWhileItWaits) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(comes_true([&] { return server.has_kept.load(); }));
+  EXPECT_EQ(server.n_gone, 0);
+  client.close();
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+}
+
+TEST(HttpServer, NoticesAClientThatLeavesAStream) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("begin "));
+  client.close();
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+}
+
+TEST(HttpServer, StreamsPiecesAsTheyCome) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("begin "));
+  server.kept->write("middle ");
+  ASSERT_TRUE(client.receive_until("middle "));
+  server.kept->write("end");
+  server.kept->end_stream();
+  const HttpAnswer answer = client.read_answer();
+  EXPECT_TRUE(answer.whole);
+  EXPECT_EQ(answer.body, "begin middle end");
+  EXPECT_EQ(client.get("/next").status, 200);
+  EXPECT_EQ(server.n_gone, 0);
+}
+
+TEST(HttpServer, StreamsToHttp10UntilTheConnectionEnds) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("begin "));
+  server.kept->end_stream();
+  const HttpAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.body, "begin ");
+  EXPECT_EQ(answer.header("transfer-encoding"), "");
+}
+
+TEST(HttpServer, ClosesWhenTheClientAsksForIt) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_TRUE(client.receive_all());
+}
+
+TEST(HttpServer, AnswersAClientThatHasFinishedSending) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.close_sending();
+  EXPECT_EQ(client.read_answer().status, 200);
+}
+
+TEST(HttpServer, GivesHeadNoBody) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  const HttpAnswer answer = client.read_answer(true);
+  EXPECT_EQ(answer.header("content-length"), "8");
+  EXPECT_EQ(client.get("/b").body, "GET /b ");
+}
+
+TEST(HttpServer, DrainsRunningAnswersAndThenEnds) {
+  TestServer server;
+  HttpClient running(server.port());
+  HttpClient idle(server.port());
+  EXPECT_EQ(idle.get("/a").status, 200);
+  running.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(comes_true([&] { return server.has_kept.load(); }));
+  server.server->stop();
+  ASSERT_TRUE(comes_true([&] { return server.server->draining(); }));
+  ASSERT_TRUE(comes_true([&] { return !HttpClient(server.port()).connected(); }));
+  // Connections that are open may still ask whether the server is ready.
+  EXPECT_EQ(idle.get("/a").status, 200);
+  server.kept->respond({.body = "done"});
+  const HttpAnswer answer = running.read_answer();
+  EXPECT_EQ(answer.body, "done");
+  EXPECT_EQ(answer.header("connection"), "close");
+  EXPECT_TRUE(server.stop());
+  EXPECT_FALSE(server.drain_limit_reached);
+}
+
+TEST(HttpServer, CutsAnswersThatOutlastTheDrain) {
+  TestServer server({.drain_timeout_ms = 50});
+  HttpClient running(server.port());
+  running.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(comes_true([&] { return server.has_kept.load(); }));
+  server.server->stop();
+  EXPECT_EQ(running.read_answer().body, "cut");
+  EXPECT_TRUE(server.stop());
+  EXPECT_TRUE(server.drain_limit_reached);
+}
+
+TEST(HttpServer, DrainsOnSigterm) {
+  TestServer server;
+  EXPECT_EQ(HttpClient(server.port()).get("/a").status, 200);  // run() watches signals by now
+  ::raise(SIGTERM);
+  server.thread.join();
+  EXPECT_TRUE(server.ran);
+}
+
+TEST(HttpServer, NamesTheAddressThatIsTaken) {
+  TestServer first;
+  HttpServer second({.port = first.port()}, {});
+  const Result<void> listening = second.listen();
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(listening.error().code, ErrorCode::kIo);
+  EXPECT_THAT(listening.error().message(), HasSubstr("127.0.0.1:" + std::to_string(first.port())));
+  EXPECT_THAT(listening.error().message(), HasSubstr("in use"));
+}
+
+TEST(HttpServer, NamesTheHostThatIsUnknown) {
+  HttpServer server({.host = "999.999.1.1"}, {});
+  const Result<void> listening = server.listen();
+  ASSERT_FALSE(listening);
+  EXPECT_THAT(listening.error().message(), HasSubstr("999.999.1.1"));
+}
+
+}  // namespace
+}  // namespace autoglm::serve

@@ -1,0 +1,212 @@
+// A model that does as it is told, for tests of the service. Its tokens are bytes (id = byte), 256
+// is the beginning of a text, 257 the end of an answer. Each request runs on a thread of its own.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "serve/backend.h"
+
+namespace autoglm::serve {
+
+struct FakeScript {
+  std::string answer = "Hello, world";
+  // After this many tokens the answer waits for release() or a cancel; -1: never.
+  int64_t hold_after = -1;
+  // Says the same again and again until max_tokens, this fast.
+  bool endless = false;
+  std::chrono::microseconds pause{0};
+  std::optional<Error> refuse;       // submit() fails
+  std::optional<Error> fail_at_end;  // the last event is an error
+};
+
+class FakeBackend : public ModelBackend {
+ public:
+  explicit FakeBackend(FakeScript script = {}) : script_(std::move(script)) {
+    info_.path = "/models/tiny-fake/";
+    info_.architecture = "FakeForCausalLM";
+    info_.instruction_set = "none";
+    info_.vocab_size = 258;
+    info_.hidden_size = 3;
+    info_.max_model_len = 4096;
+    info_.training_context = 8192;
+    info_.has_chat_template = true;
+  }
+  ~FakeBackend() override {
+    drain(0);
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // What the tests look at.
+  std::atomic<int> n_submitted{0};
+  std::atomic<int> n_cancelled{0};
+  std::atomic<int> n_ended{0};
+  std::vector<GenerationRequest> requests() const {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  std::string last_context() const {
+    const std::lock_guard lock(mutex_);
+    return last_context_;
+  }
+  void release() {
+    const std::lock_guard lock(mutex_);
+    released_ = true;
+    wake_.notify_all();
+  }
+  ModelInfo& mutable_info() { return info_; }
+
+  const ModelInfo& info() const override { return info_; }
+  EngineStats stats() const override { return {.requests_running = n_submitted - n_ended}; }
+  Result<std::vector<TokenId>> tokenize(std::string_view text,
+                                        TokenizeOptions options) const override {
+    std::vector<TokenId> ids;
+    if (options.add_special_tokens) ids.push_back(TokenId{256});
+    for (const char c : text) ids.push_back(TokenId{static_cast<unsigned char>(c)});
+    return ids;
+  }
+  Result<std::string> detokenize(const std::vector<TokenId>& ids, bool skip) const override {
+    std::string text;
+    for (const TokenId id : ids) {
+      if (!skip || static_cast<int32_t>(id) < 256) text += token_text(id);
+    }
+    return text;
+  }
+  std::string token_text(TokenId id) const override {
+    const auto number = static_cast<int32_t>(id);
+    if (number == 256) return "<s>";
+    if (number == 257) return "</s>";
+    return std::string(1, static_cast<char>(number));
+  }
+  Result<std::string> apply_chat_template(std::string_view context_json) const override {
+    {
+      const std::lock_guard lock(mutex_);
+      last_context_ = context_json;
+    }
+    const json::value context = AGLM_TRY(json::parse(context_json, "context"));
+    std::string text;
+    for (const json::value& message : context.at("messages").as_array()) {
+      text += "<" + std::string(message.at("role").as_string()) + ">" +
+              std::string(message.at("content").as_string()) + "<end>";
+    }
+    if (context.at("add_generation_prompt").as_bool()) text += "<assistant>";
+    return text;
+  }
+  Result<GenerationHandle> submit(GenerationRequest request,
+                                  GenerationCallback on_event) const override {
+    return const_cast<FakeBackend*>(this)->start(std::move(request), std::move(on_event));
+  }
+  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const override {
+    return std::vector<float>{0.5f, -0.25f, static_cast<float>(tokens.size())};
+  }
+  void observe(std::shared_ptr<EngineObserver>) const override {}
+  void drain(int64_t) const override { const_cast<FakeBackend*>(this)->cancel_all(); }
+
+ private:
+  struct Running {
+    std::atomic<bool> cancelled{false};
+  };
+
+  Result<GenerationHandle> start(GenerationRequest request, GenerationCallback on_event) {
+    if (script_.refuse) return *script_.refuse;
+    auto running = std::make_shared<Running>();
+    const std::lock_guard lock(mutex_);
+    ++n_submitted;
+    requests_.push_back(request);
+    running_.push_back(running);
+    threads_.emplace_back([this, running, request = std::move(request),
+                           on_event = std::move(on_event)] { run(*running, request, on_event); });
+    return GenerationHandle([this, running] { cancel(*running); });
+  }
+
+  void cancel(Running& running) {
+    const std::lock_guard lock(mutex_);
+    running.cancelled = true;
+    wake_.notify_all();
+  }
+  void cancel_all() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& running : running_) running->cancelled = true;
+    wake_.notify_all();
+  }
+
+  PositionLogprobs scores(TokenId id, int32_t n_top) const {
+    PositionLogprobs position{.taken = {.id = id, .logprob = -0.5f, .rank = 1}};
+    for (int32_t i = 0; i < n_top; ++i) {
+      const auto other = i == 0 ? id : TokenId{'a' + i};
+      position.top.push_back(
+          {.id = other, .logprob = -0.5f - static_cast<float>(i), .rank = i + 1});
+    }
+    return position;
+  }
+
+  void run(Running& running, const GenerationRequest& request, const GenerationCallback& on_event) {
+    Usage usage{.prompt_tokens = std::ssize(request.prompt)};
+    const SamplingParams& sampling = request.sampling;
+    for (int32_t choice = 0; choice < sampling.n; ++choice) {
+      GenerationEvent ending{.choice = choice, .finish_reason = FinishReason::kStop};
+      const int64_t limit = sampling.max_tokens.value_or(100'000);
+      for (int64_t i = 0;; ++i) {
+        if (!script_.endless && i == std::ssize(script_.answer)) break;
+        if (i == limit) {
+          ending.finish_reason = FinishReason::kLength;
+          break;
+        }
+        if (i == script_.hold_after) {
+          std::unique_lock lock(mutex_);
+          wake_.wait(lock, [&] { return released_ || running.cancelled; });
+        }
+        if (script_.pause.count() > 0) std::this_thread::sleep_for(script_.pause);
+        if (running.cancelled) break;
+        const char c = script_.answer[i % script_.answer.size()];
+        GenerationEvent event{.choice = choice, .text = std::string(1, c)};
+        event.tokens.push_back(TokenId{static_cast<unsigned char>(c)});
+        if (sampling.logprobs)
+          event.logprobs.push_back(scores(event.tokens[0], *sampling.logprobs));
+        if (sampling.prompt_logprobs && choice == 0 && i == 0) {
+          event.prompt_logprobs.push_back(std::nullopt);
+          for (size_t p = 1; p < request.prompt.size(); ++p) {
+            event.prompt_logprobs.push_back(scores(request.prompt[p], *sampling.prompt_logprobs));
+          }
+        }
+        ++usage.completion_tokens;
+        event.usage = usage;
+        on_event(event);
+      }
+      if (running.cancelled) {
+        ending.finish_reason = FinishReason::kCancelled;
+        choice = sampling.n;
+      } else if (script_.fail_at_end) {
+        ending.finish_reason = FinishReason::kError;
+        ending.error = script_.fail_at_end;
+      }
+      ending.usage = usage;
+      ending.last = choice >= sampling.n - 1;
+      if (running.cancelled) ++n_cancelled;
+      if (ending.last) ++n_ended;
+      on_event(ending);
+    }
+  }
+
+  const FakeScript script_;
+  ModelInfo info_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool released_ = false;
+  mutable std::string last_context_;
+  std::vector<GenerationRequest> requests_;
+  std::vector<std::shared_ptr<Running>> running_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace autoglm::serve
