@@ -88,6 +88,14 @@ def tatoeba_pairs(folder):
     return [tuple(line.split("\t")[:2]) for line in lines if line.count("\t") >= 2]
 
 
+def tatoeba_credits(folder, held_out):
+    """What Tatoeba says of the sentences in held-out documents: one line a pair."""
+    held = {line for name, text in held_out if name == "tatoeba" for line in text.split("\n")}
+    lines = (folder / "tatoeba-cmn-eng-sample.tsv").read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[2].split("Attribution: ")[-1] for line in lines
+            if line.count("\t") >= 2 and line.split("\t")[1] in held]
+
+
 def tatoeba(folder):
     """Documents of a dozen pairs, half of them Chinese first."""
     pairs = tatoeba_pairs(folder)

@@ -134,14 +134,14 @@ def train(model, text, chat, options):
         progress = max(step / options.steps, minutes / options.minutes)
         if progress >= 1:
             break
-        rate = share_left(progress) * min(1.0, (step + 1) / 40)
-        length = 1024 if step % 4 == 3 else 512
+        rate = share_left(progress) * min(1.0, (step + 1) / (10 if options.start else 40))
+        length = 1024 if step % 2 else 512
         rounded = progress > QUANTIZED_FROM and rng.random() < 0.5
         kept = [p.detach().clone() for p in matrices] if rounded else []
         if rounded:
             for p in matrices:  # straight through: gradients at the rounded weights
                 p.data.copy_(export.round_to_int4(p.data))
-        batches = {"text": text.next(1, length), "chat": chat.next()}
+        batches = {"text": text.next(options.text_tokens // length, length), "chat": chat.next()}
         # Side by side, one thread each: on a busy machine threads that share a product wait for
         # each other at every one.
         found = pool.map(lambda batch: gradients(model, parameters, batch), batches.values())
@@ -177,6 +177,8 @@ def main():
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=65)
     parser.add_argument("--save-minutes", type=float, default=4)
+    parser.add_argument("--text-tokens", type=int, default=1024, help="of a step: 1024 or a multiple")
+    parser.add_argument("--chat-rows", type=int, default=8, help="conversations of a step")
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="1 or 2")
@@ -211,7 +213,8 @@ def main():
     text = TextBatches(documents, tokenizer, options.seed)
     print(f"{len(text.ids)} tokens of text in {len(documents)} documents; {len(items)} questions; "
           f"{len(strangers)} questions about other things", flush=True)
-    chat = ChatBatches(questions.Sampler(items, strangers, options.seed), tokenizer, rows=16)
+    chat = ChatBatches(questions.Sampler(items, strangers, options.seed), tokenizer,
+                       options.chat_rows)
     report = train(model.train(), text, chat, options)
     export.save(model, options.out)
     print(json.dumps(report))
