@@ -12,25 +12,10 @@
 #include <cstdint>
 
 #include "kernels/attention/variants.h"
+#include "kernels/simd/load.h"
 #include "kernels/simd/math.h"
 
 namespace autoglm {
-
-template <class F>
-struct KvF32 {
-  using Stored = float;
-  static F load(const float* p) { return F::load(p); }
-};
-template <class F>
-struct KvBf16 {
-  using Stored = uint16_t;
-  static F load(const uint16_t* p) { return F::load_bf16(p); }
-};
-template <class F>
-struct KvF16 {
-  using Stored = uint16_t;
-  static F load(const uint16_t* p) { return F::load_f16(p); }
-};
 
 template <class F>
 class PagedAttention {
@@ -38,9 +23,9 @@ class PagedAttention {
   static void run(const AttentionArgs& args, const AttentionPart& part, std::byte* scratch) {
     PagedAttention work(args, part, scratch);
     switch (args.cache.dtype) {
-      case DType::kBF16: work.template all_pages<KvBf16<F>>(); break;
-      case DType::kF16: work.template all_pages<KvF16<F>>(); break;
-      default: work.template all_pages<KvF32<F>>(); break;
+      case DType::kBF16: work.template all_pages<LoadBf16<F>>(); break;
+      case DType::kF16: work.template all_pages<LoadF16<F>>(); break;
+      default: work.template all_pages<LoadF32<F>>(); break;
     }
     work.finish();
   }
@@ -107,7 +92,7 @@ class PagedAttention {
         // Widening is exact, so doing it once for all queries changes nothing.
         widen<Kv>(keys, wide_keys_, args_.cache.head_dim * kPage);
         widen<Kv>(values, wide_values_, kPage * width_);
-        one_page<KvF32<F>>(wide_keys_, wide_values_);
+        one_page<LoadF32<F>>(wide_keys_, wide_values_);
       } else {
         one_page<Kv>(keys, values);
       }

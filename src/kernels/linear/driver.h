@@ -46,7 +46,7 @@ void finish_row(const LinearTask& task, const Sum* tile, int64_t row, int64_t pa
 // and tile(row, n_rows, panel, n_panels, Sum* out), which writes out[n_rows][n_panels][16].
 template <class F, class Micro>
 void run_panels(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  const Micro micro(task, part, scratch);
+  Micro micro(task, part, scratch);
   alignas(64) typename Micro::Sum tile[Micro::kRows * Micro::kPanels * 16];
   for (int64_t p = part.panel_begin; p < part.panel_end; p += Micro::kPanels) {
     const int64_t n_panels =

@@ -50,10 +50,33 @@ const LinearVariant& linear_variant(Isa isa) {
   switch (isa) {
     case Isa::kGeneric: return kLinearGeneric;
     case Isa::kAvx2: return kLinearAvx2;
-    case Isa::kAvx512: return kLinearAvx2;
-    case Isa::kAmx: return kLinearAvx2;
+    case Isa::kAvx512: return kLinearAvx512;
+    case Isa::kAmx: return kLinearAmx;
   }
   return kLinearGeneric;
+}
+
+LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized) {
+  const PackedWeight& weight = *args.weight;
+  const bool has_up_bias = args.epilogue == Epilogue::kSwiglu && args.bias != nullptr;
+  return {
+      .format = weight.format(),
+      .panels = weight.panel(0),
+      .panel_bytes = weight.panel_bytes(),
+      .channel_scales = is_integer(weight.format()) ? weight.channel_scales() : nullptr,
+      .k = weight.k(),
+      .n_out = weight.n_out(),
+      .x = args.x,
+      .x_stride = args.x_stride,
+      .quantized = quantized,
+      .bias = args.bias,
+      .up_bias = has_up_bias ? args.bias + weight.n_out() : nullptr,
+      .residual = args.residual,
+      .residual_stride = args.residual_stride,
+      .y = args.y,
+      .y_stride = args.y_stride,
+      .epilogue = args.epilogue,
+  };
 }
 
 int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight, int64_t max_rows) {
@@ -69,35 +92,18 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
   const PackedWeight& weight = *args.weight;
   AGLM_CHECK(static_cast<int64_t>(scratch.size()) >= linear_scratch_bytes(context, weight, args.m),
              "scratch of {} bytes for {} rows", scratch.size(), args.m);
-  LinearTask task{
-      .format = weight.format(),
-      .panels = weight.panel(0),
-      .panel_bytes = weight.panel_bytes(),
-      .k = weight.k(),
-      .n_out = weight.n_out(),
-      .x = args.x,
-      .x_stride = args.x_stride,
-      .bias = args.bias,
-      .residual = args.residual,
-      .residual_stride = args.residual_stride,
-      .y = args.y,
-      .y_stride = args.y_stride,
-      .epilogue = args.epilogue,
-  };
-  if (args.epilogue == Epilogue::kSwiglu && args.bias != nullptr) {
-    task.up_bias = args.bias + weight.n_out();
-  }
   std::byte* thread_scratch = scratch.data();
+  QuantizedRows quantized;
   if (is_integer(weight.format())) {
-    task.channel_scales = weight.channel_scales();
     if (args.quantized != nullptr) {
-      task.quantized = *args.quantized;
+      quantized = *args.quantized;
     } else {
-      task.quantized = QuantizedRows::at(scratch.data(), args.m, weight.k());
-      quantize_rows(context, args.x, args.x_stride, task.quantized);
+      quantized = QuantizedRows::at(scratch.data(), args.m, weight.k());
+      quantize_rows(context, args.x, args.x_stride, quantized);
       thread_scratch += QuantizedRows::bytes(args.m, weight.k());
     }
   }
+  const LinearTask task = linear_task(args, quantized);
 
   // Parts of the result are handed out as threads come for them: which thread computes a part never
   // matters.

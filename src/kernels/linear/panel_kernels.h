@@ -46,7 +46,12 @@ struct LinearVariant {
 
 extern const LinearVariant kLinearGeneric;
 extern const LinearVariant kLinearAvx2;
+extern const LinearVariant kLinearAvx512;
+extern const LinearVariant kLinearAmx;
 
 const LinearVariant& linear_variant(Isa isa);
+
+// `args` looked up; `quantized` is x for integer formats.
+LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized);
 
 }  // namespace autoglm

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/rows/int4_body.h"
 #include "kernels/rows/row_kernels.h"
 #include "kernels/simd/math.h"
 
@@ -116,6 +117,7 @@ struct RowBody {
       .add = add,
       .swiglu = swiglu,
       .scale = scale,
+      .choose_int4 = Int4Choice<F>::choose,
       .exp = exponential,
   };
 };

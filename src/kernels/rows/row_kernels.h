@@ -9,6 +9,8 @@
 
 namespace autoglm {
 
+struct Int4Group;
+
 struct NormRow {
   int64_t n = 0;
   const float* x = nullptr;
@@ -44,6 +46,7 @@ struct RowKernels {
   void (*add)(const float* a, const float* b, float* y, int64_t n);
   void (*swiglu)(const float* a, const float* b, float* y, int64_t n);
   void (*scale)(const float* x, float factor, float* y, int64_t n);
+  void (*choose_int4)(const float* x, Int4Group* group);
   void (*exp)(const float* x, float* y, int64_t n);  // for tests of the one exp that all share
 };
 

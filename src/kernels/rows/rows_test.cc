@@ -10,6 +10,7 @@
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/int4.h"
 #include "kernels/norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/row_kernels.h"
@@ -197,6 +198,33 @@ TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
       expect_same_bits(y, first);
     }
   }
+}
+
+TEST(Int4, EveryVariantChoosesTheSameCodesAndCodesWell) {
+  double error = 0;
+  double power = 0;
+  for (uint32_t seed = 0; seed < 200; ++seed) {
+    std::vector<float> x = random_values(32, seed);
+    for (float& v : x) v = std::min(127.0f, std::max(-127.0f, v * 35.0f));
+    Int4Group first;
+    row_kernels(Isa::kGeneric).choose_int4(x.data(), &first);
+    for (const Isa isa : isas()) {
+      Int4Group group;
+      row_kernels(isa).choose_int4(x.data(), &group);
+      EXPECT_EQ(std::memcmp(&group, &first, sizeof group), 0);
+    }
+    EXPECT_LE(std::abs(first.offset), 127);
+    EXPECT_LE(first.offset + 15 * first.scale, 127);
+    for (size_t i = 0; i < 32; ++i) {
+      ASSERT_LE(first.codes[i], 15);
+      const double e =
+          double{x[i]} - static_cast<double>(first.scale * first.codes[i] + first.offset);
+      error += e * e;
+      power += double{x[i]} * x[i];
+    }
+  }
+  // Rounding to the nearest of 16 levels between a group's extremes leaves 0.078 on such weights.
+  EXPECT_LT(std::sqrt(error / power), 0.078);
 }
 
 TEST(Elementwise, AddsScalesAndGates) {

@@ -1,8 +1,10 @@
 // Sixteen floats in one AVX-512 register; what each operation means is in generic.h.
 #pragma once
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__) || defined(AUTOGLM_EMULATED_AVX512)
+#ifndef AUTOGLM_EMULATED_AVX512
 #include <immintrin.h>
+#endif
 
 #include <cstdint>
 

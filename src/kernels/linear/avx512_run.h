@@ -1,0 +1,41 @@
+// The AVX-512 variant's choice of micro-kernel, by format and by how many rows there are.
+#pragma once
+
+#if defined(__AVX512VNNI__) || defined(AUTOGLM_EMULATED_AVX512)
+#include "kernels/linear/avx512_integer.h"
+#include "kernels/linear/driver.h"
+#include "kernels/linear/float_micro.h"
+
+namespace autoglm::avx512 {
+namespace {
+
+// Of 32 registers 12 x 2 are sums; with one row 8 sums in flight hide the latency of 4 cycles.
+template <class Load>
+void run_float(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  const int64_t rows = part.row_end - part.row_begin;
+  if (rows == 1) {
+    run_panels<F32, FloatMicro<F32, Load, 1, 8>>(task, part, scratch);
+  } else if (rows <= 4) {
+    run_panels<F32, FloatMicro<F32, Load, 4, 4>>(task, part, scratch);
+  } else {
+    run_panels<F32, FloatMicro<F32, Load, 12, 2>>(task, part, scratch);
+  }
+}
+
+inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  const bool few = part.row_end - part.row_begin <= 4;
+  switch (task.format) {
+    case WeightFormat::kF32: return run_float<LoadF32<F32>>(task, part, scratch);
+    case WeightFormat::kF16: return run_float<LoadF16<F32>>(task, part, scratch);
+    case WeightFormat::kBF16: return run_float<LoadBf16<F32>>(task, part, scratch);
+    case WeightFormat::kInt8:
+      if (few) return run_panels<F32, IntegerMicro<false, 4, 4>>(task, part, scratch);
+      return run_panels<F32, IntegerMicro<false, 12, 2>>(task, part, scratch);
+    // 6 rows: two sums of a group and one of all each, 18 registers.
+    case WeightFormat::kInt4: return run_panels<F32, IntegerMicro<true, 6, 1>>(task, part, scratch);
+  }
+}
+
+}  // namespace
+}  // namespace autoglm::avx512
+#endif

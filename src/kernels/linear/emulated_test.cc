@@ -1,0 +1,212 @@
+// The AVX-512 and AMX variants on machines that have neither: their own source over emulated
+// instructions, against the generic variant, bit for bit. It shows that the logic is right; speed
+// and the real instructions are for machines that have them (linear_test.cc runs there).
+#include "support/avx512_emulation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/attention/body.h"
+#include "kernels/linear/amx_integer.h"
+#include "kernels/linear/avx512_run.h"
+#include "kernels/rows/body.h"
+
+namespace autoglm {
+namespace {
+
+std::vector<float> random_values(int64_t n, uint32_t seed, float spread = 1.0f) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, spread);
+  std::vector<float> values(static_cast<size_t>(n));
+  for (float& v : values) v = normal(random);
+  return values;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
+                      const std::string& what) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
+        << what << " element " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+void amx_run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  run_panels<avx512::F32, amx::IntegerMicro>(task, part, scratch);
+}
+
+struct Variant {
+  const char* name;
+  void (*run)(const LinearTask&, const LinearPart&, std::byte*);
+  bool integer_only;
+};
+constexpr Variant kVariants[] = {{"avx512", avx512::run_linear, false}, {"amx", amx_run, true}};
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
+  ThreadPool pool(1);
+  std::vector<Shape> shapes;
+  for (const int64_t m : {1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 17, 31, 32, 33, 47}) {
+    shapes.push_back({m, 83, 131});
+  }
+  for (const int64_t n : {1, 16, 17, 128, 144}) shapes.push_back({2, n, 64});
+  for (const int64_t k : {1, 63, 65, 128, 200}) shapes.push_back({9, 40, k});
+  for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16,
+                                    WeightFormat::kInt8, WeightFormat::kInt4}) {
+    for (const Shape& s : shapes) {
+      for (const bool swiglu : {false, true}) {
+        const int64_t n = swiglu ? 2 * s.n : s.n;
+        Result<PackedWeight> weight =
+            PackedWeight::allocate(format, n, s.k, swiglu ? PackOrder::kGateUp : PackOrder::kPlain);
+        weight->pack_panels(0, weight->n_panels(), [&](int64_t row, std::span<float> out) {
+          const std::vector<float> values = random_values(s.k, static_cast<uint32_t>(row), 0.1f);
+          std::copy(values.begin(), values.end(), out.begin());
+        });
+        const std::vector<float> x = random_values(s.m * s.k, 1);
+        const std::vector<float> bias = random_values(n, 2);
+        const std::vector<float> residual = random_values(s.m * s.n, 3);
+        Result<AlignedBuffer> memory =
+            AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(s.m, s.k)));
+        const QuantizedRows rows = QuantizedRows::at(memory->data(), s.m, s.k);
+        quantize_rows({.pool = pool}, x.data(), s.k, rows);
+        const auto run = [&](auto variant) {
+          std::vector<float> y(static_cast<size_t>(s.m * s.n));
+          const LinearTask task =
+              linear_task({.weight = &*weight,
+                           .m = s.m,
+                           .x = x.data(),
+                           .x_stride = s.k,
+                           .bias = bias.data(),
+                           .residual = residual.data(),
+                           .residual_stride = s.n,
+                           .y = y.data(),
+                           .y_stride = s.n,
+                           .epilogue = swiglu ? Epilogue::kSwiglu : Epilogue::kNone},
+                          rows);
+          Result<AlignedBuffer> scratch = AlignedBuffer::allocate(
+              static_cast<size_t>(amx::IntegerMicro::scratch_bytes(WeightFormat::kInt4, s.k)));
+          variant(task, LinearPart{.row_end = s.m, .panel_end = weight->n_panels()},
+                  scratch->data());
+          return y;
+        };
+        const std::vector<float> expected = run(kLinearGeneric.run);
+        for (const Variant& variant : kVariants) {
+          if (variant.integer_only && !is_integer(format)) continue;
+          expect_same_bits(
+              run(variant.run), expected,
+              std::string(variant.name) + " " + std::string(weight_format_name(format)) + " m " +
+                  std::to_string(s.m) + " n " + std::to_string(s.n) + " k " + std::to_string(s.k));
+        }
+      }
+    }
+  }
+}
+
+TEST(EmulatedRows, GiveTheGenericKernelsBits) {
+  const RowKernels& emulated = RowBody<avx512::F32>::kTable;
+  const RowKernels& generic = row_kernels(Isa::kGeneric);
+  for (const int64_t n : {1, 15, 16, 17, 70}) {
+    const std::vector<float> x = random_values(n, 1, 20.0f);
+    const std::vector<float> w = random_values(n, 2);
+    const auto both = [&](auto body) {
+      std::vector<float> a(x.size() + 1, 7.0f);
+      std::vector<float> b(x.size() + 1, 7.0f);
+      body(generic, a);
+      body(emulated, b);
+      expect_same_bits(b, a, "n " + std::to_string(n));
+    };
+    both([&](const RowKernels& k, std::vector<float>& y) { k.exp(x.data(), y.data(), n); });
+    both([&](const RowKernels& k, std::vector<float>& y) {
+      k.swiglu(x.data(), w.data(), y.data(), n);
+    });
+    both([&](const RowKernels& k, std::vector<float>& y) {
+      k.add(x.data(), w.data(), y.data(), n);
+    });
+    both([&](const RowKernels& k, std::vector<float>& y) {
+      k.norm({.n = n,
+              .x = x.data(),
+              .add = w.data(),
+              .weight = w.data(),
+              .eps = 1e-6f,
+              .y = y.data()});
+    });
+    both([&](const RowKernels& k, std::vector<float>& y) {
+      std::copy(x.begin(), x.end(), y.begin());
+      k.rotate_half_split({.half = n / 2, .cos = w.data(), .sin = w.data(), .x = y.data()});
+    });
+    both([&](const RowKernels& k, std::vector<float>& y) {
+      alignas(64) int8_t values[128];
+      int16_t sums[4];
+      int32_t sum = 0;
+      k.quantize({.k = n,
+                  .x = x.data(),
+                  .values = values,
+                  .group_sums = sums,
+                  .sum = &sum,
+                  .scale = &y[0]});
+      for (int64_t i = 1; i < n; ++i) y[static_cast<size_t>(i)] = values[i];
+      y.back() = static_cast<float>(sum);
+    });
+  }
+}
+
+TEST(EmulatedAttention, GivesTheGenericVariantsBits) {
+  constexpr int64_t rows = 40, heads = 3, head_dim = 20;
+  ThreadPool pool(1);
+  const Context context{.pool = pool};
+  const std::vector<float> q = random_values(rows * heads * head_dim, 1);
+  const std::vector<float> k = random_values(rows * head_dim, 2);
+  const std::vector<float> v = random_values(rows * head_dim, 3);
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const int64_t window : {0, 9}) {
+      const int64_t stride = KvCache::page_bytes(dtype, 1, head_dim);
+      Result<AlignedBuffer> memory = AlignedBuffer::allocate(static_cast<size_t>(2 * stride));
+      const KvCache cache{.data = memory->data(),
+                          .page_stride_bytes = stride,
+                          .dtype = dtype,
+                          .n_kv_heads = 1,
+                          .head_dim = head_dim};
+      const std::vector<int32_t> pages{1, 0};
+      const KvSequence sequence{.n_rows = rows, .pages = pages};
+      kv_write(context, {.sequences = {&sequence, 1},
+                         .k = k.data(),
+                         .k_stride = head_dim,
+                         .v = v.data(),
+                         .v_stride = head_dim,
+                         .cache = cache});
+      Result<AlignedBuffer> scratch =
+          AlignedBuffer::allocate(static_cast<size_t>(attention_part_scratch(head_dim)));
+      const auto run = [&](auto variant) {
+        std::vector<float> y(q.size());
+        const AttentionArgs args{.sequences = {&sequence, 1},
+                                 .n_heads = heads,
+                                 .q = q.data(),
+                                 .q_stride = heads * head_dim,
+                                 .scale = 0.2f,
+                                 .window = window,
+                                 .cache = cache,
+                                 .y = y.data(),
+                                 .y_stride = heads * head_dim};
+        for (int64_t row = 0; row < rows; row += 8) {
+          variant(args,
+                  AttentionPart{.sequence = &sequence, .row = row, .n_rows = 8, .n_heads = heads},
+                  scratch->data());
+        }
+        return y;
+      };
+      expect_same_bits(run(PagedAttention<avx512::F32>::run), run(kAttentionGeneric.run),
+                       "window " + std::to_string(window));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace autoglm
