@@ -63,7 +63,7 @@ int count(const Graph& graph, Op op) {
 TEST(Graph, RefusesShapesThatDoNotFitAndPrintsBoth) {
   Graph g;
   const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
-  EXPECT_DEATH(linear(x, weight(g, "wrong", 4, 9)), R"(linear wrong \[T, 8\].*\[4, 9\])");
+  EXPECT_DEATH(linear(x, weight(g, "wrong", 4, 9)), R"(linear wrong: \[T, 8\].*\[4, 9\])");
   EXPECT_DEATH(x + slice(x, 0, 4), R"(add.*\[T, 8\].*\[T, 4\])");
   EXPECT_DEATH(slice(x, 5, 4), R"(slice.*\[T, 8\])");
   EXPECT_DEATH(swiglu(x, select_outputs(x)), R"(swiglu.*\[T, 8\].*\[R, 8\])");

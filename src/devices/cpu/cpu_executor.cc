@@ -34,7 +34,7 @@ Graph prepared(const Graph& graph, const CpuOptions& options) {
 PlanOptions plan_options(const CpuOptions& options) {
   return {.max_rows = options.max_rows,
           .max_output_rows = options.max_output_rows,
-          .quantized_bytes = QuantizedRows::bytes};
+          .quantized_bytes = quantized_place_bytes};
 }
 
 Result<void> check_options(const Graph& graph, const CpuOptions& options) {

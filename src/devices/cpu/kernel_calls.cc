@@ -96,9 +96,12 @@ class KernelCalls::Binder {
     if (i.result.quantized) {
       const int64_t most =
           i.node.shape.rows == Rows::kTokens ? program_.max_rows : program_.max_output_rows;
-      calls_.quantized_.push_back(
-          QuantizedRows::at(arena_ + i.result.offset_bytes, most, i.result.columns));
+      std::byte* place = arena_ + i.result.offset_bytes;
+      calls_.quantized_.push_back(QuantizedRows::at(place + f32_rows_bytes(most, i.result.columns),
+                                                    most, i.result.columns));
       calls_.quantized_rows_.push_back(i.node.shape.rows);
+      args.y = reinterpret_cast<float*>(place);
+      args.y_stride = i.result.columns;
       args.quantized = &calls_.quantized_.back();
       written_[i.result.offset_bytes] = args.quantized;
     } else {

@@ -19,6 +19,16 @@
 
 namespace autoglm {
 
+// A quantized value's place in the arena: the rows in f32, from which the norm quantizes, then the
+// rows in int8.
+inline int64_t f32_rows_bytes(int64_t rows, int64_t columns) {
+  const int64_t bytes = rows * columns * int64_t{sizeof(float)};
+  return (bytes + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
+}
+inline int64_t quantized_place_bytes(int64_t rows, int64_t columns) {
+  return f32_rows_bytes(rows, columns) + QuantizedRows::bytes(rows, columns);
+}
+
 // What changes from step to step.
 struct StepState {
   std::span<const int32_t> ids;

@@ -1,0 +1,284 @@
+// The CPU device on a small graph with made-up weights: fused and unfused programs, thread counts
+// and instruction sets give the same bits; what memory it announces is what it takes.
+#include "devices/cpu/cpu_executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/isa.h"
+
+namespace autoglm {
+namespace {
+
+// Every tensor exists; its elements are a hash of name, row and column, in [-0.25, 0.25), with a
+// stretch of the mantissa that bf16 holds exactly.
+class MadeUpWeights : public WeightSource {
+ public:
+  explicit MadeUpWeights(DType dtype) : dtype_(dtype) {}
+
+  Result<SourceTensor> open(std::string_view name) const override {
+    if (name == "absent") {
+      return Error{ErrorCode::kNotFound, "tensor is missing", "made up", std::string(name), "none"};
+    }
+    const size_t seed = std::hash<std::string_view>()(name);
+    const bool norm = name.find("norm") != std::string_view::npos;
+    return SourceTensor{.dtype = dtype_,
+                        .decode_row =
+                            [seed, norm](int64_t row, std::span<float> out) {
+                              for (size_t c = 0; c < out.size(); ++c) {
+                                uint64_t h = seed + static_cast<uint64_t>(row) * 1000003 + c * 7919;
+                                h = (h ^ (h >> 31)) * 0x9E3779B97F4A7C15U;
+                                const auto step = static_cast<int>((h >> 40) % 128) - 64;
+                                out[c] = static_cast<float>(step) / 256.0F + (norm ? 1.0F : 0.0F);
+                              }
+                            },
+                        .stored_row = [](int64_t) { return std::span<const std::byte>(); },
+                        .release = [] {}};
+  }
+
+ private:
+  DType dtype_;
+};
+
+constexpr int64_t kVocab = 50;
+constexpr int64_t kHidden = 72;
+constexpr int64_t kInner = 100;
+
+struct Recording {
+  Graph graph;
+  WeightId matrix(const std::string& name, int64_t rows, int64_t columns,
+                  WeightRole role = WeightRole::kMatrix) {
+    return graph.add_weight(
+        {.role = role, .rows = rows, .columns = columns, .parts = {{name, 0, rows}}});
+  }
+  WeightId vector(const std::string& name, int64_t n) {
+    return matrix(name, n, 1, WeightRole::kVector);
+  }
+};
+
+// Everything that models use: biases, head norms, partial rope of both kinds, a window, norms after
+// sub-layers, separate and fused gate and up, tied output.
+Graph made_up_model() {
+  Recording r;
+  Graph& g = r.graph;
+  const RopeId interleaved =
+      g.add_rope({.inverse_frequencies = {1.0, 0.3, 0.1}, .interleaved = true});
+  const RopeId half_split =
+      g.add_rope({.inverse_frequencies = {1.0, 0.2, 0.04, 0.008}, .attention_factor = 1.1});
+  const WeightId table = r.matrix("embed", kVocab, kHidden, WeightRole::kEmbedding);
+  Value x = embedding(g, table);
+  for (int32_t i = 0; i < 3; ++i) {
+    const std::string p = std::to_string(i) + ".";
+    const bool sandwich = i == 1;
+    const Value normed = rms_norm(x, r.vector(p + "norm", kHidden), 1e-5F);
+    Value q = linear(normed, r.matrix(p + "q", 72, kHidden), r.vector(p + "q.bias", 72));
+    Value k = linear(normed, r.matrix(p + "k", 24, kHidden), r.vector(p + "k.bias", 24));
+    const Value v = linear(normed, r.matrix(p + "v", 24, kHidden), r.vector(p + "v.bias", 24));
+    if (i == 2) {
+      q = rms_norm_heads(q, r.vector(p + "q_norm", 12), 1e-6F, 12);
+      k = rms_norm_heads(k, r.vector(p + "k_norm", 12), 1e-6F, 12);
+    }
+    const RopeId turn = i == 2 ? half_split : interleaved;
+    const Value attended = attention(rope(q, turn, 12), rope(k, turn, 12), v,
+                                     {.layer = i,
+                                      .n_heads = 6,
+                                      .n_kv_heads = 2,
+                                      .head_dim = 12,
+                                      .scale = 0.3F,
+                                      .window = i == 1 ? 11 : 0});
+    Value out = linear(attended, r.matrix(p + "o", kHidden, 72));
+    if (sandwich) out = rms_norm(out, r.vector(p + "post_norm", kHidden), 1e-5F);
+    x = x + out;
+    const Value fed = rms_norm(x, r.vector(p + "mlp_norm", kHidden), 1e-5F);
+    Value inner;
+    if (sandwich) {
+      const Value both = linear(fed, r.matrix(p + "gate_up", 2 * kInner, kHidden));
+      inner = swiglu(slice(both, 0, kInner), slice(both, kInner, kInner));
+    } else {
+      inner = swiglu(linear(fed, r.matrix(p + "gate", kInner, kHidden)),
+                     linear(fed, r.matrix(p + "up", kInner, kHidden)));
+    }
+    x = x + linear(inner, r.matrix(p + "down", kHidden, kInner));
+  }
+  const Value hidden = rms_norm(select_outputs(x), r.vector("final_norm", kHidden), 1e-5F);
+  g.set_outputs(linear(hidden, table), hidden);
+  return std::move(r.graph);
+}
+
+// Logits and hidden states of 45 tokens in steps of 1, 20 and 24 rows, of which every second row.
+std::vector<float> outputs(const CpuOptions& options, DType dtype) {
+  auto executor = make_cpu_executor(made_up_model(), MadeUpWeights(dtype), options);
+  EXPECT_TRUE(executor) << executor.error().message();
+  if (!executor) return {};
+  EXPECT_TRUE((*executor)->reserve_pages(3));
+  const std::vector<int32_t> pages{2, 0};
+  std::vector<float> result;
+  int64_t position = 0;
+  for (const int32_t rows : {1, 20, 24}) {
+    std::vector<TokenId> tokens;
+    std::vector<int32_t> wanted;
+    for (int32_t i = 0; i < rows; ++i) {
+      tokens.push_back(static_cast<TokenId>((position + i) * 31 % kVocab));
+      if (i % 2 == 0) wanted.push_back(i);
+    }
+    const StepSequence sequence{.n_rows = rows, .start_position = position, .pages = pages};
+    (*executor)->step({.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted});
+    for (int32_t i = 0; i < static_cast<int32_t>(wanted.size()); ++i) {
+      for (const auto part : {(*executor)->logits(i), (*executor)->hidden_state(i)}) {
+        result.insert(result.end(), part.begin(), part.end());
+      }
+    }
+    position += rows;
+  }
+  return result;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return !a.empty() && a.size() == b.size() &&
+         std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+struct Held {
+  Quantize quantize;
+  DType dtype;
+};
+constexpr Held kHeld[] = {{Quantize::kNone, DType::kF32},
+                          {Quantize::kNone, DType::kF16},
+                          {Quantize::kNone, DType::kBF16},
+                          {Quantize::kInt8, DType::kBF16},
+                          {Quantize::kInt4, DType::kBF16}};
+
+CpuOptions options_of(const Held& held) {
+  return {.quantize = held.quantize,
+          .threads = 1,
+          .max_rows = 32,
+          .max_output_rows = 16,
+          .max_context = 64};
+}
+
+TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
+  for (const Held& held : kHeld) {
+    CpuOptions options = options_of(held);
+    const std::vector<float> fused = outputs(options, held.dtype);
+    options.fuse = false;
+    EXPECT_TRUE(same_bits(outputs(options, held.dtype), fused))
+        << static_cast<int>(held.quantize) << " of " << dtype_info(held.dtype).name;
+  }
+}
+
+TEST(CpuExecutor, ThreadsAndInstructionSetsNeverChangeABit) {
+  for (const Held& held : kHeld) {
+    CpuOptions options = options_of(held);
+    const std::vector<float> expected = outputs(options, held.dtype);
+    for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+      if (isa > best_isa()) continue;
+      for (const int threads : {1, 2, 3}) {
+        options.isa = isa_name(isa);
+        options.threads = threads;
+        EXPECT_TRUE(same_bits(outputs(options, held.dtype), expected))
+            << isa_name(isa) << ", " << threads << " threads, " << dtype_info(held.dtype).name;
+      }
+    }
+  }
+}
+
+TEST(CpuExecutor, QuantizedModelsStayCloseToTheOriginal) {
+  const std::vector<float> exact = outputs(options_of(kHeld[0]), DType::kF32);
+  const auto error = [&](const Held& held) {
+    const std::vector<float> found = outputs(options_of(held), held.dtype);
+    double difference = 0;
+    double norm = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      difference += std::pow(static_cast<double>(found[i] - exact[i]), 2);
+      norm += std::pow(static_cast<double>(exact[i]), 2);
+    }
+    return std::sqrt(difference / norm);
+  };
+  // The made-up weights are exact in bf16; only the KV cache is rounded then.
+  EXPECT_LT(error(kHeld[2]), 0.02);
+  EXPECT_LT(error(kHeld[3]), 0.05);
+  // Uniform weights are the worst for four bits: an error of 7 % in each of the twelve products.
+  EXPECT_LT(error(kHeld[4]), 0.4);
+}
+
+TEST(CpuExecutor, AnnouncesTheMemoryItTakes) {
+  for (const Held& held : kHeld) {
+    const MadeUpWeights source(held.dtype);
+    const Graph graph = made_up_model();
+    const auto memory = cpu_memory(graph, source, options_of(held));
+    ASSERT_TRUE(memory) << memory.error().message();
+    const auto executor = make_cpu_executor(graph, source, options_of(held));
+    ASSERT_TRUE(executor) << executor.error().message();
+    const ModelSummary& summary = (*executor)->summary();
+    EXPECT_EQ(memory->weight_bytes, summary.weight_bytes);
+    EXPECT_EQ(memory->page_bytes, summary.page_bytes);
+    EXPECT_EQ((*executor)->limits().page_bytes, summary.page_bytes);
+    EXPECT_GT(summary.arena_bytes, 0);
+    EXPECT_LT(summary.arena_bytes, summary.arena_bytes_without_reuse);
+  }
+}
+
+TEST(CpuExecutor, HoldsATiedTableOnce) {
+  const auto memory = [](const Held& held) {
+    return cpu_memory(made_up_model(), MadeUpWeights(held.dtype), options_of(held))->weight_bytes;
+  };
+  // 3 layers of at most 72 * (72 + 48) + 72 * 72 + 3 * 72 * 100 matrix elements, and one table of
+  // 50 * 72; vectors, and padding of panels to 16 rows, stay below a tenth.
+  const int64_t elements = 3 * (72 * 120 + 72 * 72 + 3 * 72 * 100) + kVocab * kHidden;
+  EXPECT_LT(memory(kHeld[0]), elements * 4 * 11 / 10);
+  EXPECT_LT(memory(kHeld[2]), elements * 2 * 12 / 10);
+}
+
+TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
+  const MadeUpWeights source(DType::kF32);
+  const auto refusal = [&](CpuOptions options) {
+    const auto executor = make_cpu_executor(made_up_model(), source, options);
+    return executor ? std::string() : executor.error().message();
+  };
+  CpuOptions options = options_of(kHeld[0]);
+  options.max_rows = 0;
+  EXPECT_THAT(refusal(options), testing::HasSubstr("at least one row"));
+  options = options_of(kHeld[0]);
+  options.isa = "sparc";
+  EXPECT_THAT(refusal(options), testing::HasSubstr("sparc"));
+  EXPECT_THAT(parse_quantize("int3").error().message(), testing::HasSubstr("none, int8 or int4"));
+  EXPECT_THAT(parse_kv_dtype("fp8").error().message(), testing::HasSubstr("auto, f32 or bf16"));
+}
+
+TEST(CpuExecutor, NamesATensorThatTheSourceLacks) {
+  Recording r;
+  const Value x = embedding(r.graph, r.matrix("absent", 4, 8, WeightRole::kEmbedding));
+  const Value y = select_outputs(x);
+  r.graph.set_outputs(y, y);
+  const auto executor =
+      make_cpu_executor(r.graph, MadeUpWeights(DType::kF32), options_of(kHeld[0]));
+  ASSERT_FALSE(executor);
+  EXPECT_THAT(executor.error().message(), testing::HasSubstr("absent"));
+}
+
+TEST(CpuExecutor, ReportsProgressUpToTheEnd) {
+  CpuOptions options = options_of(kHeld[0]);
+  std::vector<double> fractions;
+  options.progress = [&](double fraction, std::string_view) { fractions.push_back(fraction); };
+  ASSERT_TRUE(make_cpu_executor(made_up_model(), MadeUpWeights(DType::kF32), options));
+  ASSERT_FALSE(fractions.empty());
+  EXPECT_TRUE(std::ranges::is_sorted(fractions));
+  EXPECT_GT(fractions.back(), 0.99);
+}
+
+TEST(CpuExecutor, KeepsThePoolWithinMemoryThatExists) {
+  auto executor =
+      make_cpu_executor(made_up_model(), MadeUpWeights(DType::kF32), options_of(kHeld[0]));
+  ASSERT_TRUE(executor);
+  EXPECT_FALSE((*executor)->reserve_pages(0));
+  EXPECT_TRUE((*executor)->reserve_pages(2));
+  EXPECT_FALSE((*executor)->reserve_pages(2));  // once
+}
+
+}  // namespace
+}  // namespace autoglm

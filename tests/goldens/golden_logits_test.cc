@@ -1,0 +1,122 @@
+// Every folder of tests/data/goldens: logits of the whole prompt within a relative error of the
+// reference's, and the same greedy continuation. The bounds: 1e-4 for f32 weights, whose error is
+// that of f32 sums in another order (about 1e-6); 1e-2 for bf16 weights, where the KV cache is
+// bf16.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "base/files.h"
+#include "formats/safetensors.h"
+#include "goldens/run_model.h"
+#include "support/shared_data.h"
+
+namespace autoglm {
+namespace {
+
+struct Golden {
+  std::vector<TokenId> prompt;
+  std::vector<float> logits;  // [prompt, vocab]
+  int64_t vocab = 0;
+  std::vector<TokenId> greedy;
+};
+
+std::vector<TokenId> ids_of(const StoredTensor& tensor) {
+  std::vector<TokenId> ids;
+  for (size_t i = 0; i + sizeof(int64_t) <= tensor.bytes.size(); i += sizeof(int64_t)) {
+    int64_t id = 0;
+    std::memcpy(&id, tensor.bytes.data() + i, sizeof id);
+    ids.push_back(static_cast<TokenId>(id));
+  }
+  return ids;
+}
+
+Result<Golden> read_golden(const std::string& path) {
+  const std::string bytes = AGLM_TRY(read_file(path, size_t{1} << 24));
+  const auto tensors = AGLM_TRY(parse_safetensors(std::as_bytes(std::span(bytes)), path));
+  Golden golden;
+  for (const StoredTensor& tensor : tensors) {
+    if (tensor.name == "prompt") golden.prompt = ids_of(tensor);
+    if (tensor.name == "greedy") golden.greedy = ids_of(tensor);
+    if (tensor.name != "logits") continue;
+    golden.vocab = tensor.shape.at(1);
+    golden.logits.resize(tensor.bytes.size() / sizeof(float));
+    std::memcpy(golden.logits.data(), tensor.bytes.data(), tensor.bytes.size());
+  }
+  return golden;
+}
+
+double relative_error(std::span<const float> found, std::span<const float> expected) {
+  double difference = 0;
+  double norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double d = static_cast<double>(found[i]) - static_cast<double>(expected[i]);
+    difference += d * d;
+    norm += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+  }
+  return std::sqrt(difference / norm);
+}
+
+class GoldenLogits : public testing::TestWithParam<std::string> {};
+
+void compare_with_golden(const std::string& checkpoint, const Golden& golden, double bound) {
+  auto model = RunModel::load(checkpoint);
+  ASSERT_TRUE(model) << model.error().message();
+  const auto n = static_cast<int64_t>(golden.prompt.size());
+  if (model->limits().max_context < n) {
+    // Only dynamic rope stops at max_position_embeddings, as its frequencies would change.
+    EXPECT_NE(checkpoint.find("dynamic_long"), std::string::npos);
+    GTEST_SKIP() << "a prompt of " << n << " in a context of " << model->limits().max_context;
+  }
+  RunModel::Sequence sequence;
+  model->feed(sequence, golden.prompt);
+  std::vector<float> logits;
+  double worst = 0;
+  size_t worst_at = 0;
+  for (size_t row = 0; row < golden.prompt.size(); ++row) {
+    const auto vocab = static_cast<size_t>(golden.vocab);
+    ASSERT_EQ(sequence.logits[row].size(), vocab);
+    logits.insert(logits.end(), sequence.logits[row].begin(), sequence.logits[row].end());
+    const double error =
+        relative_error(sequence.logits[row], std::span(golden.logits).subspan(row * vocab, vocab));
+    if (error > worst) worst_at = row;
+    worst = std::max(worst, error);
+  }
+  const double error = relative_error(logits, golden.logits);
+  testing::Test::RecordProperty("relative_error", std::to_string(error));
+  EXPECT_LE(error, bound) << "worst at position " << worst_at << ": " << worst;
+  EXPECT_EQ(model->greedy(sequence, static_cast<int>(golden.greedy.size())), golden.greedy);
+}
+
+TEST_P(GoldenLogits, AgreeWithTheReferenceAndSoDoesTheGreedyContinuation) {
+  const std::string folder = source_path("tests/data/goldens/") + GetParam();
+  const auto golden = read_golden(folder + "/golden.safetensors");
+  ASSERT_TRUE(golden) << golden.error().message();
+  ASSERT_FALSE(golden->logits.empty());
+  compare_with_golden(folder, *golden, GetParam().ends_with("_bf16") ? 1e-2 : 1e-4);
+}
+
+TEST_P(GoldenLogits, AreTheSameThroughGguf) {
+  const std::string folder = source_path("tests/data/goldens/") + GetParam();
+  if (!std::filesystem::exists(folder + "/model.gguf")) GTEST_SKIP() << "no GGUF twin";
+  const auto golden = read_golden(folder + "/golden.safetensors");
+  ASSERT_TRUE(golden) << golden.error().message();
+  compare_with_golden(folder + "/model.gguf", *golden, 1e-4);
+}
+
+std::vector<std::string> golden_folders() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("tests/data/goldens"))) {
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenLogits, testing::ValuesIn(golden_folders()),
+                         [](const auto& golden) { return golden.param; });
+
+}  // namespace
+}  // namespace autoglm
