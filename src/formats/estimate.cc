@@ -1,0 +1,206 @@
+#include "formats/estimate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+namespace autoglm {
+namespace {
+
+constexpr int64_t kMaxSize = int64_t{1} << 32;   // of one configured number
+constexpr int64_t kMaxBytes = int64_t{1} << 56;  // of anything that is summed
+
+// A number under the first of its names that the configuration has: transformers' and ChatGLM's.
+Result<int64_t> number(const json::Fields& config, std::initializer_list<std::string_view> names,
+                       int64_t otherwise = 0) {
+  for (const std::string_view name : names) {
+    if (config.find(name) == nullptr) continue;
+    const int64_t value = AGLM_TRY(config.integer(name));
+    if (value < 1 || value > kMaxSize) {
+      return config.wrong(name, fmt::format("1 to {}", kMaxSize));
+    }
+    return value;
+  }
+  if (otherwise > 0) return otherwise;
+  return config.wrong(*names.begin(), fmt::format("1 to {}", kMaxSize));
+}
+
+int64_t elements(const StoredTensor& tensor) {
+  return tensor.rows() * (tensor.shape.size() > 1 ? tensor.columns() : 1);
+}
+
+bool is_embedding_or_head(std::string_view name) {
+  return name.ends_with("embed_tokens.weight") || name.ends_with("word_embeddings.weight") ||
+         name.ends_with("lm_head.weight") || name.ends_with("output_layer.weight");
+}
+
+// Vectors stay as they are under every rule; so does a matrix that takes less as stored.
+double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
+  const auto stored = static_cast<double>(tensor.bytes.size());
+  if (tensor.shape.size() < 2) return stored;
+  const double bits = is_embedding_or_head(tensor.name) ? rule.embedding_bits : rule.linear_bits;
+  if (bits == 0) return stored;
+  return static_cast<double>(elements(tensor)) * bits / 8;
+}
+
+Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) {
+  const json::Fields config(checkpoint.config(), checkpoint.path());
+  const json::array& architectures = *AGLM_TRY(config.list("architectures"));
+  if (architectures.empty() || !architectures[0].is_string()) {
+    return config.wrong("architectures", "the name of a model class");
+  }
+  out.architecture = architectures[0].get_string();
+  out.layers = AGLM_TRY(number(config, {"num_hidden_layers", "num_layers"}));
+  out.hidden_size = AGLM_TRY(number(config, {"hidden_size"}));
+  out.heads = AGLM_TRY(number(config, {"num_attention_heads"}));
+  out.kv_heads =
+      AGLM_TRY(number(config, {"num_key_value_heads", "multi_query_group_num"}, out.heads));
+  out.head_dim = AGLM_TRY(number(config, {"head_dim", "kv_channels"},
+                                 std::max<int64_t>(1, out.hidden_size / out.heads)));
+  out.vocab_size = AGLM_TRY(number(config, {"padded_vocab_size", "vocab_size"}));
+  out.context = AGLM_TRY(number(config, {"max_position_embeddings", "seq_length"}));
+  out.tied_embeddings = AGLM_TRY(config.boolean_or("tie_word_embeddings", false));
+  int64_t values = 2 * out.layers;  // a key and a value in each
+  for (const int64_t factor : {out.kv_heads, out.head_dim}) {
+    if (__builtin_mul_overflow(values, factor, &values) || values > kMaxBytes) {
+      return config.wrong("num_hidden_layers", "keys and values that fit a computer");
+    }
+  }
+  out.kv_bytes_per_token["f32"] = values * 4;
+  out.kv_bytes_per_token["bf16"] = values * 2;
+  for (const int64_t length : {4096, 32768, 131072}) {
+    if (length < out.context) out.contexts.push_back(length);
+  }
+  out.contexts.push_back(out.context);
+  return {};
+}
+
+std::string size_text(double bytes) {
+  for (const char* unit : {"B", "KiB", "MiB", "GiB"}) {
+    if (bytes < 1024) return fmt::format("{:.{}f} {}", bytes, unit[0] == 'B' ? 0 : 1, unit);
+    bytes /= 1024;
+  }
+  return fmt::format("{:.1f} TiB", bytes);
+}
+
+std::string count_text(int64_t count) {
+  const auto value = static_cast<double>(count);
+  if (value >= 1e9) return fmt::format("{:.2f} B", value / 1e9);
+  if (value >= 1e6) return fmt::format("{:.1f} M", value / 1e6);
+  return fmt::format("{}", count);
+}
+
+double kv_bytes(int64_t bytes_per_token, int64_t context) {
+  return static_cast<double>(bytes_per_token) * static_cast<double>(context);
+}
+
+}  // namespace
+
+std::vector<WeightRule> default_weight_rules() {
+  return {{.name = "none", .linear_bits = 0, .embedding_bits = 0},
+          {.name = "int8", .linear_bits = 8, .embedding_bits = 8},
+          {.name = "int4", .linear_bits = 4.5, .embedding_bits = 8}};
+}
+
+Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
+                                    const std::vector<WeightRule>& rules) {
+  CheckpointEstimate out;
+  out.path = checkpoint.path();
+  out.format = checkpoint.kind() == Checkpoint::Kind::kGguf ? "GGUF" : "Hugging Face";
+  out.has_chat_template = checkpoint.chat_template().has_value();
+  if (!checkpoint.tensors().empty()) AGLM_TRY(read_config(checkpoint, out));
+  for (const StoredTensor& tensor : checkpoint.tensors()) {
+    TensorSummary& summary = out.by_dtype[std::string(dtype_info(tensor.dtype).name)];
+    ++summary.tensors;
+    summary.parameters += elements(tensor);
+    summary.bytes += static_cast<int64_t>(tensor.bytes.size());
+    out.parameters += elements(tensor);
+  }
+  for (const WeightRule& rule : rules) {
+    double bytes = 0;
+    for (const StoredTensor& tensor : checkpoint.tensors()) bytes += bytes_under(rule, tensor);
+    out.weight_bytes.emplace_back(rule.name, static_cast<int64_t>(std::ceil(bytes)));
+  }
+  return out;
+}
+
+std::string to_text(const CheckpointEstimate& e) {
+  std::string out;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<16}{}\n", name, value);
+  };
+  line("path", e.path);
+  line("format", e.format);
+  if (e.by_dtype.empty()) {
+    line("tensors", "none: a tokenizer only");
+    return out;
+  }
+  line("architecture", e.architecture);
+  line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
+  line("layers", fmt::format("{} of width {}", e.layers, e.hidden_size));
+  line("attention",
+       fmt::format("{} heads of {}, {} of keys and values", e.heads, e.head_dim, e.kv_heads));
+  line("vocabulary", fmt::format("{}{}", e.vocab_size, e.tied_embeddings ? ", tied" : ""));
+  line("context", fmt::format("{} tokens", e.context));
+  line("chat template", e.has_chat_template ? "yes" : "no");
+  for (const auto& [dtype, summary] : e.by_dtype) {
+    line("stored " + dtype, fmt::format("{} tensors, {} parameters, {}", summary.tensors,
+                                        count_text(summary.parameters),
+                                        size_text(static_cast<double>(summary.bytes))));
+  }
+  out += "\nmemory for weights\n";
+  for (const auto& [name, bytes] : e.weight_bytes) {
+    line("  " + name, size_text(static_cast<double>(bytes)));
+  }
+  out += "\nmemory for keys and values\n";
+  for (const auto& [dtype, bytes] : e.kv_bytes_per_token) {
+    std::string sizes = fmt::format("{} a token", size_text(static_cast<double>(bytes)));
+    for (const int64_t context : e.contexts) {
+      sizes += fmt::format("; {} for {} tokens", size_text(kv_bytes(bytes, context)), context);
+    }
+    line("  " + dtype, sizes);
+  }
+  return out;
+}
+
+json::object to_json(const CheckpointEstimate& e) {
+  json::object dtypes;
+  for (const auto& [dtype, summary] : e.by_dtype) {
+    dtypes[dtype] = json::object{
+        {"tensors", summary.tensors}, {"parameters", summary.parameters}, {"bytes", summary.bytes}};
+  }
+  json::object weights;
+  for (const auto& [name, bytes] : e.weight_bytes) weights[name] = bytes;
+  json::object per_token;
+  json::array at_contexts;
+  for (const auto& [dtype, bytes] : e.kv_bytes_per_token) per_token[dtype] = bytes;
+  for (const int64_t context : e.contexts) {
+    json::object entry{{"tokens", context}};
+    for (const auto& [dtype, bytes] : e.kv_bytes_per_token) {
+      entry[dtype] = kv_bytes(bytes, context);
+    }
+    at_contexts.push_back(std::move(entry));
+  }
+  return json::object{{"path", e.path},
+                      {"format", e.format},
+                      {"architecture", e.architecture},
+                      {"parameters", e.parameters},
+                      {"layers", e.layers},
+                      {"hidden_size", e.hidden_size},
+                      {"heads", e.heads},
+                      {"kv_heads", e.kv_heads},
+                      {"head_dim", e.head_dim},
+                      {"vocab_size", e.vocab_size},
+                      {"context", e.context},
+                      {"tied_embeddings", e.tied_embeddings},
+                      {"has_chat_template", e.has_chat_template},
+                      {"tensors_by_dtype", std::move(dtypes)},
+                      {"weight_bytes", std::move(weights)},
+                      {"kv_bytes_per_token", std::move(per_token)},
+                      {"kv_bytes", std::move(at_contexts)}};
+}
+
+}  // namespace autoglm

@@ -1,0 +1,61 @@
+// What a checkpoint is and what it will need, from its configuration and tensor shapes alone: no
+// weight is read. What `autoglm info` prints.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "base/json.h"
+#include "formats/checkpoint.h"
+
+namespace autoglm {
+
+// How weights are held after loading; linear layers are the matrices other than embedding and head.
+struct WeightRule {
+  std::string name;           // "int4"
+  double linear_bits = 0;     // a weight, scales included; 0: as stored
+  double embedding_bits = 0;  // of the embedding and the head; 0: as stored
+};
+
+// none (as stored), int8 (8 bits and a scale a row) and int4 (4.5 bits: 4 and a 16-bit scale for
+// every 32; embedding and head in int8).
+std::vector<WeightRule> default_weight_rules();
+
+struct TensorSummary {
+  int64_t tensors = 0;
+  int64_t parameters = 0;
+  int64_t bytes = 0;
+};
+
+struct CheckpointEstimate {
+  std::string path;
+  std::string format;  // "Hugging Face", "GGUF"
+  std::string architecture;
+  int64_t parameters = 0;  // tied embeddings counted once
+  int64_t layers = 0;
+  int64_t hidden_size = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t vocab_size = 0;
+  int64_t context = 0;
+  bool tied_embeddings = false;
+  bool has_chat_template = false;
+  std::map<std::string, TensorSummary> by_dtype;
+  std::vector<std::pair<std::string, int64_t>> weight_bytes;  // rule's name -> bytes
+  std::map<std::string, int64_t> kv_bytes_per_token;          // "f32", "bf16"
+  std::vector<int64_t> contexts;                              // lengths worth printing
+};
+
+// Errors when the configuration lacks a number, or when sizes are out of all bounds. A checkpoint
+// without tensors (a tokenizer alone) has zeros.
+Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
+                                    const std::vector<WeightRule>& rules = default_weight_rules());
+
+std::string to_text(const CheckpointEstimate& estimate);  // a page for people, lines ended by \n
+json::object to_json(const CheckpointEstimate& estimate);
+
+}  // namespace autoglm
