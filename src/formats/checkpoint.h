@@ -22,8 +22,10 @@ struct StoredTensor {
   std::string name;   // "model.layers.0.self_attn.q_proj.weight"
   std::string where;  // file and stored name, for errors
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;        // slowest first, as PyTorch prints it
-  std::span<const std::byte> bytes;  // checked: exactly the size that dtype and shape need
+  std::vector<int64_t> shape;  // slowest first, as PyTorch prints it
+  // Checked: exactly the size that dtype and shape need. Not aligned: safetensors may put a tensor
+  // at any byte.
+  std::span<const std::byte> bytes;
   // GGUF stores Llama's q and k rows in another order: logical row i is stored row row_order[i].
   // Empty: as stored.
   std::vector<int32_t> row_order;

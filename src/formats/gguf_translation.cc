@@ -114,10 +114,7 @@ StoredTensor slice(const StoredTensor& fused, std::string name, int64_t begin, i
 
 class Translator {
  public:
-  explicit Translator(const GgufModel& model)
-      : model_(model),
-        q_order_(half_split_order(model.heads, model.head_dim, model.rotated)),
-        k_order_(half_split_order(model.kv_heads, model.head_dim, model.rotated)) {}
+  explicit Translator(const GgufModel& model) : model_(model) {}
 
   Result<void> add(const StoredTensor& tensor, std::vector<StoredTensor>& out) const {
     const Parts parts = take_apart(tensor.name);
@@ -157,17 +154,16 @@ class Translator {
 
   Result<void> reorder(std::string_view stem, StoredTensor& tensor) const {
     if (stem != "attn_q" && stem != "attn_k") return {};
-    const std::vector<int32_t>& order = stem == "attn_q" ? q_order_ : k_order_;
-    if (tensor.rows() != static_cast<int64_t>(order.size())) {
-      return wrong_rows(tensor, static_cast<int64_t>(order.size()));
+    const int64_t heads = stem == "attn_q" ? model_.heads : model_.kv_heads;
+    // First, so that the order is no longer than the file's rows are many.
+    if (tensor.rows() != heads * model_.head_dim) {
+      return wrong_rows(tensor, heads * model_.head_dim);
     }
-    tensor.row_order = order;
+    tensor.row_order = half_split_order(heads, model_.head_dim, model_.rotated);
     return {};
   }
 
   const GgufModel model_;
-  const std::vector<int32_t> q_order_;
-  const std::vector<int32_t> k_order_;
 };
 
 Result<TranslatedGguf> translate_tokenizer_only(const Gguf& gguf) {
