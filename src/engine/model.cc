@@ -151,12 +151,14 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
 
   // All that may be refused comes before the long part.
   const int64_t available = AGLM_TRY(available_memory_bytes());
-  const PoolPlan pool = AGLM_TRY(plan_pool(plan,
-                                           {.available_bytes = available,
-                                            .kv_cache_memory_bytes = options.kv_cache_memory_bytes,
-                                            .max_model_len = options.max_model_len,
-                                            .max_batch_size = options.max_batch_size},
-                                           smaller_weights(*checkpoint, wanted, plan)));
+  const bool weights_fit = plan.weight_bytes + plan.step_bytes + plan.page_bytes <= available;
+  const PoolPlan pool = AGLM_TRY(plan_pool(
+      plan,
+      {.available_bytes = available,
+       .kv_cache_memory_bytes = options.kv_cache_memory_bytes,
+       .max_model_len = options.max_model_len,
+       .max_batch_size = options.max_batch_size},
+      weights_fit ? std::vector<SmallerWeights>() : smaller_weights(*checkpoint, wanted, plan)));
   auto impl = std::make_shared<Impl>();
   impl->tokenizer = AGLM_TRY(load_tokenizer(found));
   impl->chat_template = load_chat_template(*checkpoint, options);
