@@ -3,9 +3,13 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer/sentence_piece.h"
+#include "text/tokenizer/tiktoken.h"
 #include "text/tokenizer/tokenizer_config.h"
 #include "text/tokenizer/tokenizer_json.h"
+#include "text/tokenizer/vocabulary_files.h"
 
 namespace autoglm {
 
@@ -20,6 +24,15 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_directory(const std::string& 
     const json::value document = AGLM_TRY(json::parse_file(file));
     return read_tokenizer_json(document, file, config);
   }
+  if (has("tokenizer.model")) {
+    const std::string file = path + "/tokenizer.model";
+    constexpr size_t kMaxBytes = size_t{256} << 20;
+    const std::string bytes = AGLM_TRY(read_file(file, kMaxBytes));
+    return looks_like_tiktoken(bytes) ? read_tiktoken(bytes, file, config)
+                                      : read_sentence_piece(bytes, file, config);
+  }
+  if (has("vocab.json") && has("merges.txt")) return read_vocab_and_merges(path, config);
+  if (has("vocab.txt")) return read_vocab_txt(path, config);
   return Error{ErrorCode::kNotFound,
                "directory has no tokenizer",
                path,

@@ -137,6 +137,23 @@ class PipelineTokenizer : public Tokenizer {
 
 }  // namespace
 
+Result<void> add_config_tokens(const TokenizerConfig& config, int32_t first_id,
+                               PipelineParts& parts) {
+  const std::string where = parts.where + ": added_tokens_decoder";
+  for (const auto& [id, token] : config.added) {
+    if (id >= kMaxVocabulary) {
+      return Error{ErrorCode::kCorrupt, "token id is out of range", where,
+                   fmt::format("0 to {}", kMaxVocabulary - 1), std::to_string(id)};
+    }
+    if (id < first_id) continue;
+    AddedToken added = token;
+    added.special = added.special || std::find(config.special.begin(), config.special.end(),
+                                               token.content) != config.special.end();
+    AGLM_TRY(parts.added.add(std::move(added), TokenId{static_cast<int32_t>(id)}, where));
+  }
+  return {};
+}
+
 void apply_config(const TokenizerConfig& config, PipelineParts& parts) {
   const auto id_of = [&](const std::optional<std::string>& name) -> std::optional<TokenId> {
     if (!name) return std::nullopt;

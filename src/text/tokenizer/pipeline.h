@@ -35,6 +35,11 @@ struct PipelineParts {
   std::optional<TokenId> bos, eos;
 };
 
+// Adds the tokens of added_tokens_decoder with `first_id` and above, and marks as special what
+// additional_special_tokens names. `parts.model` need not be set yet.
+Result<void> add_config_tokens(const TokenizerConfig& config, int32_t first_id,
+                               PipelineParts& parts);
+
 // Takes bos and eos from the configuration and, if nothing frames the text yet, the frame that
 // add_bos_token and add_eos_token ask for. Names that no token has are passed over.
 void apply_config(const TokenizerConfig& config, PipelineParts& parts);

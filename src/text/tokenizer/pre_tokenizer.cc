@@ -2,6 +2,7 @@
 #include "text/tokenizer/pre_tokenizer.h"
 
 #include "text/tokenizer/byte_level.h"
+#include "text/tokenizer/patterns.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {
@@ -235,9 +236,7 @@ PreTokenizerPtr make_byte_level() { return std::make_unique<ByteLevel>(); }
 PreTokenizerPtr make_prefix_space() { return std::make_unique<PrefixSpace>(); }
 
 Result<Regex> gpt2_pattern() {
-  return Regex::compile(
-      R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "GPT-2",
-      RegexDialect::kOniguruma);
+  return Regex::compile(kGpt2Pattern, "GPT-2", RegexDialect::kOniguruma);
 }
 
 PreTokenizerPtr make_metaspace(std::string replacement, PrependScheme prepend, bool split) {

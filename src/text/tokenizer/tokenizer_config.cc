@@ -57,6 +57,7 @@ Result<void> read_file_into(const std::string& path, TokenizerConfig& config) {
   AGLM_TRY(token("eos_token", config.eos));
   AGLM_TRY(token("unk_token", config.unknown));
   AGLM_TRY(token("pad_token", config.padding));
+  AGLM_TRY(token("pat_str", config.pattern));
   AGLM_TRY(flag("add_bos_token", config.add_bos));
   AGLM_TRY(flag("add_eos_token", config.add_eos));
   AGLM_TRY(flag("add_prefix_space", config.add_prefix_space));

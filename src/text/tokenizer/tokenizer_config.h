@@ -16,6 +16,7 @@ namespace autoglm {
 struct TokenizerConfig {
   std::string tokenizer_class;
   std::optional<std::string> bos, eos, unknown, padding;
+  std::optional<std::string> pattern;  // pat_str: the expression that cuts text, for tiktoken files
   std::optional<bool> add_bos, add_eos, add_prefix_space, lowercase;
   std::vector<std::pair<int64_t, AddedToken>> added;  // added_tokens_decoder
   std::vector<std::string> special;                   // additional_special_tokens, without ids

@@ -1,0 +1,196 @@
+// The library encodes the text between special tokens.
+#include "text/tokenizer/sentence_piece.h"
+
+#include <fmt/format.h>
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <array>
+
+#include "text/tokenizer/added_tokens.h"
+#include "text/tokenizer/model.h"
+#include "text/tokenizer/normalizer.h"
+#include "text/tokenizer/unicode.h"
+
+namespace autoglm {
+namespace {
+
+using sentencepiece::SentencePieceProcessor;
+
+constexpr std::string_view kMark = "\xE2\x96\x81";
+// ChatGLM2 and 3 append these to their 64,789 pieces. "sop" and "eop" are words too: they are
+// looked for in text only where the configuration lists them.
+constexpr std::array<std::string_view, 9> kChatGlmSpecial = {
+    "[MASK]",   "[gMASK]",       "[sMASK]",        "sop", "eop", "<|system|>",
+    "<|user|>", "<|assistant|>", "<|observation|>"};
+
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  std::unique_ptr<SentencePieceProcessor> processor;
+  AddedTokens searched;  // cut out of text
+  AddedTokens appended;  // have ids beyond the pieces; some are not searched
+  std::vector<TokenId> before, after;
+  std::optional<TokenId> bos_id, eos_id;
+  std::string where;
+
+  Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options) const override {
+    std::string repaired;
+    if (!is_valid_utf8(text)) {
+      repaired = repair_utf8(text);
+      text = repaired;
+    }
+    std::vector<AddedTokens::Segment> segments;
+    searched.cut(text, false, options.parse_special, segments);
+    std::vector<TokenId> ids;
+    if (options.add_special_tokens) ids = before;
+    for (const AddedTokens::Segment& segment : segments) {
+      if (segment.id) {
+        ids.push_back(*segment.id);
+        continue;
+      }
+      std::vector<int> numbers;
+      const std::string_view part = segment.span.of(text);
+      const auto status = processor->Encode({part.data(), part.size()}, &numbers);
+      if (!status.ok()) return failure("text cannot be encoded", status.ToString());
+      for (const int number : numbers) ids.push_back(TokenId{number});
+    }
+    if (options.add_special_tokens) ids.insert(ids.end(), after.begin(), after.end());
+    return ids;
+  }
+
+  Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const override {
+    std::string text;
+    std::vector<int> run;
+    const auto flush = [&]() -> Result<void> {
+      std::string part;
+      const auto status = processor->Decode(run, &part);
+      if (!status.ok()) return failure("ids cannot be decoded", status.ToString());
+      text += part;
+      run.clear();
+      return {};
+    };
+    for (const TokenId id : ids) {
+      const auto number = static_cast<int32_t>(id);
+      if (number < 0 || number >= vocab_size()) {
+        return Error{ErrorCode::kInvalidArgument, "token id is out of range", where,
+                     fmt::format("0 to {}", vocab_size() - 1), std::to_string(number)};
+      }
+      if (const AddedToken* token = special_token(id)) {
+        if (skip_special && token->special) continue;
+        AGLM_TRY(flush());
+        text += token->content;
+      } else if (number < processor->GetPieceSize()) {
+        run.push_back(number);
+      }
+    }
+    AGLM_TRY(flush());
+    return repair_utf8(text);
+  }
+
+  std::string token_bytes(TokenId id) const override {
+    if (const AddedToken* token = special_token(id)) return token->content;
+    const std::string spelling = token_spelling(id);
+    if (const auto byte = byte_token_value(spelling)) return {static_cast<char>(*byte)};
+    Result<std::string> text = replace_literal(spelling, kMark, " ");
+    return text ? std::move(*text) : spelling;
+  }
+
+  std::string token_spelling(TokenId id) const override {
+    if (const AddedToken* token = special_token(id)) return token->content;
+    const auto number = static_cast<int32_t>(id);
+    if (number < 0 || number >= processor->GetPieceSize()) return {};
+    return processor->IdToPiece(number);
+  }
+
+  std::optional<TokenId> token_id(std::string_view spelling) const override {
+    if (const auto id = appended.id_of(spelling)) return id;
+    const int number = processor->PieceToId({spelling.data(), spelling.size()});
+    // The library answers with the unknown token's id for what it does not know.
+    if (number < 0 || processor->IdToPiece(number) != spelling) return std::nullopt;
+    return TokenId{number};
+  }
+
+  bool is_special(TokenId id) const override {
+    const AddedToken* token = special_token(id);
+    return token != nullptr && token->special;
+  }
+  int32_t vocab_size() const override {
+    return std::max(processor->GetPieceSize(), appended.end_id());
+  }
+  std::optional<TokenId> bos() const override { return bos_id; }
+  std::optional<TokenId> eos() const override { return eos_id; }
+
+  Error failure(std::string what, std::string found) const {
+    return Error{ErrorCode::kInvalidArgument, std::move(what), where, {}, std::move(found)};
+  }
+
+ private:
+  const AddedToken* special_token(TokenId id) const {
+    const AddedToken* token = searched.find(id);
+    return token != nullptr ? token : appended.find(id);
+  }
+};
+
+Result<void> add_chatglm(SentencePieceTokenizer& tokenizer) {
+  const int32_t first = tokenizer.processor->GetPieceSize();
+  for (size_t i = 0; i < kChatGlmSpecial.size(); ++i) {
+    const AddedToken token{.content = std::string(kChatGlmSpecial[i]), .special = true};
+    const TokenId id{first + static_cast<int32_t>(i)};
+    AGLM_TRY(tokenizer.appended.add(token, id, tokenizer.where));
+    if (token.content != "sop" && token.content != "eop") {
+      AGLM_TRY(tokenizer.searched.add(token, id, tokenizer.where));
+    }
+  }
+  tokenizer.before = {TokenId{first + 1}, TokenId{first + 3}};  // [gMASK] sop
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> read_sentence_piece(std::string_view bytes, std::string where,
+                                                       const TokenizerConfig& config) {
+  auto tokenizer = std::make_unique<SentencePieceTokenizer>();
+  tokenizer->where = std::move(where);
+  tokenizer->processor = std::make_unique<SentencePieceProcessor>();
+  const SentencePieceProcessor& processor = *tokenizer->processor;
+  const auto status = tokenizer->processor->LoadFromSerializedProto({bytes.data(), bytes.size()});
+  if (!status.ok()) {
+    return Error{ErrorCode::kCorrupt, "SentencePiece model does not load", tokenizer->where,
+                 "a SentencePiece or tiktoken file", status.ToString()};
+  }
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    if (!processor.IsControl(id) && !processor.IsUnknown(id)) continue;
+    AGLM_TRY(tokenizer->searched.add({.content = processor.IdToPiece(id), .special = true},
+                                     TokenId{id}, tokenizer->where));
+  }
+  const bool chatglm = config.tokenizer_class == "ChatGLMTokenizer";
+  if (chatglm) AGLM_TRY(add_chatglm(*tokenizer));
+  for (const auto& [id, token] : config.added) {
+    if (id >= kMaxVocabulary) {
+      return Error{ErrorCode::kCorrupt, "token id is out of range",
+                   tokenizer->where + ": added_tokens_decoder",
+                   fmt::format("0 to {}", kMaxVocabulary - 1), std::to_string(id)};
+    }
+    AddedToken added = token;
+    added.normalized = false;  // nothing is normalized before the library does it
+    added.special = added.special || chatglm;
+    const TokenId number{static_cast<int32_t>(id)};
+    AGLM_TRY(tokenizer->appended.add(added, number, tokenizer->where));
+    AGLM_TRY(tokenizer->searched.add(std::move(added), number, tokenizer->where));
+  }
+  AGLM_TRY(tokenizer->searched.finish(nullptr));
+  if (processor.bos_id() >= 0) tokenizer->bos_id = TokenId{processor.bos_id()};
+  if (processor.eos_id() >= 0) tokenizer->eos_id = TokenId{processor.eos_id()};
+  if (!chatglm) {
+    // Llama's tokenizer puts <s> first unless told otherwise.
+    if (config.add_bos.value_or(true) && tokenizer->bos_id) {
+      tokenizer->before.push_back(*tokenizer->bos_id);
+    }
+    if (config.add_eos.value_or(false) && tokenizer->eos_id) {
+      tokenizer->after.push_back(*tokenizer->eos_id);
+    }
+  }
+  return std::unique_ptr<Tokenizer>(std::move(tokenizer));
+}
+
+}  // namespace autoglm
