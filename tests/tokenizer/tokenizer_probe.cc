@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "engine/load_tokenizer.h"
 #include "text/tokenizer.h"
 
 namespace autoglm {
@@ -36,7 +37,7 @@ Result<json::object> answer(const Tokenizer& tokenizer, const std::string& line)
 
 int run(const std::string& path) {
   const auto start = std::chrono::steady_clock::now();
-  const Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::from_directory(path);
+  const Result<std::shared_ptr<const Tokenizer>> tokenizer = load_tokenizer(path);
   if (!tokenizer) {
     std::fprintf(stderr, "%s\n", tokenizer.error().message().c_str());
     return 1;

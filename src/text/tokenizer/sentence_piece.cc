@@ -158,12 +158,14 @@ Result<std::unique_ptr<Tokenizer>> read_sentence_piece(std::string_view bytes, s
     return Error{ErrorCode::kCorrupt, "SentencePiece model does not load", tokenizer->where,
                  "a SentencePiece or tiktoken file", status.ToString()};
   }
+  const bool chatglm = config.tokenizer_class == "ChatGLMTokenizer";
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     if (!processor.IsControl(id) && !processor.IsUnknown(id)) continue;
-    AGLM_TRY(tokenizer->searched.add({.content = processor.IdToPiece(id), .special = true},
-                                     TokenId{id}, tokenizer->where));
+    // ChatGLM's tokenizer takes "</s>" in a text for five characters.
+    AddedTokens& tokens = chatglm ? tokenizer->appended : tokenizer->searched;
+    AGLM_TRY(tokens.add({.content = processor.IdToPiece(id), .special = true}, TokenId{id},
+                        tokenizer->where));
   }
-  const bool chatglm = config.tokenizer_class == "ChatGLMTokenizer";
   if (chatglm) AGLM_TRY(add_chatglm(*tokenizer));
   for (const auto& [id, token] : config.added) {
     if (id >= kMaxVocabulary) {
