@@ -169,7 +169,8 @@ class FakeBackend : public ModelBackend {
         if (script_.pause.count() > 0) std::this_thread::sleep_for(script_.pause);
         if (running.cancelled) break;
         const char c = script_.answer[i % script_.answer.size()];
-        GenerationEvent event{.choice = choice, .text = std::string(1, c)};
+        // Text is whole characters only; a byte of a longer one stays back.
+        GenerationEvent event{.choice = choice, .text = std::string(c >= 0 ? 1 : 0, c)};
         event.tokens.push_back(TokenId{static_cast<unsigned char>(c)});
         if (sampling.logprobs)
           event.logprobs.push_back(scores(event.tokens[0], *sampling.logprobs));

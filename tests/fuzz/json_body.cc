@@ -1,0 +1,52 @@
+// Request bodies of every route, up to what they ask of the model. The first byte chooses the
+// route.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "../support/fake_backend.h"
+#include "serve/api/json_text.h"
+#include "serve/api/plans.h"
+
+namespace {
+
+using namespace autoglm::serve;
+
+const ServiceContext& context() {
+  static const ServiceContext* const kContext = [] {
+    auto* made = new ServiceContext;
+    made->backend = std::make_unique<FakeBackend>();
+    made->model_names = {"fake"};
+    return made;
+  }();
+  return *kContext;
+}
+
+// Every error must be one that a client can be told.
+template <class T>
+void look_at(const autoglm::Result<T>& result) {
+  if (!result) error_response(result.error());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 1 || size > 65536) return 0;
+  const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0] % 7) {
+    case 0: look_at(plan_chat(context(), body)); break;
+    case 1: look_at(plan_completions(context(), body)); break;
+    case 2: look_at(plan_infer(context(), body)); break;
+    case 3: {
+      const auto plan = plan_embeddings(context(), body);
+      look_at(plan);
+      if (plan) look_at(answer_embeddings(context(), *plan, [] { return true; }));
+      break;
+    }
+    case 4: look_at(answer_tokenize(context(), body)); break;
+    case 5: look_at(answer_detokenize(context(), body)); break;
+    default: look_at(answer_apply_template(context(), body)); break;
+  }
+  return 0;
+}
