@@ -3,6 +3,7 @@
 // escapes).
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,12 @@
 
 namespace autoglm {
 
+// What a template expects in a message's `content`.
+enum class ContentFormat {
+  kString,  // text
+  kParts,   // text, or a list of {"type": "text", ...} that the template loops over
+};
+
 class ChatTemplate {
  public:
   // `where` names the source in errors. Errors carry line and column.
@@ -20,6 +27,13 @@ class ChatTemplate {
   // `context` holds messages, tools, add_generation_prompt, bos_token, ... A template's own
   // raise_exception("...") becomes an error with that text. Work and output are bounded.
   Result<std::string> render(const json::object& context) const;
+
+  // As if the time, which strftime_now tells, were `now`.
+  Result<std::string> render(const json::object& context,
+                             std::chrono::system_clock::time_point now) const;
+
+  // Found by reading the template: does it loop over a message's content?
+  ContentFormat content_format() const;
 
   struct Program;
 

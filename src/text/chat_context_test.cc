@@ -1,0 +1,98 @@
+#include "text/chat_context.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace autoglm {
+namespace {
+
+using ::testing::HasSubstr;
+
+json::object parsed(std::string_view text) { return json::parse(text, "test").value().as_object(); }
+
+json::value field(std::string_view request, std::string_view pointer,
+                  ChatContextOptions options = {}) {
+  const Result<json::object> context = chat_context(parsed(request), options);
+  if (!context) return json::value(context.error().message());
+  return json::value(*context).at_pointer(pointer);
+}
+
+TEST(ChatContext, FillsWhatTemplatesExpect) {
+  constexpr std::string_view request = R"({"messages":[]})";
+  EXPECT_EQ(field(request, "/add_generation_prompt"), json::value(true));
+  EXPECT_TRUE(field(request, "/tools").is_null());
+  EXPECT_TRUE(field(request, "/documents").is_null());
+  EXPECT_EQ(field(request, "/bos_token", {.special_tokens = {{"bos_token", "<s>"}}}),
+            json::value("<s>"));
+}
+
+TEST(ChatContext, TakesVariablesFromChatTemplateKwargsBelowTheRequestsOwn) {
+  constexpr std::string_view request =
+      R"({"messages":[],"enable_thinking":true,"chat_template_kwargs":{"enable_thinking":false,"x":1}})";
+  EXPECT_EQ(field(request, "/enable_thinking"), json::value(true));
+  EXPECT_EQ(field(request, "/x"), json::value(1));
+}
+
+TEST(ChatContext, ParsesToolArgumentsGivenAsText) {
+  constexpr std::string_view request =
+      R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{\"a\":[1]}"}},
+          {"function":{"name":"g","arguments":""}},{"function":{"name":"h"}}]}]})";
+  EXPECT_EQ(field(request, "/messages/0/tool_calls/0/function/arguments/a/0"), json::value(1));
+  EXPECT_EQ(field(request, "/messages/0/tool_calls/1/function/arguments"),
+            json::value(json::object()));
+  EXPECT_EQ(field(request, "/messages/0/tool_calls/2/function/arguments"),
+            json::value(json::object()));
+}
+
+TEST(ChatContext, NamesTheArgumentsThatAreNotJson) {
+  const Result<json::object> context = chat_context(
+      parsed(
+          R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":"{oops"}}]}]})"),
+      {});
+  ASSERT_FALSE(context.has_value());
+  EXPECT_THAT(context.error().where, HasSubstr("messages[0].tool_calls[0].function.arguments"));
+}
+
+TEST(ChatContext, JoinsTextPartsOnlyForTemplatesThatWantAString) {
+  constexpr std::string_view request =
+      R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]})";
+  EXPECT_EQ(field(request, "/messages/0/content"), json::value("a\nb"));
+  EXPECT_TRUE(
+      field(request, "/messages/0/content", {.content_format = ContentFormat::kParts}).is_array());
+}
+
+TEST(ChatContext, RefusesAnImageWhereATemplateTakesOnlyText) {
+  const Result<json::object> context = chat_context(
+      parsed(R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})"), {});
+  ASSERT_FALSE(context.has_value());
+  EXPECT_EQ(context.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(context.error().where, HasSubstr("messages[0].content[0]"));
+}
+
+TEST(ChatContext, GivesReasoningEveryNameThatTemplatesRead) {
+  constexpr std::string_view request =
+      R"({"messages":[{"role":"assistant","content":"x","reasoning":"r"}]})";
+  EXPECT_EQ(field(request, "/messages/0/reasoning_content"), json::value("r"));
+  EXPECT_EQ(field(request, "/messages/0/thinking"), json::value("r"));
+}
+
+TEST(ChatContext, RefusesWrongKinds) {
+  for (const std::string_view request :
+       {R"({})", R"({"messages":{}})", R"({"messages":[1]})",
+        R"({"messages":[{"content":"no role"}]})", R"({"messages":[],"tools":{}})",
+        R"({"messages":[],"tools":[1]})", R"({"messages":[],"chat_template_kwargs":[]})",
+        R"({"messages":[{"role":"assistant","tool_calls":{}}]})"}) {
+    EXPECT_FALSE(chat_context(parsed(request), {}).has_value()) << request;
+  }
+}
+
+TEST(ChatContext, RefusesRequestsOverItsLimits) {
+  const json::object request = parsed(R"({"messages":[{"role":"user","content":"0123456789"}]})");
+  EXPECT_TRUE(chat_context(request, {}).has_value());
+  EXPECT_FALSE(chat_context(request, {.limits = {.max_values = 4}}).has_value());
+  EXPECT_FALSE(chat_context(request, {.limits = {.max_bytes = 10}}).has_value());
+  EXPECT_FALSE(chat_context(request, {.limits = {.max_depth = 2}}).has_value());
+}
+
+}  // namespace
+}  // namespace autoglm

@@ -1,0 +1,241 @@
+// The services of a render: bounds, making values, calling, and the context's conversion.
+#include "text/jinja/interpreter.h"
+
+#include <fmt/format.h>
+
+#include "text/jinja/builtins.h"
+#include "text/jinja/represent.h"
+
+namespace autoglm::jinja {
+namespace {
+
+Error exhausted(std::string what) {
+  return Error{ErrorCode::kResourceExhausted, std::move(what), {}, {}, {}};
+}
+
+constexpr int64_t kBytesPerStep = 256;  // text handled at the price of one evaluation
+constexpr int64_t kValueBytes = 48;     // a value and its share of a container
+
+}  // namespace
+
+Interpreter::~Interpreter() {
+  // Namespaces and scopes may hold each other in circles; emptied one by one, none of them can
+  // take another along.
+  for (auto& fields : namespaces_) {
+    const Dict gone = std::move(fields->fields);
+    fields->fields = {};
+  }
+  for (auto& scope : held_scopes_) {
+    const auto gone = std::move(scope->variables);
+    scope->variables.clear();
+  }
+}
+
+Result<std::string> Interpreter::run(const json::object& context) {
+  for (const auto& [key, v] : context) {
+    context_.emplace(std::string(key), AGLM_TRY(from_json(v)));
+  }
+  memory_ = 0;  // the caller bounds the context; what follows is the template's
+  root_ = std::make_shared<Scope>();
+  scope_ = root_;
+  std::string out;
+  out_ = &out;
+  AGLM_TRY(run_body(template_.body));
+  return out;
+}
+
+Result<Value> Interpreter::from_json(const json::value& v) {
+  const Deeper deeper(*this);
+  AGLM_TRY(deeper.check());
+  switch (v.kind()) {
+    case boost::json::kind::null: return Value::none();
+    case boost::json::kind::bool_: return Value::boolean(v.get_bool());
+    case boost::json::kind::int64: return Value::integer(v.get_int64());
+    case boost::json::kind::uint64:
+      return template_error(
+          fmt::format("integer {} of the context does not fit into 64 bits", v.get_uint64()));
+    case boost::json::kind::double_: return Value::real(v.get_double());
+    case boost::json::kind::string:
+      return Value::string(std::string(v.get_string().data(), v.get_string().size()));
+    case boost::json::kind::array: {
+      std::vector<Value> items;
+      items.reserve(v.get_array().size());
+      for (const json::value& item : v.get_array()) items.push_back(AGLM_TRY(from_json(item)));
+      return make_list(std::move(items));
+    }
+    case boost::json::kind::object: {
+      auto dict = std::make_shared<Dict>();
+      for (const auto& [key, item] : v.get_object()) {
+        dict->set(Value::string(std::string(key)), AGLM_TRY(from_json(item)));
+      }
+      return make_dict(std::move(dict));
+    }
+  }
+  return Value::none();
+}
+
+Error Interpreter::located(Error error, Position position) const {
+  if (error.where.empty()) {
+    error.where = fmt::format("{}:{}:{}", template_.where, position.line, position.column);
+  }
+  return error;
+}
+
+Result<void> Deeper::check() const {
+  if (interpreter_->depth_ <= interpreter_->limits_.depth) return {};
+  return exhausted(
+      fmt::format("template nests deeper than {} evaluations", interpreter_->limits_.depth));
+}
+
+Result<void> Interpreter::spend(int64_t bytes) {
+  steps_ += 1 + bytes / kBytesPerStep;
+  if (steps_ <= limits_.steps) return {};
+  return exhausted(fmt::format("template takes more than {} steps", limits_.steps));
+}
+
+Result<void> Interpreter::check_count(int64_t items) const {
+  if (items <= limits_.container_items) return {};
+  return exhausted(fmt::format("list or dict grows over {} items", limits_.container_items));
+}
+
+Result<void> Interpreter::check_bytes(int64_t bytes) const {
+  if (bytes <= limits_.output_bytes) return {};
+  return exhausted(fmt::format("text grows over {} bytes", limits_.output_bytes));
+}
+
+Result<Value> Interpreter::make_string(std::string bytes, bool markup) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  AGLM_TRY(check_bytes(size));
+  AGLM_TRY(spend(size));
+  memory_ += size;
+  if (memory_ > limits_.memory_bytes) {
+    return exhausted(fmt::format("template allocates more than {} bytes", limits_.memory_bytes));
+  }
+  return Value::string(std::move(bytes), markup);
+}
+
+namespace {
+
+Result<void> check_shape(const Value& v) {
+  if (v.depth() > kMaxValueDepth) {
+    return exhausted(fmt::format("values nest deeper than {}", kMaxValueDepth));
+  }
+  if (v.weight() > kMaxValueWeight) {
+    return exhausted(fmt::format("value spans more than {} values", kMaxValueWeight));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Value> Interpreter::make_list(std::vector<Value> items) {
+  const auto count = static_cast<int64_t>(items.size());
+  AGLM_TRY(check_count(count));
+  AGLM_TRY(spend(count * kValueBytes));
+  memory_ += count * kValueBytes;
+  if (memory_ > limits_.memory_bytes) {
+    return exhausted(fmt::format("template allocates more than {} bytes", limits_.memory_bytes));
+  }
+  Value v = Value::list(std::move(items));
+  AGLM_TRY(check_shape(v));
+  return v;
+}
+
+Result<Value> Interpreter::make_tuple(std::vector<Value> items, bool group) {
+  const Value list = AGLM_TRY(make_list(std::move(items)));
+  return Value::tuple(list.items(), group);
+}
+
+Result<Value> Interpreter::make_dict(std::shared_ptr<Dict> dict) {
+  const auto count = static_cast<int64_t>(dict->entries.size());
+  AGLM_TRY(check_count(count));
+  AGLM_TRY(spend(2 * count * kValueBytes));
+  memory_ += 2 * count * kValueBytes;
+  Value v = Value::object(Kind::kDict, std::move(dict));
+  AGLM_TRY(check_shape(v));
+  return v;
+}
+
+Result<Value> Interpreter::make_iterator(std::shared_ptr<Iterator> iterator) {
+  AGLM_TRY(spend(0));
+  Value v = Value::object(Kind::kIterator, std::move(iterator));
+  AGLM_TRY(check_shape(v));
+  return v;
+}
+
+Result<Value> Interpreter::make_namespace(std::shared_ptr<Namespace> fields) {
+  if (static_cast<int64_t>(namespaces_.size()) >= limits_.held_scopes) {
+    return exhausted(fmt::format("template makes more than {} namespaces", limits_.held_scopes));
+  }
+  namespaces_.push_back(fields);
+  return Value::object(Kind::kNamespace, std::move(fields));
+}
+
+Result<void> Interpreter::hold(ScopePtr scope) {
+  for (; scope != nullptr && !scope->held; scope = scope->outer) {
+    if (static_cast<int64_t>(held_scopes_.size()) >= limits_.held_scopes) {
+      return exhausted(fmt::format("macros close over more than {} scopes", limits_.held_scopes));
+    }
+    scope->held = true;
+    held_scopes_.push_back(scope);
+  }
+  return {};
+}
+
+Result<std::vector<Value>> Interpreter::collect(const Value& source) {
+  if (source.is_sequence()) {
+    AGLM_TRY(spend(static_cast<int64_t>(source.items().size()) * kValueBytes));
+    return source.items();
+  }
+  Cursor cursor = AGLM_TRY(Cursor::over(source));
+  std::vector<Value> items;
+  Value item;
+  while (AGLM_TRY(cursor.next(*this, item))) {
+    items.push_back(std::move(item));
+    AGLM_TRY(check_count(static_cast<int64_t>(items.size())));
+  }
+  return items;
+}
+
+Result<std::string> Interpreter::to_text(const Value& v) {
+  std::string text;
+  if (v.is_string()) {
+    text = v.text();
+  } else {
+    text = AGLM_TRY(python_str(v, static_cast<size_t>(limits_.output_bytes)));
+  }
+  AGLM_TRY(spend(static_cast<int64_t>(text.size()) + v.weight()));
+  return text;
+}
+
+Result<std::string> Interpreter::to_representation(const Value& v) {
+  std::string text = AGLM_TRY(python_repr(v, static_cast<size_t>(limits_.output_bytes)));
+  AGLM_TRY(spend(static_cast<int64_t>(text.size()) + v.weight()));
+  return text;
+}
+
+Result<bool> Interpreter::equals(const Value& a, const Value& b) {
+  AGLM_TRY(spend(std::min(a.weight(), b.weight()) * kValueBytes));
+  return equal(a, b);
+}
+
+Result<Value> Interpreter::apply(Builtin builtin, const Value& self, Arguments arguments) {
+  const Deeper deeper(*this);
+  AGLM_TRY(deeper.check());
+  AGLM_TRY(spend(0));
+  return builtin(*this, self, arguments);
+}
+
+Result<Value> Interpreter::call_filter(std::string_view name, const Value& v, Arguments arguments) {
+  const Builtin builtin = find_filter(name);
+  if (builtin == nullptr) return template_error(fmt::format("No filter named '{}'", name));
+  return apply(builtin, v, std::move(arguments));
+}
+
+Result<Value> Interpreter::call_test(std::string_view name, const Value& v, Arguments arguments) {
+  const Builtin builtin = find_test(name);
+  if (builtin == nullptr) return template_error(fmt::format("No test named '{}'", name));
+  return apply(builtin, v, std::move(arguments));
+}
+
+}  // namespace autoglm::jinja
