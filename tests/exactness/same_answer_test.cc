@@ -1,0 +1,170 @@
+// Promise 1: a request gets the same tokens and the same log-probabilities, bit for bit, whatever
+// runs beside it, with one thread or two, with its prompt computed whole or in pieces, preempted or
+// not, at every precision. 200 random requests are answered one by one, then all at once by engines
+// of other shapes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <random>
+
+#include "autoglm/model.h"
+#include "support/shared_data.h"
+
+namespace autoglm {
+namespace {
+
+constexpr int kRequests = 200;
+
+std::vector<GenerationRequest> random_requests(const ModelInfo& info, uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto pick = [&](int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+  };
+  std::vector<GenerationRequest> requests(kRequests);
+  for (GenerationRequest& request : requests) {
+    const int64_t length = pick(0, 3) == 0 ? pick(60, 150) : pick(1, 40);
+    for (int64_t i = 0; i < length; ++i) {
+      request.prompt.push_back(TokenId{static_cast<int32_t>(pick(0, info.vocab_size - 1))});
+    }
+    SamplingParams& s = request.sampling;
+    s.seed = random();
+    // Long answers outgrow the pages that admission keeps free: the small pool then preempts.
+    s.max_tokens = pick(0, 3) == 0 ? pick(60, 100) : pick(1, 24);
+    s.temperature = static_cast<double>(pick(0, 2)) * 0.5;
+    if (pick(0, 2) == 0) s.top_k = static_cast<int32_t>(pick(1, 40));
+    if (pick(0, 2) == 0) s.top_p = 0.9;
+    if (pick(0, 3) == 0) s.min_p = 0.05;
+    if (pick(0, 3) == 0) s.repetition_penalty = 1.1;
+    if (pick(0, 3) == 0) s.frequency_penalty = 0.2;
+    s.logprobs = 20;
+    if (pick(0, 4) == 0) s.prompt_logprobs = 20;
+    if (pick(0, 9) == 0) s.n = 2;
+    s.ignore_eos = pick(0, 1) == 0;
+  }
+  return requests;
+}
+
+bool same_bits(const TokenLogprob& a, const TokenLogprob& b) {
+  return a.id == b.id && a.rank == b.rank && a.logprob == b.logprob;
+}
+
+bool same_bits(const PositionLogprobs& a, const PositionLogprobs& b) {
+  return same_bits(a.taken, b.taken) &&
+         std::equal(a.top.begin(), a.top.end(), b.top.begin(), b.top.end(),
+                    [](const auto& x, const auto& y) { return same_bits(x, y); });
+}
+
+// Where two answers to one request first differ; empty: nowhere.
+std::string difference(const GenerationResult& a, const GenerationResult& b) {
+  if (a.choices.size() != b.choices.size()) return "number of choices";
+  if (a.prompt_logprobs.size() != b.prompt_logprobs.size()) return "number of prompt logprobs";
+  for (size_t i = 1; i < a.prompt_logprobs.size(); ++i) {
+    if (!same_bits(*a.prompt_logprobs[i], *b.prompt_logprobs[i])) {
+      return "prompt position " + std::to_string(i);
+    }
+  }
+  for (size_t c = 0; c < a.choices.size(); ++c) {
+    const Choice& x = a.choices[c];
+    const Choice& y = b.choices[c];
+    if (x.tokens != y.tokens) return "tokens of choice " + std::to_string(c);
+    if (x.text != y.text || x.finish_reason != y.finish_reason) return "text or reason";
+    if (x.logprobs.size() != x.tokens.size()) return "logprobs are missing";
+    for (size_t i = 0; i < x.logprobs.size(); ++i) {
+      if (!same_bits(x.logprobs[i], y.logprobs[i])) {
+        return "logprobs of choice " + std::to_string(c) + ", token " + std::to_string(i);
+      }
+    }
+  }
+  return {};
+}
+
+struct Shape {
+  const char* name;
+  int32_t threads;
+  int32_t max_batch_size;
+  int32_t max_batched_tokens;
+  int64_t pool_sequences;  // the KV pool, in sequences of full length
+};
+
+Result<GLMModel> load(const std::string& path, const std::string& quantize, const Shape& shape) {
+  LoadOptions options{.quantize = quantize,
+                      .kv_cache_memory_bytes = 0,
+                      .max_model_len = 256,
+                      .max_batch_size = shape.max_batch_size,
+                      .max_batched_tokens = shape.max_batched_tokens,
+                      .max_queue = kRequests,
+                      .threads = shape.threads};
+  if (shape.pool_sequences > 0) {
+    // Its own default tells how much a token takes.
+    auto probe = GLMModel::from_pretrained(path, options);
+    if (!probe) return probe;
+    const ModelInfo& info = probe->info();
+    options.kv_cache_memory_bytes =
+        info.kv_pool_bytes / info.kv_pool_tokens * 256 * shape.pool_sequences;
+  }
+  return GLMModel::from_pretrained(path, options);
+}
+
+void expect_same_answers(const std::string& path, const std::string& quantize) {
+  const auto alone = load(path, quantize, {"alone", 1, 1, 512, 0});
+  ASSERT_TRUE(alone) << alone.error().message();
+  const auto requests = random_requests(alone->info(), 20261);
+  std::vector<GenerationResult> expected;
+  for (const GenerationRequest& request : requests) {
+    auto result = alone->generate(request);
+    ASSERT_TRUE(result) << result.error().message();
+    expected.push_back(std::move(*result));
+  }
+
+  const std::vector<Shape> shapes = {
+      {"one thread, whole prompts, batches of 16", 1, 16, 512, 0},
+      {"two threads, whole prompts, batches of 16", 2, 16, 512, 0},
+      {"one thread, prompts in pieces, batches of 5", 1, 5, 23, 0},
+      {"two threads, prompts in pieces, batches of 7", 2, 7, 17, 0},
+      {"two threads, a pool that preempts", 2, 12, 64, 2},
+  };
+  for (const Shape& shape : shapes) {
+    SCOPED_TRACE(shape.name);
+    const auto model = load(path, quantize, shape);
+    ASSERT_TRUE(model) << model.error().message();
+    std::vector<size_t> order(requests.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), std::mt19937(7));
+    std::vector<std::future<Result<GenerationResult>>> answers(requests.size());
+    for (const size_t i : order) {
+      answers[i] = std::async(std::launch::async, [&, i] { return model->generate(requests[i]); });
+    }
+    int different = 0;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const auto answer = answers[i].get();
+      ASSERT_TRUE(answer) << answer.error().message();
+      const std::string where = difference(expected[i], *answer);
+      if (!where.empty() && ++different <= 3) ADD_FAILURE() << "request " << i << ": " << where;
+    }
+    EXPECT_EQ(different, 0) << "of " << requests.size();
+    if (shape.pool_sequences > 0) {
+      EXPECT_GT(model->stats().preemptions, 0);
+    }
+  }
+}
+
+class SameAnswer : public testing::TestWithParam<const char*> {};
+
+TEST_P(SameAnswer, Stories260KInAnyCompany) {
+  const auto path = shared_data("weights/stories260K/hf");
+  if (!path) GTEST_SKIP() << kNoSharedData;
+  expect_same_answers(*path, GetParam());
+}
+
+TEST_P(SameAnswer, TheEmbeddedModelInAnyCompany) {
+  const std::string path = source_path("models/tiny-glm");
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "models/tiny-glm is not in this checkout";
+  expect_same_answers(path, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer, testing::Values("none", "int8", "int4"),
+                         [](const auto& precision) { return std::string(precision.param); });
+
+}  // namespace
+}  // namespace autoglm
