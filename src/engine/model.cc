@@ -17,6 +17,7 @@
 #include "engine/memory.h"
 #include "engine/model_defaults.h"
 #include "formats/checkpoint.h"
+#include "text/chat_context.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -223,13 +224,13 @@ Result<std::string> GLMModel::apply_chat_template(std::string_view context_json)
   if (!impl_->chat_template) return impl_->chat_template.error();
   const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
   const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
-  json::object context = fields.raw();
-  // transformers hands the tokenizer's special tokens to the template.
-  const auto offer = [&](std::string_view name, std::optional<TokenId> id) {
-    if (id && !context.contains(name)) context[name] = impl_->tokenizer->token_spelling(*id);
+  ChatContextOptions options{.content_format = impl_->chat_template->content_format()};
+  const auto offer = [&](const char* name, std::optional<TokenId> id) {
+    if (id) options.special_tokens.emplace_back(name, impl_->tokenizer->token_spelling(*id));
   };
   offer("bos_token", impl_->tokenizer->bos());
   offer("eos_token", impl_->tokenizer->eos());
+  const json::object context = AGLM_TRY(chat_context(fields.raw(), options));
   return impl_->chat_template->render(context);
 }
 
