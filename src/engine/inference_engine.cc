@@ -4,6 +4,9 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace autoglm {
 namespace {
@@ -30,11 +33,12 @@ Result<std::string> InferenceEngine::generate(
     std::string_view prompt, const SamplingParams& params,
     const std::function<bool(std::string_view)>& on_text) const {
   if (!model_) return not_loaded(model_path_);
-  // Text crosses from the engine's thread to this one, so that `on_text` may take its time.
+  // Text crosses from the engine's thread to this one, so that `on_text` may take its time. Pieces
+  // are kept apart: where a caller stops then depends on the answer, not on who was faster.
   struct Stream {
     std::mutex mutex;
     std::condition_variable changed;
-    std::string text;
+    std::vector<std::string> pieces;
     bool last = false;
     std::optional<Error> error;
   };
@@ -43,7 +47,7 @@ Result<std::string> InferenceEngine::generate(
   const GenerationHandle handle = AGLM_TRY(model_->submit(
       {.prompt = std::move(ids), .sampling = params}, [stream](const GenerationEvent& event) {
         const std::lock_guard lock(stream->mutex);
-        if (event.choice == 0) stream->text += event.text;
+        if (event.choice == 0 && !event.text.empty()) stream->pieces.push_back(event.text);
         if (event.error) stream->error = event.error;
         stream->last = event.last;
         stream->changed.notify_one();
@@ -52,14 +56,16 @@ Result<std::string> InferenceEngine::generate(
   bool wanted = true;
   for (bool last = false; !last;) {
     std::unique_lock lock(stream->mutex);
-    stream->changed.wait(lock, [&] { return stream->last || !stream->text.empty(); });
-    const std::string piece = std::exchange(stream->text, {});
+    stream->changed.wait(lock, [&] { return stream->last || !stream->pieces.empty(); });
+    const std::vector<std::string> pieces = std::exchange(stream->pieces, {});
     last = stream->last;
     lock.unlock();
-    if (!wanted || piece.empty()) continue;
-    answer += piece;
-    wanted = on_text(piece);
-    if (!wanted) handle.cancel();
+    for (const std::string& piece : pieces) {
+      if (!wanted) break;
+      answer += piece;
+      wanted = on_text(piece);
+      if (!wanted) handle.cancel();
+    }
   }
   if (stream->error) return *std::move(stream->error);
   return answer;
