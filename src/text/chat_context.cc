@@ -165,8 +165,10 @@ Result<json::object> chat_context(const json::object& request, const ChatContext
   context["messages"] = std::move(messages);
   context["tools"] = AGLM_TRY(list_or_null(context, "tools"));
   context["documents"] = AGLM_TRY(list_or_null(context, "documents"));
-  if (!context.contains("add_generation_prompt")) context["add_generation_prompt"] = true;
-  for (const auto& [name, spelling] : options.special_tokens) context[name] = spelling;
+  if (!context.contains("add_generation_prompt")) context["add_generation_prompt"] = false;
+  for (const auto& [name, spelling] : options.special_tokens) {
+    if (!context.contains(name)) context[name] = spelling;
+  }
   return context;
 }
 

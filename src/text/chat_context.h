@@ -24,11 +24,11 @@ struct ChatContextOptions {
   ChatContextLimits limits;
 };
 
-// `request` holds `messages` and may hold `tools`, `documents`, `add_generation_prompt` (true when
-// absent), `chat_template_kwargs` (an object whose fields become variables) and any further
-// variable, like `enable_thinking`. What the caller names wins over chat_template_kwargs, and
-// neither can replace a special token's spelling. The result has:
-//  - tools and documents null when absent or empty lists absent;
+// `request` holds `messages` and may hold `tools`, `documents`, `add_generation_prompt` (false when
+// absent, as transformers has it), `chat_template_kwargs` (an object whose fields become variables)
+// and any further variable, like `enable_thinking`. What the caller names wins over
+// chat_template_kwargs, and both over the special tokens. The result has:
+//  - tools and documents null when absent;
 //  - every assistant tool call's arguments parsed from their JSON text, {} when empty;
 //  - reasoning under reasoning_content and thinking, whichever name the caller used;
 //  - content parts that are text joined by newlines when the template wants a string; other

@@ -19,7 +19,7 @@ json::value field(std::string_view request, std::string_view pointer,
 
 TEST(ChatContext, FillsWhatTemplatesExpect) {
   constexpr std::string_view request = R"({"messages":[]})";
-  EXPECT_EQ(field(request, "/add_generation_prompt"), json::value(true));
+  EXPECT_EQ(field(request, "/add_generation_prompt"), json::value(false));
   EXPECT_TRUE(field(request, "/tools").is_null());
   EXPECT_TRUE(field(request, "/documents").is_null());
   EXPECT_EQ(field(request, "/bos_token", {.special_tokens = {{"bos_token", "<s>"}}}),
@@ -31,6 +31,12 @@ TEST(ChatContext, TakesVariablesFromChatTemplateKwargsBelowTheRequestsOwn) {
       R"({"messages":[],"enable_thinking":true,"chat_template_kwargs":{"enable_thinking":false,"x":1}})";
   EXPECT_EQ(field(request, "/enable_thinking"), json::value(true));
   EXPECT_EQ(field(request, "/x"), json::value(1));
+}
+
+TEST(ChatContext, LetsTheCallerReplaceSpecialTokens) {
+  EXPECT_EQ(field(R"({"messages":[],"bos_token":"<B>"})", "/bos_token",
+                  {.special_tokens = {{"bos_token", "<s>"}}}),
+            json::value("<B>"));
 }
 
 TEST(ChatContext, ParsesToolArgumentsGivenAsText) {
