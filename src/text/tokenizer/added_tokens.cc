@@ -95,7 +95,7 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
   // Special ones first: of two that normalize alike, the special one counts.
   for (const bool special : {true, false}) {
     for (const TokenId id : order_) {
-      const AddedToken& token = tokens_.at(static_cast<int32_t>(id));
+      AddedToken& token = tokens_.at(static_cast<int32_t>(id));
       if (token.special != special) continue;
       std::string pattern = token.content;
       if (token.normalized && normalizer != nullptr) {
@@ -110,6 +110,7 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
                      {}};
       }
       trie.insert(pattern, id);
+      token.shown = std::move(pattern);
     }
   }
   return {};

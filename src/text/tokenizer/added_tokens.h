@@ -25,6 +25,7 @@ struct AddedToken {
   bool rstrip = false;       // takes the white space after it
   bool single_word = false;  // not inside a word
   bool normalized = false;   // looked for in normalized text, itself normalized
+  std::string shown = {};    // what it decodes to: the content, normalized if it is so; by finish()
 };
 
 class AddedTokens {

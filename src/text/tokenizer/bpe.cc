@@ -14,6 +14,7 @@ namespace {
 
 // Where the heap's cost equals that of the repeated search; measured between 40 and 100 symbols.
 constexpr size_t kShortPiece = 48;
+constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
 constexpr std::string_view kHex = "0123456789ABCDEF";
 
 int hex_value(char c) {
@@ -73,6 +74,7 @@ Result<std::unique_ptr<BpeModel>> BpeModel::from_merges(Vocabulary vocabulary,
   AGLM_TRY(model->prepare(where));
   model->pairs_ = PairTable(merges.size());
   std::string joined;
+  bool crosses_words = false;
   for (size_t i = 0; i < merges.size(); ++i) {
     const auto [left, right] = merges[i];
     std::string_view tail = right;
@@ -88,7 +90,9 @@ Result<std::unique_ptr<BpeModel>> BpeModel::from_merges(Vocabulary vocabulary,
                    fmt::format("\"{}\" \"{}\"", left.substr(0, 60), right.substr(0, 60))};
     }
     model->pairs_.set(*left_id, *right_id, {static_cast<int32_t>(i), *id});
+    if (!left.ends_with(kMark) && right.starts_with(kMark)) crosses_words = true;
   }
+  model->words_are_separate_ = !crosses_words && model->can_cut_words();
   return model;
 }
 
@@ -118,7 +122,15 @@ Result<std::unique_ptr<BpeModel>> BpeModel::from_ranks(Vocabulary vocabulary,
     }
   }
   model->pairs_ = PairTable(found.size());
-  for (const Found& pair : found) model->pairs_.set(pair.left, pair.right, pair.merge);
+  bool crosses_words = false;
+  for (const Found& pair : found) {
+    model->pairs_.set(pair.left, pair.right, pair.merge);
+    if (!tokens.spelling(pair.left).ends_with(kMark) &&
+        tokens.spelling(pair.right).starts_with(kMark)) {
+      crosses_words = true;
+    }
+  }
+  model->words_are_separate_ = !crosses_words && model->can_cut_words();
   return model;
 }
 
@@ -238,7 +250,26 @@ Result<void> BpeModel::encode(std::string_view piece, std::vector<TokenId>& ids)
       return {};
     }
   }
-  if (cache_.find(piece, ids)) return {};
+  // A whole text can come as one piece: its words are then encoded one by one, to the same ids.
+  for (size_t begin = 0; begin < piece.size();) {
+    size_t end = words_are_separate_ ? piece.find(kMark, begin + 1) : std::string_view::npos;
+    while (end != std::string_view::npos && piece.substr(0, end).ends_with(kMark)) {
+      end = piece.find(kMark, end + 1);
+    }
+    end = std::min(end, piece.size());
+    encode_word(piece.substr(begin, end - begin), ids);
+    begin = end;
+  }
+  return {};
+}
+
+// The mark must be a token: then an unknown character before it is written before it in any case.
+bool BpeModel::can_cut_words() const {
+  return !has_affixes_ && vocabulary_.find(kMark).has_value();
+}
+
+void BpeModel::encode_word(std::string_view piece, std::vector<TokenId>& ids) const {
+  if (cache_.find(piece, ids)) return;
   std::vector<int32_t> symbols;
   symbols.reserve(piece.size());
   start(piece, symbols);
@@ -250,7 +281,6 @@ Result<void> BpeModel::encode(std::string_view piece, std::vector<TokenId>& ids)
   const size_t begin = ids.size();
   for (const int32_t symbol : symbols) ids.push_back(TokenId{symbol});
   cache_.remember(piece, ids.data() + begin, ids.size() - begin);
-  return {};
 }
 
 }  // namespace autoglm

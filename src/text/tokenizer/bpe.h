@@ -50,6 +50,8 @@ class BpeModel : public TokenModel {
       : vocabulary_(std::move(vocabulary)), options_(std::move(options)) {}
   Result<void> prepare(std::string_view where);
   std::optional<int32_t> character_id(std::string_view character, bool first, bool last) const;
+  bool can_cut_words() const;
+  void encode_word(std::string_view piece, std::vector<TokenId>& ids) const;
   void start(std::string_view piece, std::vector<int32_t>& symbols) const;
   void merge_short(std::vector<int32_t>& symbols) const;
   void merge_long(std::vector<int32_t>& symbols) const;
@@ -62,6 +64,7 @@ class BpeModel : public TokenModel {
   PairTable pairs_;
   int32_t unknown_id_ = -1;
   bool has_affixes_ = false;
+  bool words_are_separate_ = false;  // no merge reaches over the beginning of a word marked U+2581
   std::array<int32_t, kTabled> tabled_{};
   std::array<int32_t, 256> byte_ids_{};  // of <0x..>, -1 where there is none
   mutable WordCache cache_;              // results only: has no effect that a caller could see

@@ -60,7 +60,7 @@ class PipelineTokenizer : public Tokenizer {
       }
       const AddedToken* added = parts_.added.find(id);
       if (added != nullptr) {
-        if (!skip_special_tokens || !added->special) tokens.push_back(added->content);
+        if (!skip_special_tokens || !added->special) tokens.push_back(added->shown);
       } else if (parts_.model->vocabulary().contains(number)) {
         tokens.emplace_back(parts_.model->vocabulary().spelling(number));
       }

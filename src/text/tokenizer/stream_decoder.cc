@@ -1,6 +1,8 @@
 // Streaming by windows: the text of the newest tokens is the text of a short window with them, less
 // that of the window without. A window begins with tokens whose text is known and not empty, so
 // that decoders which treat the first token specially treat both texts alike.
+#include <algorithm>
+
 #include "text/tokenizer.h"
 #include "text/tokenizer/model.h"
 #include "text/tokenizer/unicode.h"
@@ -25,6 +27,8 @@ std::string StreamDecoder::push(TokenId id) {
   if (static_cast<int32_t>(id) < 0 || static_cast<int32_t>(id) >= tokenizer_->vocab_size()) {
     return {};
   }
+  // It leaves no trace in the text: not even the end of a run of byte tokens.
+  if (skip_special_tokens_ && tokenizer_->is_special(id)) return {};
   ids_.push_back(id);
   // A run of byte tokens is decoded as a whole by some decoders: wait for its end.
   if (byte_token_value(tokenizer_->token_spelling(id))) return {};
@@ -52,8 +56,10 @@ std::string StreamDecoder::advance(bool last) {
     }
     if (n_taken == n_known) return {};
   }
-  if (!text.starts_with(known)) return {};
-  std::string fresh = text.substr(known.size());
+  // A decoder that rewrites text it has already given (none of the usual ones does) cannot be
+  // streamed exactly: what differs is given again.
+  const auto differs = std::mismatch(known.begin(), known.end(), text.begin(), text.end()).second;
+  std::string fresh(differs, text.end());
   const size_t end = prefix_begin_ + n_taken;
   // The new window must begin with text of its own.
   const std::span<const TokenId> taken(ids_.begin() + prefix_end_, ids_.begin() + end);

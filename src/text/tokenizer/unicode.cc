@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "text/tokenizer/unicode_reference.h"
+
 namespace autoglm {
 namespace {
 
@@ -133,7 +135,9 @@ bool is_white_space(char32_t c) {
          c == 0x3000;
 }
 
-bool is_word(char32_t c) {
+namespace {
+
+bool is_word_to_utf8proc(char32_t c) {
   switch (category(c)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -154,27 +158,40 @@ bool is_word(char32_t c) {
          c == 0x200D;
 }
 
+}  // namespace
+
+bool is_word(char32_t c) { return as_reference(Property::kWord, c, is_word_to_utf8proc(c)); }
+
 bool is_numeric(char32_t c) {
   const utf8proc_category_t k = category(c);
-  return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
+  return as_reference(
+      Property::kNumeric, c,
+      k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO);
 }
 
 bool is_punctuation(char32_t c) {
   if (is_ascii_punctuation(c)) return true;
   const utf8proc_category_t k = category(c);
-  return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+  return as_reference(Property::kPunctuation, c,
+                      k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO);
 }
 
-bool is_nonspacing_mark(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
+bool is_nonspacing_mark(char32_t c) {
+  return as_reference(Property::kNonspacingMark, c, category(c) == UTF8PROC_CATEGORY_MN);
+}
 
 bool is_mark(char32_t c) {
   const utf8proc_category_t k = category(c);
-  return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+  return as_reference(
+      Property::kMark, c,
+      k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME);
 }
 
 bool is_other(char32_t c) {
   const utf8proc_category_t k = category(c);
-  return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+  return as_reference(
+      Property::kOther, c,
+      k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO);
 }
 
 bool is_cjk(char32_t c) {
@@ -193,27 +210,52 @@ std::string to_lower(std::string_view text) {
     if (c.code == 0x130) {  // the one letter whose lower case is two characters (SpecialCasing.txt)
       out += "i\xCC\x87";
     } else {
-      append_utf8(out,
-                  static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.code))));
+      const utf8proc_int32_t lower = utf8proc_tolower(static_cast<utf8proc_int32_t>(c.code));
+      append_utf8(out, lower_as_reference(c.code, static_cast<char32_t>(lower)));
     }
   }
   return out;
 }
 
+namespace {
+
+void append_normalized(std::string& out, std::string_view text, utf8proc_option_t options) {
+  if (text.empty()) return;
+  utf8proc_uint8_t* mapped = nullptr;
+  const utf8proc_ssize_t length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                   static_cast<utf8proc_ssize_t>(text.size()), &mapped, options);
+  if (length < 0) {  // on invalid UTF-8 only, which callers have repaired
+    out += text;
+    return;
+  }
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
+  out.append(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
+}
+
+}  // namespace
+
 std::string normalize_unicode(std::string_view text, NormalForm form) {
   if (is_ascii(text)) return std::string(text);
-  int options = UTF8PROC_STABLE;
-  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) options |= UTF8PROC_COMPOSE;
-  if (form == NormalForm::kNfd || form == NormalForm::kNfkd) options |= UTF8PROC_DECOMPOSE;
-  if (form == NormalForm::kNfkc || form == NormalForm::kNfkd) options |= UTF8PROC_COMPAT;
-  utf8proc_uint8_t* mapped = nullptr;
-  const utf8proc_ssize_t length = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-      static_cast<utf8proc_ssize_t>(text.size()), &mapped, static_cast<utf8proc_option_t>(options));
-  // Fails on invalid UTF-8 only, which callers have repaired.
-  if (length < 0) return std::string(text);
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
-  return std::string(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
+  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
+  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+  const auto options = static_cast<utf8proc_option_t>(
+      UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+      (compatible ? UTF8PROC_COMPAT : 0));
+  std::string out;
+  out.reserve(text.size());
+  size_t done = 0;
+  for (size_t i = 0; i < text.size();) {
+    const Character c = character_at(text, i);
+    if (c.code >= 0x80 && as_reference(Property::kLeftAlone, c.code, false)) {
+      append_normalized(out, text.substr(done, i - done), options);
+      out.append(text, i, c.length);
+      done = i + c.length;
+    }
+    i += c.length;
+  }
+  append_normalized(out, text.substr(done), options);
+  return out;
 }
 
 Span grapheme_at(std::string_view text, size_t at) {

@@ -1,0 +1,65 @@
+// The dialect's differences, and hostile patterns.
+#include "text/tokenizer/regex.h"
+
+#include <gmock/gmock.h>
+
+namespace autoglm {
+namespace {
+
+std::vector<std::string> matches(std::string_view pattern, std::string_view text) {
+  const Result<Regex> regex = Regex::compile(pattern, "test", RegexDialect::kOniguruma);
+  EXPECT_TRUE(regex) << regex.error().message();
+  std::vector<Span> spans;
+  EXPECT_TRUE(regex->find_all(text, spans));
+  std::vector<std::string> out;
+  for (const Span& span : spans) out.emplace_back(span.of(text));
+  return out;
+}
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(Regex, ReadsOnigurumasDialect) {
+  EXPECT_THAT(matches(R"(\p{N}{1,3}+)", "1234567"), ElementsAre("1234567"));  // not possessive
+  EXPECT_THAT(matches("^b", "a\nb"), ElementsAre("b"));                       // lines by default
+  EXPECT_THAT(matches(R"(\h+)", "xfaceg"), ElementsAre("face"));
+  EXPECT_THAT(matches("[a-z&&[^b]]+", "abc"), ElementsAre("a", "c"));
+  EXPECT_THAT(matches("[a[bc]]+", "xabcx"), ElementsAre("abc"));
+  EXPECT_THAT(matches("[[:punct:]]", "a$b"), ElementsAre("$"));
+  EXPECT_THAT(matches(R"(\s)", "a\u180E\u3000"), ElementsAre("\u3000"));
+  EXPECT_THAT(matches(R"(\w+)", "a‿b²-c"), ElementsAre("a‿b²", "c"));
+  EXPECT_THAT(matches("(?m:a.b)", "a\nb"), ElementsAre("a\nb"));
+  EXPECT_THAT(matches("(?i:'s|'LL)", "it'S we'll"), ElementsAre("'S", "'ll"));
+  EXPECT_THAT(matches(R"(\p{Han}+)", "你好。"), ElementsAre("你好"));
+  EXPECT_THAT(matches(R"(\p{L})", "\U00031350"), ElementsAre("\U00031350"));  // Unicode 15
+  EXPECT_THAT(matches(R"([^\S\n]+)", " \t\n x"), ElementsAre(" \t", " "));
+  EXPECT_THAT(matches(R"([\s-x]+)", "a-x b"), ElementsAre("-x "));
+}
+
+TEST(Regex, TakesEmptyMatchesAsTheReferenceDoes) {
+  EXPECT_THAT(matches("x*", "axb"), ElementsAre("", "x", ""));
+  EXPECT_THAT(matches("", ""), ElementsAre(""));
+  EXPECT_THAT(matches("b", ""), IsEmpty());
+}
+
+TEST(Regex, GivesUpOnCatastrophicBacktracking) {
+  const auto regex = Regex::compile("(a+)+$", "model.json", RegexDialect::kOniguruma);
+  ASSERT_TRUE(regex);
+  std::vector<Span> spans;
+  const Result<void> found = regex->find_all(std::string(5000, 'a') + "b", spans);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().where, "model.json");
+  EXPECT_EQ(found.error().what, "regular expression gives up on this text");
+}
+
+TEST(Regex, NamesWhatDoesNotCompile) {
+  for (const char* pattern : {"(", "[a", "a\\", "[z-a]", "(?<n>", "\\p{NoSuchProperty}"}) {
+    const auto regex = Regex::compile(pattern, "model.json", RegexDialect::kOniguruma);
+    ASSERT_FALSE(regex) << pattern;
+    EXPECT_EQ(regex.error().where, "model.json");
+  }
+  EXPECT_FALSE(Regex::compile(std::string(1 << 17, 'a'), "x", RegexDialect::kOniguruma));
+}
+
+}  // namespace
+}  // namespace autoglm
