@@ -178,7 +178,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=65)
     parser.add_argument("--save-minutes", type=float, default=4)
     parser.add_argument("--text-tokens", type=int, default=1024, help="of a step: 1024 or a multiple")
-    parser.add_argument("--chat-rows", type=int, default=8, help="conversations of a step")
+    parser.add_argument("--chat-rows", type=int, default=16, help="conversations of a step")
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="1 or 2")
