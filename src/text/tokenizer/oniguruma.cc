@@ -23,12 +23,15 @@ constexpr std::string_view kAnyCharacter = R"([\x{0}-\x{10ffff}])";
 constexpr int kMaxNesting = 64;
 
 // Letters, marks, decimal digits, connectors, letter numbers, and the symbols with
-// Other_Alphabetic; and the six superscripts and fractions of Latin-1, which Oniguruma counts too.
+// Other_Alphabetic.
 std::string word_items() {
-  return R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})" +
+  return R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})" +
          std::string(unicode_additions("L")) + std::string(unicode_additions("M")) +
          std::string(unicode_additions("Nd"));
 }
+
+// The superscripts and fractions of Latin-1: \w takes them, and so does \W inside a class.
+constexpr std::string_view kLatinNumbers = R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 // A script's name alone means its extensions to PCRE2 (punctuation shared by Han, Hiragana, ...),
 // but only the script itself to Oniguruma.
@@ -43,7 +46,10 @@ bool is_script(std::string_view name) {
 class Translator {
  public:
   Translator(std::string_view pattern, std::string_view where)
-      : pattern_(pattern), where_(where), word_(word_items()) {}
+      : pattern_(pattern),
+        where_(where),
+        plain_word_(word_items()),
+        word_(plain_word_ + std::string(kLatinNumbers)) {}
 
   Result<std::string> run() {
     while (at_ < pattern_.size()) AGLM_TRY(step());
@@ -155,6 +161,11 @@ class Translator {
     if (name.starts_with('^')) {
       negated = !negated;
       name.remove_prefix(1);
+    }
+    if (name == "Word") {
+      items += word_;
+      at_ = close + 1;
+      return negated;
     }
     items += fmt::format("\\p{{{}{}}}", is_script(name) ? "sc:" : "", name) +
              std::string(unicode_additions(name));
@@ -292,7 +303,7 @@ class Translator {
       case 's': items += kSpace; break;
       case 'S': items += kNotSpace; break;
       case 'w': items += word_; break;
-      case 'W': others.push_back(fmt::format("[^{}]", word_)); break;
+      case 'W': others.push_back(fmt::format("[^{}]", plain_word_)); break;
       case 'd': items += "\\p{Nd}" + std::string(unicode_additions("Nd")); break;
       case 'D': others.push_back(fmt::format("[^\\p{{Nd}}{}]", unicode_additions("Nd"))); break;
       case 'h': items += kHexDigits; break;
@@ -356,6 +367,7 @@ class Translator {
 
   std::string_view pattern_;
   std::string_view where_;
+  std::string plain_word_;
   std::string word_;
   std::string out_;
   size_t at_ = 0;

@@ -28,6 +28,8 @@ TEST(Regex, ReadsOnigurumasDialect) {
   EXPECT_THAT(matches("[[:punct:]]", "a$b"), ElementsAre("$"));
   EXPECT_THAT(matches(R"(\s)", "a\u180E\u3000"), ElementsAre("\u3000"));
   EXPECT_THAT(matches(R"(\w+)", "a‿b²-c"), ElementsAre("a‿b²", "c"));
+  EXPECT_THAT(matches(R"(\p{Word}+)", "a-b"), ElementsAre("a", "b"));
+  EXPECT_THAT(matches(R"([\W]+)", "a²-b"), ElementsAre("²-"));
   EXPECT_THAT(matches("(?m:a.b)", "a\nb"), ElementsAre("a\nb"));
   EXPECT_THAT(matches("(?i:'s|'LL)", "it'S we'll"), ElementsAre("'S", "'ll"));
   EXPECT_THAT(matches(R"(\p{Han}+)", "你好。"), ElementsAre("你好"));
