@@ -37,6 +37,7 @@ Result<void> fill_dict(Interpreter& interpreter, std::string_view function, Argu
   }
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
+    if (source.is_undefined()) return template_error(source.undefined_message());
     if (source.is(Kind::kDict)) {
       dict = source.as<Dict>();
     } else {

@@ -284,6 +284,8 @@ namespace(a=1).b
 namespace(a=1)['a']
 namespace(_a=1)
 namespace({'q': 1}).q
+namespace(undefined_name)
+dict(undefined_name)
 cycler('a','b').next()
 joiner('|')()
 lipsum
