@@ -11,9 +11,11 @@ set_target_properties(libautoglm PROPERTIES OUTPUT_NAME autoglm EXPORT_NAME auto
 target_include_directories(libautoglm PUBLIC
   $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(libautoglm INTERFACE cxx_std_20)
-foreach(room ${rooms})
-  target_link_libraries(libautoglm PRIVATE "$<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,autoglm_${room}>>")
-endforeach()
+# All of every room, whether something in the library itself needs it or not; what rooms link comes after.
+list(TRANSFORM rooms PREPEND autoglm_)
+list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE archives)
+list(JOIN archives "," archives)
+target_link_libraries(libautoglm PRIVATE "-Wl,--whole-archive,${archives},--no-whole-archive" ${rooms})
 
 install(TARGETS autoglm RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS libautoglm EXPORT autoglm LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -1,4 +1,5 @@
-// The version of the library and the program. CMakeLists.txt states the same; tools/tidy.py compares them.
+// The version of the library and the program. CMakeLists.txt states the same; tools/tidy.py
+// compares them.
 #pragma once
 
 namespace autoglm {

@@ -11,14 +11,13 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/chat_prompt.h"
 #include "engine/engine.h"
 #include "engine/load_executor.h"
 #include "engine/load_tokenizer.h"
 #include "engine/memory.h"
 #include "engine/model_defaults.h"
 #include "formats/checkpoint.h"
-#include "text/chat_context.h"
-#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace autoglm {
@@ -27,7 +26,7 @@ class GLMModel::Impl {
  public:
   ModelInfo info;
   std::shared_ptr<const Tokenizer> tokenizer;
-  Result<ChatTemplate> chat_template = Error{};
+  Result<ChatPrompt> chat_prompt = Error{};
   std::shared_ptr<Engine> engine;
 };
 
@@ -91,9 +90,10 @@ std::vector<SmallerWeights> smaller_weights(const Checkpoint& checkpoint, Execut
 
 // The option's template must parse. One that came with the checkpoint and does not leaves the
 // model usable without it, and the reason is given to whoever asks for the template.
-Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const LoadOptions& options) {
+Result<ChatPrompt> make_chat_prompt(const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                                    const LoadOptions& options) {
   if (!options.chat_template.empty()) {
-    return ChatTemplate::parse(options.chat_template, "chat_template");
+    return ChatPrompt::make(options.chat_template, "chat_template", tokenizer);
   }
   const std::optional<std::string> source = checkpoint.chat_template();
   if (!source) {
@@ -101,7 +101,7 @@ Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Load
                  .what = "the checkpoint has no chat template",
                  .where = checkpoint.path()};
   }
-  auto parsed = ChatTemplate::parse(*source, checkpoint.path() + ": chat template");
+  auto parsed = ChatPrompt::make(*source, checkpoint.path() + ": chat template", tokenizer);
   if (!parsed) spdlog::warn("no chat: {}", parsed.error().message());
   return parsed;
 }
@@ -162,8 +162,8 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
       weights_fit ? std::vector<SmallerWeights>() : smaller_weights(*checkpoint, wanted, plan)));
   auto impl = std::make_shared<Impl>();
   impl->tokenizer = AGLM_TRY(load_tokenizer(found));
-  impl->chat_template = load_chat_template(*checkpoint, options);
-  if (!options.chat_template.empty() && !impl->chat_template) return impl->chat_template.error();
+  impl->chat_prompt = make_chat_prompt(*checkpoint, *impl->tokenizer, options);
+  if (!options.chat_template.empty() && !impl->chat_prompt) return impl->chat_prompt.error();
   const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));
   const SamplingParams sampling = AGLM_TRY(default_sampling(*checkpoint, vocab_size));
 
@@ -186,7 +186,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                 .weight_bytes = plan.weight_bytes,
                 .kv_pool_bytes = pool.n_pages * plan.page_bytes,
                 .kv_pool_tokens = int64_t{pool.n_pages} * plan.page_tokens,
-                .has_chat_template = impl->chat_template.has_value(),
+                .has_chat_template = impl->chat_prompt.has_value(),
                 .default_sampling = sampling,
                 .eos_token_ids = end.all};
   impl->engine = std::make_shared<Engine>(
@@ -221,17 +221,8 @@ Result<std::string> GLMModel::detokenize(const std::vector<TokenId>& ids,
 std::string GLMModel::token_text(TokenId id) const { return impl_->tokenizer->token_bytes(id); }
 
 Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
-  if (!impl_->chat_template) return impl_->chat_template.error();
-  const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
-  const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
-  ChatContextOptions options{.content_format = impl_->chat_template->content_format()};
-  const auto offer = [&](const char* name, std::optional<TokenId> id) {
-    if (id) options.special_tokens.emplace_back(name, impl_->tokenizer->token_spelling(*id));
-  };
-  offer("bos_token", impl_->tokenizer->bos());
-  offer("eos_token", impl_->tokenizer->eos());
-  const json::object context = AGLM_TRY(chat_context(fields.raw(), options));
-  return impl_->chat_template->render(context);
+  if (!impl_->chat_prompt) return impl_->chat_prompt.error();
+  return impl_->chat_prompt->render(context_json);
 }
 
 Result<GenerationHandle> GLMModel::submit(GenerationRequest request,

@@ -1,5 +1,7 @@
 #include "formats/gguf_checkpoint.h"
 
+#include "formats/chat_template_source.h"
+
 #include <utility>
 
 #include "base/files.h"
@@ -40,10 +42,7 @@ Result<std::shared_ptr<const Checkpoint>> open_gguf(const std::string& path) {
   MappedFile file = AGLM_TRY(MappedFile::open(path));
   const Gguf gguf = AGLM_TRY(parse_gguf(file.bytes(), path));
   TranslatedGguf translated = AGLM_TRY(translate_gguf(gguf));
-  std::optional<std::string> chat_template;
-  if (const auto source = AGLM_TRY(gguf.string("tokenizer.chat_template"))) {
-    chat_template = std::string(*source);
-  }
+  std::optional<std::string> chat_template = AGLM_TRY(read_chat_template(path));
   return std::shared_ptr<const Checkpoint>(std::make_shared<GgufCheckpoint>(
       std::move(file), std::move(chat_template), std::move(translated)));
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "formats/chat_template_source.h"
 #include "formats/safetensors.h"
 
 namespace autoglm {
@@ -16,7 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxIndexBytes = size_t{256} << 20;
-constexpr size_t kMaxTokenizerConfigBytes = size_t{64} << 20;  // holds every added token
 constexpr size_t kMaxShards = 10'000;
 
 bool is_file(const std::string& path) {
@@ -40,7 +40,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     if (is_file(in("generation_config.json"))) {
       generation_config_ = AGLM_TRY(read_object("generation_config.json"));
     }
-    AGLM_TRY(read_chat_template());
+    chat_template_ = AGLM_TRY(read_chat_template(directory_));
     if (is_file(in("model.safetensors"))) return add_file("model.safetensors", nullptr);
     if (is_file(in("model.safetensors.index.json"))) return add_shards();
     return no_weights();
@@ -56,33 +56,6 @@ class HuggingFaceCheckpoint final : public Checkpoint {
         AGLM_TRY(json::parse_file(in(name), {.max_bytes = kMaxConfigBytes, .max_depth = 64}));
     AGLM_TRY(json::fields_of(document, in(name)));
     return std::move(document.get_object());
-  }
-
-  // transformers' order: the file of its own, then tokenizer_config.json, where it is a string or a
-  // list of {name, template}, of which "default" counts.
-  Result<void> read_chat_template() {
-    if (is_file(in("chat_template.jinja"))) {
-      chat_template_ = AGLM_TRY(read_file(in("chat_template.jinja"), kMaxConfigBytes));
-      return {};
-    }
-    if (!is_file(in("tokenizer_config.json"))) return {};
-    const std::string name = in("tokenizer_config.json");
-    const json::value document =
-        AGLM_TRY(json::parse_file(name, {.max_bytes = kMaxTokenizerConfigBytes, .max_depth = 64}));
-    const json::Fields fields = AGLM_TRY(json::fields_of(document, name));
-    const json::value* source = fields.find("chat_template");
-    if (source == nullptr) return {};
-    if (!source->is_array()) {
-      chat_template_ = AGLM_TRY(fields.string("chat_template"));
-      return {};
-    }
-    for (const json::value& item : source->get_array()) {
-      const json::Fields named = AGLM_TRY(json::fields_of(item, name + ": chat_template"));
-      if (AGLM_TRY(named.string("name")) == "default") {
-        chat_template_ = AGLM_TRY(named.string("template"));
-      }
-    }
-    return {};
   }
 
   Result<void> add_shards() {

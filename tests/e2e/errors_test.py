@@ -107,6 +107,10 @@ class ServerErrors(unittest.TestCase):
                     ("/v1/chat/completions", "{", 400, "JSON"),
                     ("/v1/chat/completions", {"messages": "x"}, 400, "messages"),
                     ("/v1/chat/completions", {"messages": [], "model": "tiny-glm"}, 400, "messages"),
+                    ("/v1/chat/completions", {"messages": [{"role": "user", "content": [
+                        {"type": "image_url", "image_url": {"url": "data:,"}}]}]}, 400, "messages[0].content[0]"),
+                    ("/v1/chat/completions", {"messages": [{"role": "assistant", "tool_calls": [
+                        {"function": {"name": "f", "arguments": "{"}}]}]}, 400, "arguments"),
                     ("/v1/completions", {"prompt": "x", "temperature": "hot"}, 400, "temperature"),
                     ("/v1/completions", {"prompt": "x", "model": "gpt-4"}, 404, "gpt-4"),
                     ("/v1/completions", {"prompt": "x", "max_tokens": 10**9}, 400, "max_tokens"),

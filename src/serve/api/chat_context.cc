@@ -1,4 +1,5 @@
-// Chat messages to a template's context, as transformers would hand it over.
+// Chat messages to a template's context. What the template itself decides (parts of content, tool
+// arguments as objects) is done where the template is known: text/chat_context.h.
 #include <fmt/format.h>
 
 #include <string>
@@ -14,56 +15,6 @@ namespace {
 
 constexpr size_t kMaxMessages = 10'000;
 
-// OpenAI's list of parts as one string; templates of text models know strings only.
-Result<std::string> joined_parts(const json::array& parts, const std::string& where) {
-  std::string text;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const std::string param = fmt::format("{}.content[{}]", where, i);
-    if (parts[i].is_string()) {
-      if (i > 0) text += '\n';
-      text += std::string_view(parts[i].get_string());
-      continue;
-    }
-    const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
-    const std::string type = AGLM_TRY(part.string("type"));
-    if (type != "text" && type != "refusal") {
-      return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
-                                            printable_utf8(type.substr(0, 40))));
-    }
-    if (i > 0) text += '\n';
-    text += AGLM_TRY(part.string(type));
-  }
-  return text;
-}
-
-// Templates walk through the arguments as an object; OpenAI's clients send them as JSON text.
-Result<void> parse_tool_calls(json::array& calls, const std::string& where) {
-  for (size_t i = 0; i < calls.size(); ++i) {
-    const std::string param = fmt::format("{}.tool_calls[{}]", where, i);
-    if (!calls[i].is_object()) {
-      return bad_field(param, "wrong kind", "an object", json::kind_name(calls[i]));
-    }
-    json::value* function = calls[i].get_object().if_contains("function");
-    if (function == nullptr || !function->is_object()) {
-      return bad_field(param + ".function", "field is missing", "an object");
-    }
-    json::value* arguments = function->get_object().if_contains("arguments");
-    if (arguments == nullptr || !arguments->is_string()) continue;
-    const std::string_view text = arguments->get_string();
-    if (text.empty()) {
-      *arguments = json::object();
-      continue;
-    }
-    auto parsed = json::parse(text, param + ".function.arguments",
-                              {.max_bytes = text.size(), .max_depth = 32});
-    if (!parsed || !parsed->is_object()) {
-      return bad_field(param + ".function.arguments", "not a JSON object in a string");
-    }
-    *arguments = std::move(*parsed);
-  }
-  return {};
-}
-
 Result<void> normalise_message(json::object& message, const std::string& where) {
   const json::value* role = message.if_contains("role");
   if (role == nullptr || !role->is_string()) {
@@ -71,7 +22,7 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
   }
   // OpenAI's later name; the templates of open models know the earlier one.
   if (*role == "developer") message["role"] = "system";
-  json::value* content = message.if_contains("content");
+  const json::value* content = message.if_contains("content");
   const json::value* calls = message.if_contains("tool_calls");
   const bool has_calls = calls != nullptr && !calls->is_null();
   if (content == nullptr || content->is_null()) {
@@ -79,21 +30,11 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
       return bad_field(where + ".content", "field is missing", "a string or a list of parts");
     }
     message["content"] = "";
-  } else if (content->is_array()) {
-    *content = boost::json::string(AGLM_TRY(joined_parts(content->get_array(), where)));
-  } else if (!content->is_string()) {
+  } else if (!content->is_array() && !content->is_string()) {
     return bad_field(where + ".content", "wrong kind", "a string or a list of parts",
                      json::kind_name(*content));
   }
-  if (has_calls) {
-    json::value& list = message.at("tool_calls");
-    if (!list.is_array()) {
-      return bad_field(where + ".tool_calls", "wrong kind", "a list", json::kind_name(list));
-    }
-    AGLM_TRY(parse_tool_calls(list.get_array(), where));
-  } else {
-    message.erase("tool_calls");
-  }
+  if (!has_calls) message.erase("tool_calls");
   return {};
 }
 
@@ -141,13 +82,17 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
     AGLM_TRY(normalise_message(messages[i].get_object(), where));
   }
   const json::object& last = messages.back().get_object();
-  chat.last_content = last.at("content").get_string();
+  const bool last_is_text = last.at("content").is_string();
+  if (last_is_text) chat.last_content = last.at("content").get_string();
   chat.last_role = last.at("role").get_string();
   chat.context["messages"] = std::move(messages);
   AGLM_TRY(read_tools(fields, chat.context));
   chat.continue_final_message = AGLM_TRY(boolean_field(fields, "continue_final_message", false));
   const bool generation_prompt =
       AGLM_TRY(boolean_field(fields, "add_generation_prompt", !chat.continue_final_message));
+  if (chat.continue_final_message && !last_is_text) {
+    return bad_field("continue_final_message", "the last message is not plain text", "a string");
+  }
   if (generation_prompt && chat.continue_final_message) {
     return bad_field("continue_final_message",
                      "cannot be true together with add_generation_prompt");

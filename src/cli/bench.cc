@@ -1,0 +1,186 @@
+// autoglm bench: how fast this machine runs a model. Prompt processing, generation, batched
+// generation, each repeated; the median with its spread, as a table or as JSON.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <random>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "cli/command.h"
+
+namespace autoglm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct BenchFlags {
+  std::vector<int> prompt_tokens = {512};
+  std::vector<int> batch = {1, 4, 16};
+  int generate_tokens = 128;
+  int repetitions = 5;
+  bool as_json = false;
+};
+
+struct Row {
+  std::string test;  // "prefill 512", "decode 128 x 4"
+  std::vector<double> tokens_per_second;
+
+  double at(double quantile) const {
+    std::vector<double> sorted = tokens_per_second;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[static_cast<size_t>(quantile * static_cast<double>(sorted.size() - 1) + 0.5)];
+  }
+};
+
+// Tokens that no tokenizer would make of a text, but that cost what text costs.
+std::vector<TokenId> random_prompt(const GLMModel& model, int n, std::mt19937_64& random) {
+  std::uniform_int_distribution<int32_t> id(0, static_cast<int32_t>(model.info().vocab_size) - 1);
+  std::vector<TokenId> prompt;
+  for (int i = 0; i < n; ++i) prompt.push_back(TokenId{id(random)});
+  return prompt;
+}
+
+struct Timing {
+  double first_token_s = 0;  // until the last sequence had its first token
+  double decode_s = 0;       // from then until all had ended
+};
+
+// Runs `batch` sequences at once, each with its own prompt, to exactly `answer_tokens` tokens.
+Result<Timing> time_batch(const GLMModel& model, int batch, int prompt_tokens, int answer_tokens,
+                          std::mt19937_64& random) {
+  struct State {
+    std::mutex mutex;
+    std::condition_variable ended;
+    int started = 0;
+    int finished = 0;
+    Clock::time_point all_started;
+  };
+  const auto state = std::make_shared<State>();
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < batch; ++i) {
+    GenerationRequest request;
+    request.prompt = random_prompt(model, prompt_tokens, random);
+    request.sampling.temperature = 0;
+    request.sampling.max_tokens = answer_tokens;
+    request.sampling.ignore_eos = true;
+    const auto seen = std::make_shared<bool>(false);
+    AGLM_TRY(model.submit(std::move(request), [state, seen, batch](const GenerationEvent& event) {
+      const std::lock_guard lock(state->mutex);
+      if (!*seen && !event.tokens.empty()) {
+        *seen = true;
+        if (++state->started == batch) state->all_started = Clock::now();
+      }
+      if (event.last && ++state->finished == batch) state->ended.notify_one();
+    }));
+  }
+  std::unique_lock lock(state->mutex);
+  state->ended.wait(lock, [&] { return state->finished == batch; });
+  const double total = seconds_since(begin);
+  const double first = std::chrono::duration<double>(state->all_started - begin).count();
+  return Timing{first, total - first};
+}
+
+Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags) {
+  std::mt19937_64 random(1);
+  std::vector<Row> rows;
+  // The first run touches every page of the weights once; it does not count.
+  AGLM_TRY(time_batch(model, 1, 16, 4, random));
+  for (const int n : flags.prompt_tokens) {
+    Row row{fmt::format("prefill {}", n), {}};
+    for (int i = 0; i < flags.repetitions; ++i) {
+      row.tokens_per_second.push_back(n /
+                                      AGLM_TRY(time_batch(model, 1, n, 1, random)).first_token_s);
+    }
+    rows.push_back(std::move(row));
+  }
+  for (const int batch : flags.batch) {
+    Row row{fmt::format("decode {} x {}", flags.generate_tokens, batch), {}};
+    for (int i = 0; i < flags.repetitions; ++i) {
+      const Timing timing =
+          AGLM_TRY(time_batch(model, batch, 1, flags.generate_tokens + 1, random));
+      row.tokens_per_second.push_back(batch * flags.generate_tokens / timing.decode_s);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// Peak resident memory of this process, from the kernel.
+int64_t peak_memory_bytes() {
+  const Result<std::string> status = read_file("/proc/self/status", 1 << 16);
+  if (!status) return 0;
+  const size_t at = status->find("VmHWM:");
+  return at == std::string::npos ? 0 : std::strtoll(status->c_str() + at + 6, nullptr, 10) * 1024;
+}
+
+void print_table(const GLMModel& model, const std::vector<Row>& rows) {
+  const ModelInfo& info = model.info();
+  fmt::print("{}  {}  {} weights  {} kernels  {:.2f} GB weights  {:.2f} GB peak memory\n",
+             info.path, info.architecture, info.quantization, info.instruction_set,
+             static_cast<double>(info.weight_bytes) / 1e9,
+             static_cast<double>(peak_memory_bytes()) / 1e9);
+  fmt::print("{:<20} {:>12} {:>12} {:>12}\n", "tokens/s", "median", "min", "max");
+  for (const Row& row : rows) {
+    fmt::print("{:<20} {:>12.1f} {:>12.1f} {:>12.1f}\n", row.test, row.at(0.5), row.at(0),
+               row.at(1));
+  }
+}
+
+void print_json(const GLMModel& model, const std::vector<Row>& rows) {
+  const ModelInfo& info = model.info();
+  json::array tests;
+  for (const Row& row : rows) {
+    tests.push_back(
+        {{"test", row.test},
+         {"tokens_per_second", {{"median", row.at(0.5)}, {"min", row.at(0)}, {"max", row.at(1)}}},
+         {"samples", boost::json::value_from(row.tokens_per_second)}});
+  }
+  const json::object out{{"model", info.path},
+                         {"architecture", info.architecture},
+                         {"quantization", info.quantization},
+                         {"instruction_set", info.instruction_set},
+                         {"weight_bytes", info.weight_bytes},
+                         {"kv_pool_bytes", info.kv_pool_bytes},
+                         {"peak_memory_bytes", peak_memory_bytes()},
+                         {"tests", std::move(tests)}};
+  fmt::print("{}\n", boost::json::serialize(out));
+}
+
+}  // namespace
+
+void add_bench_command(CommandLine& line) {
+  CLI::App* command = line.app.add_subcommand("bench", "measure prompt processing and generation");
+  const auto flags = std::make_shared<BenchFlags>();
+  command->add_option("--prompt-tokens", flags->prompt_tokens, "prompt lengths to measure [512]")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--generate-tokens", flags->generate_tokens, "answer length [128]")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--batch", flags->batch, "sequences at once [1,4,16]")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--repetitions", flags->repetitions, "times each test runs [5]")
+      ->check(CLI::Range(1, 1000));
+  command->add_flag("--json", flags->as_json, "write one JSON object");
+  const SettingFlags settings(*command);
+  on_chosen(line, command, [=]() -> Result<void> {
+    Settings loaded = AGLM_TRY(settings.load());
+    loaded.load.max_batch_size = std::max(
+        loaded.load.max_batch_size, *std::max_element(flags->batch.begin(), flags->batch.end()));
+    const GLMModel model = AGLM_TRY(load_model(loaded));
+    const std::vector<Row> rows = AGLM_TRY(measure(model, *flags));
+    flags->as_json ? print_json(model, rows) : print_table(model, rows);
+    return {};
+  });
+}
+
+}  // namespace autoglm

@@ -1,0 +1,78 @@
+// autoglm chat: a conversation in the terminal. Lines in, streamed answers out; /clear forgets,
+// /exit ends.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/json.h"
+#include "cli/command.h"
+
+namespace autoglm {
+namespace {
+
+Result<std::vector<TokenId>> conversation_tokens(const GLMModel& model,
+                                                 const json::array& messages) {
+  if (!model.info().has_chat_template) {
+    return Error{ErrorCode::kUnsupported, "this model has no chat template", model.info().path,
+                 "--chat-template, or autoglm generate --raw", ""};
+  }
+  const json::object context{{"messages", messages}, {"add_generation_prompt", true}};
+  const std::string prompt = AGLM_TRY(model.apply_chat_template(boost::json::serialize(context)));
+  return model.tokenize(prompt, {.add_special_tokens = false});
+}
+
+Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
+                      const std::string& system) {
+  const bool person = ::isatty(STDIN_FILENO) != 0;
+  const auto fresh = [&] {
+    json::array messages;
+    if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
+    return messages;
+  };
+  json::array messages = fresh();
+  if (person)
+    fmt::print("{}: type a message; /clear forgets, /exit ends, Ctrl-C stops an answer\n",
+               model.info().path);
+  std::string line;
+  while ((person ? (fmt::print("> "), std::fflush(stdout)) : 0, std::getline(std::cin, line))) {
+    if (line == "/exit") return {};
+    if (line.empty()) continue;
+    if (line == "/clear") {
+      messages = fresh();
+      continue;
+    }
+    messages.push_back({{"role", "user"}, {"content", line}});
+    GenerationRequest request;
+    request.prompt = AGLM_TRY(conversation_tokens(model, messages));
+    request.sampling = sampling;
+    const Result<Choice> answer = stream_answer(model, std::move(request));
+    if (!answer) {
+      // A conversation that has outgrown the context goes on after /clear; without a person it
+      // ends.
+      if (!person) return answer.error();
+      fmt::print(stderr, "autoglm: {}\n", answer.error().message());
+      messages.pop_back();
+      continue;
+    }
+    messages.push_back({{"role", "assistant"}, {"content", answer->text}});
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_chat_command(CommandLine& line) {
+  CLI::App* command = line.app.add_subcommand("chat", "talk to a model in the terminal");
+  const auto system = std::make_shared<std::string>();
+  command->add_option("--system", *system, "system message");
+  const SamplingFlags sampling(*command);
+  const SettingFlags settings(*command);
+  on_chosen(line, command, [=]() -> Result<void> {
+    const Settings loaded = AGLM_TRY(settings.load());
+    const GLMModel model = AGLM_TRY(load_model(loaded));
+    return converse(model, sampling.apply(model.info().default_sampling), *system);
+  });
+}
+
+}  // namespace autoglm

@@ -1,0 +1,217 @@
+#include "cli/command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <optional>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/log.h"
+
+namespace autoglm {
+namespace {
+
+constexpr size_t kMaxInputBytes = size_t{64} << 20;
+
+std::string flag_name(std::string_view key) {
+  std::string flag = "--" + std::string(key);
+  for (char& c : flag) {
+    if (c == '_') c = '-';
+  }
+  if (key == "model_name_or_path") flag = "-m,--model," + flag;
+  return flag;
+}
+
+}  // namespace
+
+struct SettingFlags::State {
+  std::string config;
+  std::map<std::string, std::string, std::less<>> given;  // key -> text
+};
+
+SettingFlags::SettingFlags(CLI::App& command) : state_(std::make_shared<State>()) {
+  const auto state = state_;
+  command
+      .add_option("--config", state->config, "YAML file with settings (default: $AUTOGLM_CONFIG)")
+      ->type_name("FILE")
+      ->group("Settings");
+  const Settings defaults;
+  for (const SettingInfo& setting : setting_table()) {
+    const std::string key(setting.key);
+    std::string help(setting.help);
+    const std::string otherwise = setting.get(defaults);
+    if (!otherwise.empty()) help += fmt::format(" [{}]", otherwise);
+    command
+        .add_option_function<std::string>(
+            flag_name(key), [state, key](const std::string& text) { state->given[key] = text; },
+            help)
+        ->type_name(std::string(setting.value))
+        ->group("Settings");
+  }
+}
+
+Result<Settings> SettingFlags::load() const {
+  Settings settings;
+  const std::map<std::string, std::string> environment = autoglm_environment();
+  std::string file = state_->config;
+  if (const auto named = environment.find("AUTOGLM_CONFIG");
+      file.empty() && named != environment.end()) {
+    file = named->second;
+  }
+  if (!file.empty()) {
+    const std::string yaml = AGLM_TRY(read_file(file, 1 << 20));
+    AGLM_TRY(apply_yaml(settings, yaml, file));
+  }
+  AGLM_TRY(apply_environment(settings, environment));
+  for (const auto& [key, text] : state_->given) {
+    AGLM_TRY(apply_setting(settings, key, text, "command line"));
+  }
+  AGLM_TRY(configure_log(settings.log_level, settings.log_format));
+  return settings;
+}
+
+struct SamplingFlags::State {
+  std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty,
+      frequency_penalty;
+  std::optional<int32_t> top_k, logprobs;
+  std::optional<int64_t> max_tokens, min_tokens;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+};
+
+SamplingFlags::SamplingFlags(CLI::App& command) : state_(std::make_shared<State>()) {
+  State& s = *state_;
+  const auto add = [&](const char* flag, auto& field, const char* help) {
+    command.add_option(flag, field, help)->group("Sampling");
+  };
+  add("-n,--max-tokens", s.max_tokens, "longest answer, in tokens");
+  add("--temperature,--temp", s.temperature, "0: the most likely token always");
+  add("--top-k", s.top_k, "of the k most likely tokens; 0: of all");
+  add("--top-p", s.top_p, "of the fewest tokens whose probabilities reach p");
+  add("--min-p", s.min_p, "of tokens at least p times as likely as the most likely");
+  add("--repetition-penalty,--repeat-penalty", s.repetition_penalty, "above 1: repeats less");
+  add("--presence-penalty", s.presence_penalty, "added once for a token that has occurred");
+  add("--frequency-penalty", s.frequency_penalty, "added for each time that a token has occurred");
+  add("--seed", s.seed, "the same seed gives the same answer");
+  add("--stop", s.stop, "ends the answer before this text; may be given again");
+  add("--min-tokens", s.min_tokens, "shortest answer, in tokens");
+  add("--logprobs", s.logprobs, "this many alternatives for each token (with --json)");
+  command.add_flag("--ignore-eos", s.ignore_eos, "go on after the end-of-sequence token")
+      ->group("Sampling");
+}
+
+SamplingParams SamplingFlags::apply(SamplingParams p) const {
+  const State& s = *state_;
+  p.temperature = s.temperature.value_or(p.temperature);
+  p.top_k = s.top_k.value_or(p.top_k);
+  p.top_p = s.top_p.value_or(p.top_p);
+  p.min_p = s.min_p.value_or(p.min_p);
+  p.repetition_penalty = s.repetition_penalty.value_or(p.repetition_penalty);
+  p.presence_penalty = s.presence_penalty.value_or(p.presence_penalty);
+  p.frequency_penalty = s.frequency_penalty.value_or(p.frequency_penalty);
+  p.min_tokens = s.min_tokens.value_or(p.min_tokens);
+  if (s.max_tokens) p.max_tokens = s.max_tokens;
+  if (s.seed) p.seed = s.seed;
+  if (s.logprobs) p.logprobs = s.logprobs;
+  if (!s.stop.empty()) p.stop = s.stop;
+  p.ignore_eos = p.ignore_eos || s.ignore_eos;
+  return p;
+}
+
+void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>()> action) {
+  command->callback([&line, action = std::move(action)] { line.chosen = action; });
+}
+
+std::function<void(double, std::string_view)> progress_bar() {
+  if (::isatty(STDERR_FILENO) == 0) return {};
+  return [](double fraction, std::string_view stage) {
+    constexpr int kWidth = 32;
+    const int filled = static_cast<int>(fraction * kWidth);
+    fmt::print(stderr, "\r{:<24} [{:=<{}}{:<{}}] {:3.0f}%", stage, "", filled, "", kWidth - filled,
+               fraction * 100);
+    if (fraction >= 1) fmt::print(stderr, "\r\033[K");
+    std::fflush(stderr);
+  };
+}
+
+Result<std::string> default_model_path() {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const fs::path self = fs::read_symlink("/proc/self/exe", code).parent_path();
+  std::string searched;
+  // Installed (bin/ beside share/), then the build tree (build/PRESET/ in the checkout).
+  for (const fs::path& place :
+       {self / "../share/autoglm/models/tiny-glm", self / "../../models/tiny-glm"}) {
+    if (fs::exists(place / "config.json", code)) return fs::canonical(place, code).string();
+    searched += (searched.empty() ? "" : ", ") + place.lexically_normal().string();
+  }
+  return Error{ErrorCode::kNotFound, "the model that comes with the program is missing", "tiny-glm",
+               "one of " + searched, ""};
+}
+
+Result<GLMModel> load_model(const Settings& settings) {
+  std::string path = settings.model_name_or_path;
+  if (path.empty() || path == "tiny-glm") path = AGLM_TRY(default_model_path());
+  LoadOptions options = settings.load;
+  options.progress = progress_bar();
+  return GLMModel::from_pretrained(path, options);
+}
+
+Result<std::string> read_standard_input() {
+  std::string text;
+  char block[1 << 16];
+  while (const size_t n = std::fread(block, 1, sizeof block, stdin)) {
+    if (text.size() + n > kMaxInputBytes) {
+      return Error{ErrorCode::kInvalidArgument, "input is too large", "standard input",
+                   fmt::format("at most {} bytes", kMaxInputBytes), ""};
+    }
+    text.append(block, n);
+  }
+  return text;
+}
+
+Result<std::vector<TokenId>> parse_token_ids(std::string_view text, std::string_view where) {
+  constexpr std::string_view kSeparators = " ,\n\t\r[]";
+  std::vector<TokenId> ids;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    if (kSeparators.find(*at) != std::string_view::npos) {
+      ++at;
+      continue;
+    }
+    int32_t id = 0;
+    const auto [next, code] = std::from_chars(at, end, id);
+    if (code != std::errc{} || id < 0) {
+      const auto rest = static_cast<size_t>(end - at);
+      return Error{ErrorCode::kInvalidArgument, "not a list of token ids", std::string(where),
+                   "whole numbers from 0",
+                   fmt::format("\"{}\"", std::string_view(at, std::min<size_t>(12, rest)))};
+    }
+    ids.push_back(TokenId{id});
+    at = next;
+  }
+  return ids;
+}
+
+Result<std::vector<TokenId>> encode_prompt(const GLMModel& model, std::string_view text,
+                                           std::string_view system, bool raw) {
+  if (raw || !model.info().has_chat_template) return model.tokenize(text);
+  json::array messages;
+  if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
+  messages.push_back({{"role", "user"}, {"content", text}});
+  const json::object context{{"messages", std::move(messages)}, {"add_generation_prompt", true}};
+  const std::string prompt = AGLM_TRY(model.apply_chat_template(boost::json::serialize(context)));
+  // The template wrote the special tokens itself.
+  return model.tokenize(prompt, {.add_special_tokens = false});
+}
+
+}  // namespace autoglm

@@ -1,0 +1,38 @@
+// The program: parses the command line, runs one command, turns its error into one line and a
+// status. Status 0: done; 1: the command failed; 2: the command line is wrong.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "autoglm/version.h"
+#include "cli/command.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), not a death
+  autoglm::CommandLine line;
+  line.app.set_version_flag("--version", fmt::format("autoglm {}", autoglm::kVersion));
+  line.app.require_subcommand(1);
+  line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
+  autoglm::add_serve_command(line);
+  autoglm::add_chat_command(line);
+  autoglm::add_generate_command(line);
+  autoglm::add_info_command(line);
+  autoglm::add_graph_command(line);
+  autoglm::add_tokenize_command(line);
+  autoglm::add_template_command(line);
+  autoglm::add_bench_command(line);
+  autoglm::add_synthetic_command(line);
+  try {
+    line.app.parse(argc, argv);
+    const autoglm::Result<void> done = line.chosen();
+    if (done) return 0;
+    fmt::print(stderr, "autoglm: {}\n", done.error().message());
+    return 1;
+  } catch (const CLI::ParseError& problem) {  // CLI11 reports --help and wrong flags by throwing
+    return line.app.exit(problem) == 0 ? 0 : 2;
+  } catch (const std::exception& problem) {  // out of memory, mostly
+    fmt::print(stderr, "autoglm: {}\n", problem.what());
+    return 1;
+  }
+}

@@ -1,0 +1,57 @@
+// autoglm serve: a model behind HTTP, until SIGTERM.
+#include <fmt/format.h>
+
+#include "autoglm/service.h"
+#include "base/log.h"
+#include "cli/command.h"
+
+namespace autoglm {
+namespace {
+
+// What a new user may type next, on standard output so that it can be copied.
+void print_greeting(const GLMModel& model, const Settings& settings, uint16_t port) {
+  const ModelInfo& info = model.info();
+  const std::string host = settings.service.host == "0.0.0.0" ? "127.0.0.1" : settings.service.host;
+  const std::string url = fmt::format(
+      "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  fmt::print("{} is ready: {} parameters, {} weights, {} context, {} kernels\n\n", info.path,
+             info.parameters, info.quantization, info.max_model_len, info.instruction_set);
+  if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);
+  fmt::print(
+      "Try:        curl -N {}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "              -d '{{\"messages\":[{{\"role\":\"user\",\"content\":\"What is "
+      "Open-AutoGLM?\"}}],"
+      "\"stream\":true}}'\n\n",
+      url);
+  std::fflush(stdout);
+}
+
+Result<void> serve(const SettingFlags& flags, bool print_config) {
+  const Settings settings = AGLM_TRY(flags.load());
+  if (print_config) {
+    fmt::print("{}", to_yaml(settings));
+    return {};
+  }
+  const GLMModel model = AGLM_TRY(load_model(settings));
+  ServiceOptions options = settings.service;
+  if (options.served_model_names.empty() && settings.model_name_or_path.empty()) {
+    options.served_model_names = {"tiny-glm"};
+  }
+  GLMService service(model, options);
+  AGLM_TRY(service.listen());
+  print_greeting(model, settings, service.port());
+  return service.run();
+}
+
+}  // namespace
+
+void add_serve_command(CommandLine& line) {
+  CLI::App* command = line.app.add_subcommand("serve", "answer over HTTP (OpenAI API and /infer)");
+  const SettingFlags flags(*command);
+  const auto print_config = std::make_shared<bool>(false);
+  command->add_flag("--print-config", *print_config,
+                    "write the settings in force as YAML, and stop");
+  on_chosen(line, command, [flags, print_config] { return serve(flags, *print_config); });
+}
+
+}  // namespace autoglm

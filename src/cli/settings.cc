@@ -1,0 +1,270 @@
+#include "cli/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+namespace autoglm {
+namespace {
+
+Error bad_value(std::string expected, std::string_view found) {
+  return Error{ErrorCode::kInvalidArgument, "setting has the wrong value", "", std::move(expected),
+               fmt::format("\"{}\"", found)};
+}
+
+// A whole number in [low, high].
+template <class T>
+Result<T> parse_integer(std::string_view text, int64_t low, int64_t high) {
+  int64_t number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code != std::errc{} || end != text.data() + text.size() || number < low || number > high) {
+    return bad_value(fmt::format("a whole number from {} to {}", low, high), text);
+  }
+  return static_cast<T>(number);
+}
+
+Result<bool> parse_bool(std::string_view text) {
+  for (const std::string_view yes : {"true", "True", "yes", "on", "1"}) {
+    if (text == yes) return true;
+  }
+  for (const std::string_view no : {"false", "False", "no", "off", "0"}) {
+    if (text == no) return false;
+  }
+  return bad_value("true or false", text);
+}
+
+// Makes table rows from a way to reach the field.
+template <class Reach>
+SettingInfo text_setting(std::string_view key, std::string_view value, std::string_view help,
+                         Reach reach) {
+  return {key, value, help,
+          [reach](Settings& s, std::string_view text) -> Result<void> {
+            reach(s) = std::string(text);
+            return {};
+          },
+          [reach](const Settings& s) { return std::string(reach(s)); }};
+}
+
+template <class Reach>
+SettingInfo choice_setting(std::string_view key, std::vector<std::string_view> words,
+                           std::string_view help, Reach reach) {
+  return {key, "WORD", help,
+          [reach, words](Settings& s, std::string_view text) -> Result<void> {
+            if (std::find(words.begin(), words.end(), text) == words.end()) {
+              return bad_value(fmt::format("one of {}", fmt::join(words, ", ")), text);
+            }
+            reach(s) = std::string(text);
+            return {};
+          },
+          [reach](const Settings& s) { return std::string(reach(s)); }};
+}
+
+template <class Reach>
+SettingInfo integer_setting(std::string_view key, std::string_view help, int64_t low, int64_t high,
+                            Reach reach) {
+  return {key, "N", help,
+          [reach, low, high](Settings& s, std::string_view text) -> Result<void> {
+            auto& field = reach(s);
+            field =
+                AGLM_TRY(parse_integer<std::remove_reference_t<decltype(field)>>(text, low, high));
+            return {};
+          },
+          [reach](const Settings& s) { return fmt::format("{}", reach(s)); }};
+}
+
+template <class Reach>
+SettingInfo bool_setting(std::string_view key, std::string_view help, Reach reach) {
+  return {key, "BOOL", help,
+          [reach](Settings& s, std::string_view text) -> Result<void> {
+            reach(s) = AGLM_TRY(parse_bool(text));
+            return {};
+          },
+          [reach](const Settings& s) { return std::string(reach(s) ? "true" : "false"); }};
+}
+
+template <class Reach>
+SettingInfo bytes_setting(std::string_view key, std::string_view help, Reach reach) {
+  return {key, "BYTES", help,
+          [reach](Settings& s, std::string_view text) -> Result<void> {
+            reach(s) = AGLM_TRY(parse_bytes(text));
+            return {};
+          },
+          [reach](const Settings& s) { return fmt::format("{}", reach(s)); }};
+}
+
+SettingInfo names_setting() {
+  return {"served_model_name", "NAMES",
+          "names that requests may give the model, separated by commas",
+          [](Settings& s, std::string_view text) -> Result<void> {
+            s.service.served_model_names.clear();
+            while (!text.empty()) {
+              const size_t comma = std::min(text.find(','), text.size());
+              if (comma == 0) return bad_value("names separated by commas", text);
+              s.service.served_model_names.emplace_back(text.substr(0, comma));
+              text.remove_prefix(std::min(comma + 1, text.size()));
+            }
+            return {};
+          },
+          [](const Settings& s) {
+            return fmt::format("{}", fmt::join(s.service.served_model_names, ","));
+          }};
+}
+
+constexpr int64_t kDayMs = 86'400'000;
+
+std::vector<SettingInfo> make_table() {
+  // Each lambda names one field; the rest of a row is what a user reads.
+  return {
+      text_setting(
+          "model_name_or_path", "PATH",
+          "Hugging Face directory, .gguf file, or hub id in the local cache",
+          [](auto& s) -> auto& { return s.model_name_or_path; }),
+      choice_setting(
+          "device", {"auto", "cpu", "cuda"}, "where the model runs",
+          [](auto& s) -> auto& { return s.load.device; }),
+      choice_setting(
+          "quantize", {"none", "int8", "int4"}, "how weights are held in memory",
+          [](auto& s) -> auto& { return s.load.quantize; }),
+      choice_setting(
+          "kv_cache_dtype", {"auto", "f32", "bf16"},
+          "how keys and values are held; auto: f32 for f32 weights, else bf16",
+          [](auto& s) -> auto& { return s.load.kv_cache_dtype; }),
+      bytes_setting(
+          "kv_cache_memory", "memory for the KV cache; 0: a share of what is free",
+          [](auto& s) -> auto& { return s.load.kv_cache_memory_bytes; }),
+      integer_setting(
+          "max_model_len", "tokens of one sequence, prompt and answer; 0: the model's own", 0,
+          int64_t{1} << 30, [](auto& s) -> auto& { return s.load.max_model_len; }),
+      integer_setting(
+          "max_batch_size", "sequences that are decoded together", 1, 4096,
+          [](auto& s) -> auto& { return s.load.max_batch_size; }),
+      integer_setting(
+          "max_batched_tokens", "tokens of one step, prompts and answers together", 1, 65536,
+          [](auto& s) -> auto& { return s.load.max_batched_tokens; }),
+      integer_setting(
+          "max_queue", "requests that may wait; one more gets status 429", 1, 1'000'000,
+          [](auto& s) -> auto& { return s.load.max_queue; }),
+      integer_setting(
+          "threads", "threads that compute; 0: one for each processor", 0, 1024,
+          [](auto& s) -> auto& { return s.load.threads; }),
+      bool_setting(
+          "offline", "never look for models on a network",
+          [](auto& s) -> auto& { return s.load.offline; }),
+      text_setting(
+          "chat_template", "TEXT", "Jinja source in place of the model's own template",
+          [](auto& s) -> auto& { return s.load.chat_template; }),
+      text_setting(
+          "host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
+          [](auto& s) -> auto& { return s.service.host; }),
+      integer_setting(
+          "port", "port to listen on; 0: any free one", 0, 65535,
+          [](auto& s) -> auto& { return s.service.port; }),
+      names_setting(),
+      bytes_setting(
+          "max_body_size", "largest request body",
+          [](auto& s) -> auto& { return s.service.max_body_bytes; }),
+      bytes_setting(
+          "max_header_size", "largest request header",
+          [](auto& s) -> auto& { return s.service.max_header_bytes; }),
+      integer_setting(
+          "max_connections", "connections open at once; one more gets status 503", 1, 1'000'000,
+          [](auto& s) -> auto& { return s.service.max_connections; }),
+      integer_setting(
+          "read_timeout_ms", "time for a whole request to arrive", 1, kDayMs,
+          [](auto& s) -> auto& { return s.service.read_timeout_ms; }),
+      integer_setting(
+          "write_timeout_ms", "time for a client to take what it was sent", 1, kDayMs,
+          [](auto& s) -> auto& { return s.service.write_timeout_ms; }),
+      integer_setting(
+          "idle_timeout_ms", "time between two requests of a connection", 1, kDayMs,
+          [](auto& s) -> auto& { return s.service.idle_timeout_ms; }),
+      integer_setting(
+          "drain_timeout_ms", "time for running answers to end after SIGTERM", 0, kDayMs,
+          [](auto& s) -> auto& { return s.service.drain_timeout_ms; }),
+      text_setting(
+          "cors_allow_origin", "ORIGIN", "origin whose pages may call the API; empty: none",
+          [](auto& s) -> auto& { return s.service.cors_allow_origin; }),
+      bool_setting(
+          "chat_page", "serve the chat page at /",
+          [](auto& s) -> auto& { return s.service.chat_page; }),
+      choice_setting(
+          "log_level", {"trace", "debug", "info", "warn", "error", "off"}, "least level logged",
+          [](auto& s) -> auto& { return s.log_level; }),
+      choice_setting(
+          "log_format", {"text", "json"}, "form of log lines",
+          [](auto& s) -> auto& { return s.log_format; }),
+  };
+}
+
+}  // namespace
+
+const std::vector<SettingInfo>& setting_table() {
+  static const std::vector<SettingInfo> table = make_table();
+  return table;
+}
+
+Result<void> apply_setting(Settings& settings, std::string_view key, std::string_view text,
+                           std::string_view where) {
+  std::vector<std::string_view> keys;
+  for (const SettingInfo& setting : setting_table()) {
+    if (setting.key == key) {
+      Result<void> done = setting.set(settings, text);
+      if (!done) done.error().where = fmt::format("{}: {}", where, key);
+      return done;
+    }
+    keys.push_back(setting.key);
+  }
+  const std::string near = nearest(key, keys);
+  return Error{ErrorCode::kInvalidArgument, "unknown setting", fmt::format("{}: {}", where, key),
+               near.empty() ? "" : fmt::format("perhaps {}", near), ""};
+}
+
+Result<int64_t> parse_bytes(std::string_view text) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [unit_begin, code] = std::from_chars(text.data(), end, number);
+  std::string unit(unit_begin, end);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size()
+                                                                 : unit.find_first_not_of(' '));
+  // Binary units throughout, as memory is counted; GB and GiB mean the same here.
+  static const std::map<std::string, int, std::less<>> kShift = {
+      {"", 0},     {"b", 0},  {"k", 10},  {"kb", 10},  {"kib", 10}, {"m", 20},  {"mb", 20},
+      {"mib", 20}, {"g", 30}, {"gb", 30}, {"gib", 30}, {"t", 40},   {"tb", 40}, {"tib", 40}};
+  const auto shift = kShift.find(unit);
+  if (code != std::errc{} || shift == kShift.end() || !std::isfinite(number) || number < 0 ||
+      std::ldexp(number, shift->second) > 9e15) {
+    return bad_value("a size such as 512MiB or 2GiB", text);
+  }
+  return static_cast<int64_t>(std::ldexp(number, shift->second));
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string_view>& known) {
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;  // farther than that is no hint
+  for (const std::string_view other : known) {
+    // Levenshtein distance, one row at a time.
+    std::vector<size_t> row(other.size() + 1);
+    std::iota(row.begin(), row.end(), size_t{0});
+    for (size_t i = 0; i < word.size(); ++i) {
+      size_t diagonal = row[0];
+      row[0] = i + 1;
+      for (size_t j = 0; j < other.size(); ++j) {
+        const size_t changed = diagonal + (word[i] == other[j] ? 0 : 1);
+        diagonal = row[j + 1];
+        row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+      }
+    }
+    if (row.back() < best_distance) {
+      best_distance = row.back();
+      best = other;
+    }
+  }
+  return std::string(best);
+}
+
+}  // namespace autoglm

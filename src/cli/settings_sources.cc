@@ -1,0 +1,130 @@
+// Where settings come from: a YAML file and the environment. Flags are registered in command.cc.
+#include <fmt/format.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <set>
+
+#include "cli/settings.h"
+
+namespace autoglm {
+namespace {
+
+constexpr size_t kMaxYamlBytes = 1 << 20;
+
+// AUTOGLM_ variables that are not settings: read by the kernels, by the launcher, by the tests.
+const std::set<std::string, std::less<>> kOtherVariables = {"AUTOGLM_ISA", "AUTOGLM_CONFIG",
+                                                            "AUTOGLM_TEST_DATA"};
+
+Error yaml_error(std::string_view where, const YAML::Mark& mark, std::string what,
+                 std::string expected) {
+  const std::string place = mark.line < 0
+                                ? std::string(where)
+                                : fmt::format("{}:{}:{}", where, mark.line + 1, mark.column + 1);
+  return Error{ErrorCode::kInvalidArgument, std::move(what), place, std::move(expected), ""};
+}
+
+// A scalar, or a list of scalars joined by commas.
+Result<std::string> scalar_text(const YAML::Node& node, std::string_view where) {
+  if (node.IsScalar()) return node.Scalar();
+  if (node.IsSequence()) {
+    std::string joined;
+    for (const YAML::Node& item : node) {
+      if (!item.IsScalar()) {
+        return yaml_error(where, item.Mark(), "setting has the wrong kind",
+                          "a list of plain values");
+      }
+      joined += joined.empty() ? item.Scalar() : "," + item.Scalar();
+    }
+    return joined;
+  }
+  return yaml_error(where, node.Mark(), "setting has the wrong kind", "a plain value");
+}
+
+Result<void> apply_document(Settings& settings, const YAML::Node& document,
+                            std::string_view where) {
+  if (document.IsNull()) return {};  // an empty file changes nothing
+  if (!document.IsMap()) {
+    return yaml_error(where, document.Mark(), "configuration has the wrong kind",
+                      "lines of key: value");
+  }
+  std::set<std::string> seen;
+  for (const auto& entry : document) {
+    if (!entry.first.IsScalar()) {
+      return yaml_error(where, entry.first.Mark(), "key has the wrong kind", "a plain word");
+    }
+    const std::string key = entry.first.Scalar();
+    if (!seen.insert(key).second) {
+      return yaml_error(where, entry.first.Mark(), fmt::format("{} is given twice", key),
+                        "each key once");
+    }
+    if (entry.second.IsNull()) continue;  // "key:" keeps the default
+    const std::string text = AGLM_TRY(scalar_text(entry.second, where));
+    const std::string place = fmt::format("{}:{}", where, entry.first.Mark().line + 1);
+    AGLM_TRY(apply_setting(settings, key, text, place));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_view where) {
+  if (yaml.size() > kMaxYamlBytes) {
+    return Error{ErrorCode::kInvalidArgument, "configuration is too large", std::string(where),
+                 fmt::format("at most {} bytes", kMaxYamlBytes),
+                 fmt::format("{} bytes", yaml.size())};
+  }
+  // yaml-cpp recurses into nested collections; ours is flat, so anything deep is refused unread.
+  const auto opens =
+      std::count_if(yaml.begin(), yaml.end(), [](char c) { return c == '[' || c == '{'; });
+  if (opens > 64) {
+    return Error{ErrorCode::kInvalidArgument, "configuration nests too deeply", std::string(where),
+                 "lines of key: value", ""};
+  }
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) {
+      return yaml_error(where, documents[1].Mark(), "more than one document", "one document");
+    }
+    return documents.empty() ? Result<void>() : apply_document(settings, documents[0], where);
+  } catch (const YAML::Exception& problem) {  // yaml-cpp reports by throwing
+    return yaml_error(where, problem.mark, "YAML is malformed: " + problem.msg, "");
+  }
+}
+
+Result<void> apply_environment(Settings& settings,
+                               const std::map<std::string, std::string>& variables) {
+  for (const auto& [name, text] : variables) {
+    if (kOtherVariables.contains(name)) continue;
+    std::string key = name.substr(std::string_view("AUTOGLM_").size());
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    AGLM_TRY(apply_setting(settings, key, text, "environment"));
+  }
+  return {};
+}
+
+std::map<std::string, std::string> autoglm_environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view line(*entry);
+    const size_t equals = line.find('=');
+    if (line.starts_with("AUTOGLM_") && equals != std::string_view::npos) {
+      variables.emplace(line.substr(0, equals), line.substr(equals + 1));
+    }
+  }
+  return variables;
+}
+
+std::string to_yaml(const Settings& settings) {
+  std::string text;
+  for (const SettingInfo& setting : setting_table()) {
+    YAML::Emitter value;
+    value << setting.get(settings);  // quotes where YAML needs it
+    text += fmt::format("# {}\n{}: {}\n", setting.help, setting.key, value.c_str());
+  }
+  return text;
+}
+
+}  // namespace autoglm

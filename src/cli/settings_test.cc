@@ -1,0 +1,122 @@
+#include "cli/settings.h"
+
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "support/shared_data.h"
+
+namespace autoglm {
+namespace {
+
+std::string error_of(const Result<void>& result) { return result ? "" : result.error().message(); }
+
+TEST(Settings, AFileSetsWhatItNamesAndNothingElse) {
+  Settings settings;
+  const auto done =
+      apply_yaml(settings,
+                 "model_name_or_path: /models/glm-4-9b\ndevice: cpu\nport: 9000\nquantize: int8\n"
+                 "max_batch_size: 4\nmax_model_len: 4096\noffline: true\nkv_cache_memory: 2GiB\n"
+                 "served_model_name: [glm, glm-4]\n",
+                 "config.yaml");
+  ASSERT_TRUE(done) << error_of(done);
+  EXPECT_EQ(settings.model_name_or_path, "/models/glm-4-9b");
+  EXPECT_EQ(settings.service.port, 9000);
+  EXPECT_EQ(settings.load.quantize, "int8");
+  EXPECT_EQ(settings.load.max_batch_size, 4);
+  EXPECT_EQ(settings.load.max_model_len, 4096);
+  EXPECT_EQ(settings.load.kv_cache_memory_bytes, int64_t{2} << 30);
+  EXPECT_EQ(settings.service.served_model_names, (std::vector<std::string>{"glm", "glm-4"}));
+  EXPECT_EQ(settings.service.host, Settings().service.host);
+}
+
+TEST(Settings, AnUnknownKeyIsRefusedWithTheNearestKnownOne) {
+  Settings settings;
+  EXPECT_EQ(error_of(apply_yaml(settings, "port: 80\nquantise: int8\n", "config.yaml")),
+            "config.yaml:2: quantise: unknown setting (expected perhaps quantize)");
+  EXPECT_EQ(error_of(apply_environment(settings, {{"AUTOGLM_MAX_BATCHSIZE", "3"}})),
+            "environment: max_batchsize: unknown setting (expected perhaps max_batch_size)");
+  EXPECT_EQ(error_of(apply_yaml(settings, "zzzzzzzzzzzzz: 1\n", "config.yaml")),
+            "config.yaml:1: zzzzzzzzzzzzz: unknown setting");
+}
+
+TEST(Settings, AWrongValueIsRefusedWithWhatWasExpected) {
+  Settings settings;
+  EXPECT_EQ(
+      error_of(apply_yaml(settings, "port: 70000\n", "c.yaml")),
+      "c.yaml:1: port: setting has the wrong value (expected a whole number from 0 to 65535, found "
+      "\"70000\")");
+  EXPECT_EQ(
+      error_of(apply_yaml(settings, "quantize: int3\n", "c.yaml")),
+      "c.yaml:1: quantize: setting has the wrong value (expected one of none, int8, int4, found "
+      "\"int3\")");
+  EXPECT_EQ(
+      error_of(apply_yaml(settings, "offline: maybe\n", "c.yaml")),
+      "c.yaml:1: offline: setting has the wrong value (expected true or false, found \"maybe\")");
+  EXPECT_FALSE(apply_yaml(settings, "port: {a: b}\n", "c.yaml"));
+  EXPECT_FALSE(apply_yaml(settings, "port: 1\nport: 2\n", "c.yaml"));
+  EXPECT_FALSE(apply_yaml(settings, "- port\n", "c.yaml"));
+  EXPECT_FALSE(apply_yaml(settings, "port: [\n", "c.yaml"));
+  EXPECT_FALSE(apply_yaml(settings, "port: 1\n---\nport: 2\n", "c.yaml"));
+}
+
+TEST(Settings, TheEnvironmentWinsOverTheFile) {
+  Settings settings;
+  ASSERT_TRUE(apply_yaml(settings, "port: 1\nthreads: 3\n", "c.yaml"));
+  ASSERT_TRUE(apply_environment(settings, {{"AUTOGLM_PORT", "2"}, {"AUTOGLM_ISA", "avx2"}}));
+  EXPECT_EQ(settings.service.port, 2);
+  EXPECT_EQ(settings.load.threads, 3);
+}
+
+TEST(Settings, WhatIsPrintedCanBeReadBack) {
+  Settings settings;
+  settings.model_name_or_path = "a: strange # name";
+  settings.load.kv_cache_memory_bytes = 12345;
+  settings.service.served_model_names = {"a", "b"};
+  Settings again;
+  const auto done = apply_yaml(again, to_yaml(settings), "printed");
+  ASSERT_TRUE(done) << error_of(done);
+  EXPECT_EQ(to_yaml(again), to_yaml(settings));
+  EXPECT_EQ(again.model_name_or_path, settings.model_name_or_path);
+}
+
+TEST(Settings, TheExampleFileHoldsEveryKeyWithItsDefault) {
+  const auto text = read_file(source_path("docs/config.example.yaml"), 1 << 20);
+  ASSERT_TRUE(text) << text.error().message();
+  EXPECT_EQ(*text, to_yaml(Settings()))
+      << "autoglm serve --print-config > docs/config.example.yaml";
+}
+
+TEST(Settings, SizesAreReadWithTheirUnits) {
+  EXPECT_EQ(*parse_bytes("0"), 0);
+  EXPECT_EQ(*parse_bytes("512"), 512);
+  EXPECT_EQ(*parse_bytes("64MiB"), int64_t{64} << 20);
+  EXPECT_EQ(*parse_bytes("1.5 GB"), int64_t{3} << 29);
+  for (const char* wrong : {"", "x", "-1", "1e300GB", "nan", "12 parsecs", "inf"}) {
+    EXPECT_FALSE(parse_bytes(wrong)) << wrong;
+  }
+}
+
+TEST(Settings, NearestFindsTyposAndRefusesStrangers) {
+  const std::vector<std::string_view> known = {"port", "host", "quantize"};
+  EXPECT_EQ(nearest("prot", known), "port");
+  EXPECT_EQ(nearest("quantise", known), "quantize");
+  EXPECT_EQ(nearest("completely_else", known), "");
+}
+
+TEST(Settings, EveryFileOfTheYamlSuiteIsReadOrRefusedInPeace) {
+  const auto folder = shared_data("malformed/yaml-test-suite");
+  if (!folder) GTEST_SKIP() << kNoSharedData;
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(*folder)) {
+    const auto text = read_file(entry.path().string(), 1 << 20);
+    ASSERT_TRUE(text);
+    Settings settings;
+    // None of these is a configuration of ours: an error must come, and no crash.
+    EXPECT_FALSE(apply_yaml(settings, *text, entry.path().filename().string())) << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 100);
+}
+
+}  // namespace
+}  // namespace autoglm

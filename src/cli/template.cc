@@ -1,0 +1,41 @@
+// autoglm template: a JSON conversation on standard input to the prompt that the model would be
+// given. Needs the template and the tokenizer's special tokens, not the weights.
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "engine/chat_prompt.h"
+#include "formats/checkpoint.h"
+
+namespace autoglm {
+
+void add_template_command(CommandLine& line) {
+  CLI::App* command =
+      line.app.add_subcommand("template", "a JSON conversation on standard input to a prompt");
+  struct Flags {
+    std::string path;
+    bool as_json = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  command->add_option("path", flags->path, "model, or anything that holds its tokenizer")
+      ->required();
+  command->add_flag("--json", flags->as_json, "write one JSON object");
+  command->footer(
+      "Example: echo "
+      "'{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' "
+      "| autoglm template PATH");
+  on_chosen(line, command, [flags]() -> Result<void> {
+    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const std::string context = AGLM_TRY(read_standard_input());
+    const ChatPrompt chat = AGLM_TRY(load_chat_prompt(path));
+    const std::string prompt = AGLM_TRY(chat.render(context));
+    if (flags->as_json) {
+      fmt::print("{}\n", boost::json::serialize(json::object{{"prompt", prompt}}));
+    } else {
+      fmt::print("{}\n", prompt);
+    }
+    return {};
+  });
+}
+
+}  // namespace autoglm

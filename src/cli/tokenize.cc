@@ -1,0 +1,73 @@
+// autoglm tokenize: text to token ids and back. Needs the tokenizer only, not the weights.
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "engine/load_tokenizer.h"
+#include "formats/checkpoint.h"
+
+namespace autoglm {
+namespace {
+
+struct TokenizeFlags {
+  std::string path;
+  bool decode = false;
+  bool as_json = false;
+  bool no_special = false;
+  bool skip_special = false;
+};
+
+Result<void> encode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
+  const std::string text = AGLM_TRY(read_standard_input());
+  const std::vector<TokenId> tokens =
+      AGLM_TRY(tokenizer.encode(text, {.add_special_tokens = !flags.no_special}));
+  if (!flags.as_json) {
+    for (const TokenId id : tokens) {
+      fmt::print("{:>8}  {}\n", static_cast<int32_t>(id), tokenizer.token_spelling(id));
+    }
+    return {};
+  }
+  json::array ids;
+  json::array spellings;
+  for (const TokenId id : tokens) {
+    ids.push_back(static_cast<int32_t>(id));
+    spellings.push_back(boost::json::string(tokenizer.token_spelling(id)));
+  }
+  const json::object out{{"ids", ids}, {"tokens", spellings}, {"count", ids.size()}};
+  fmt::print("{}\n", boost::json::serialize(out));
+  return {};
+}
+
+Result<void> decode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
+  const std::string input = AGLM_TRY(read_standard_input());
+  const std::vector<TokenId> ids = AGLM_TRY(parse_token_ids(input, "standard input"));
+  const std::string text = AGLM_TRY(tokenizer.decode(ids, flags.skip_special));
+  if (flags.as_json) {
+    fmt::print("{}\n", boost::json::serialize(json::object{{"text", text}}));
+  } else {
+    fmt::print("{}\n", text);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_tokenize_command(CommandLine& line) {
+  CLI::App* command =
+      line.app.add_subcommand("tokenize", "text on standard input to token ids, or back");
+  const auto flags = std::make_shared<TokenizeFlags>();
+  command->add_option("path", flags->path, "model, or anything that holds its tokenizer")
+      ->required();
+  command->add_flag("-d,--decode", flags->decode, "standard input is token ids; write their text");
+  command->add_flag("--json", flags->as_json, "write one JSON object");
+  command->add_flag("--no-special", flags->no_special, "do not add what begins and ends a text");
+  command->add_flag("--skip-special", flags->skip_special,
+                    "with --decode: leave special tokens out");
+  on_chosen(line, command, [flags]() -> Result<void> {
+    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const auto tokenizer = AGLM_TRY(load_tokenizer(path));
+    return flags->decode ? decode_input(*tokenizer, *flags) : encode_input(*tokenizer, *flags);
+  });
+}
+
+}  // namespace autoglm

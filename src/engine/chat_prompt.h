@@ -1,0 +1,36 @@
+// A model's chat template with what it needs from the tokenizer: a conversation in, a prompt out.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace autoglm {
+
+class ChatPrompt {
+ public:
+  // `where` names the template in errors.
+  static Result<ChatPrompt> make(std::string_view source, std::string_view where,
+                                 const Tokenizer& tokenizer);
+
+  // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...}.
+  Result<std::string> render(std::string_view context_json) const;
+
+ private:
+  ChatPrompt(ChatTemplate chat_template,
+             std::vector<std::pair<std::string, std::string>> special_tokens)
+      : template_(std::move(chat_template)), special_tokens_(std::move(special_tokens)) {}
+
+  ChatTemplate template_;
+  std::vector<std::pair<std::string, std::string>> special_tokens_;
+};
+
+// Of a directory or .gguf file, which need not hold weights. No template is an error.
+Result<ChatPrompt> load_chat_prompt(const std::string& path);
+
+}  // namespace autoglm
