@@ -26,6 +26,8 @@ install(EXPORT autoglm NAMESPACE autoglm:: FILE autoglmTargets.cmake
 file(WRITE ${CMAKE_BINARY_DIR}/autoglmConfig.cmake
   "include(\${CMAKE_CURRENT_LIST_DIR}/autoglmTargets.cmake)\n")
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/autoglmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+# Relative, so that an installed tree may be moved.
+file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/autoglm.pc.in ${CMAKE_BINARY_DIR}/autoglm.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/autoglmConfig.cmake ${CMAKE_BINARY_DIR}/autoglmConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/autoglm)

@@ -29,8 +29,8 @@ struct ServiceOptions {
 
 class GLMService {
  public:
-  // The service owns the model's time: when it is destroyed, requests still under way are cancelled and
-  // the model takes no more, whatever other handles there are.
+  // The service owns the model's time: when it is destroyed, requests still under way are cancelled
+  // and the model takes no more, whatever other handles there are.
   GLMService(GLMModel model, std::string host, uint16_t port);
   GLMService(GLMModel model, ServiceOptions options);
   ~GLMService();

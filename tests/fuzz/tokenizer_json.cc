@@ -1,5 +1,5 @@
-// tokenizer.json as hostile input: the first line of the input is a text, the rest the document. What
-// loads must encode and decode the text without fault, and stream what it decodes.
+// tokenizer.json as hostile input: the first line of the input is a text, the rest the document.
+// What loads must encode and decode the text without fault, and stream what it decodes.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -96,8 +96,11 @@ class FakeBackend : public ModelBackend {
     const json::value context = AGLM_TRY(json::parse(context_json, "context"));
     std::string text;
     for (const json::value& message : context.at("messages").as_array()) {
+      const json::value& content = message.at("content");
       text += "<" + std::string(message.at("role").as_string()) + ">" +
-              std::string(message.at("content").as_string()) + "<end>";
+              (content.is_string() ? std::string(content.get_string())
+                                   : boost::json::serialize(content)) +
+              "<end>";
     }
     if (context.at("add_generation_prompt").as_bool()) text += "<assistant>";
     return text;

@@ -15,6 +15,21 @@ namespace {
 
 constexpr size_t kMaxMessages = 10'000;
 
+// The models served today read text alone; a picture that a template would pass over in silence is
+// refused.
+Result<void> check_parts(const json::array& parts, const std::string& where) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::string param = fmt::format("{}.content[{}]", where, i);
+    const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
+    const std::string type = AGLM_TRY(part.string("type"));
+    if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
+      return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
+                                            printable_utf8(type.substr(0, 40))));
+    }
+  }
+  return {};
+}
+
 Result<void> normalise_message(json::object& message, const std::string& where) {
   const json::value* role = message.if_contains("role");
   if (role == nullptr || !role->is_string()) {
@@ -30,7 +45,9 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
       return bad_field(where + ".content", "field is missing", "a string or a list of parts");
     }
     message["content"] = "";
-  } else if (!content->is_array() && !content->is_string()) {
+  } else if (content->is_array()) {
+    AGLM_TRY(check_parts(content->get_array(), where));
+  } else if (!content->is_string()) {
     return bad_field(where + ".content", "wrong kind", "a string or a list of parts",
                      json::kind_name(*content));
   }

@@ -12,7 +12,8 @@ namespace autoglm::jinja {
 // Syntax errors carry `where`, line and column. The tree is checked too (check.h).
 Result<Template> parse_template(std::string_view source, std::string_view where);
 
-// Nested brackets (two levels each), tags and chained operators each cost a level of every later recursive walk.
+// Nested brackets (two levels each), tags and chained operators each cost a level of every later
+// recursive walk.
 inline constexpr int kMaxNesting = 200;
 inline constexpr int kMaxHeight = 400;
 
