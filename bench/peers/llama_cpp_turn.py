@@ -24,6 +24,7 @@ class Session:
         params.n_batch = params.n_ubatch = 512
         params.n_threads = params.n_threads_batch = threads
         params.n_seq_max = sequences
+        params.kv_unified = True  # one pool for all sequences, as autoglm has
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.vocab_size = llama_cpp.llama_vocab_n_tokens(vocab)

@@ -1,6 +1,7 @@
 // autoglm bench: how fast this machine runs a model. Prompt processing, generation, batched
 // generation, each repeated; the median with its spread, as a table or as JSON.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,7 +10,6 @@
 #include <mutex>
 #include <random>
 
-#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 
@@ -114,12 +114,10 @@ Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags)
   return rows;
 }
 
-// Peak resident memory of this process, from the kernel.
 int64_t peak_memory_bytes() {
-  const Result<std::string> status = read_file("/proc/self/status", 1 << 16);
-  if (!status) return 0;
-  const size_t at = status->find("VmHWM:");
-  return at == std::string::npos ? 0 : std::strtoll(status->c_str() + at + 6, nullptr, 10) * 1024;
+  struct rusage usage {};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024
+                                               : 0;  // the kernel counts KiB
 }
 
 void print_table(const GLMModel& model, const std::vector<Row>& rows) {
