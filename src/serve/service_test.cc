@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -517,6 +519,23 @@ TEST(Service, CancelsWhatOutlastsTheDrain) {
   service.core().stop();
   EXPECT_EQ(client.read_answer().status, 503);
   EXPECT_TRUE(service.stop());
+}
+
+TEST(Service, ASecondSignalEndsItWhileAnswersRun) {
+  RunningService service({.endless = true, .pause = std::chrono::microseconds(500)});
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(service.port()));
+    clients.back()->send(HttpClient::post_text(
+        "/v1/completions", R"({"prompt":"a","stream":true,"max_tokens":4000})"));
+    ASSERT_TRUE(clients.back()->receive_until("\"w\""));
+  }
+  ::raise(SIGTERM);
+  ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
+  ::raise(SIGTERM);
+  EXPECT_TRUE(service.stop());
+  for (const auto& client : clients) EXPECT_FALSE(client->read_answer().whole);
+  // The model may still send events while the service is taken down.
 }
 
 TEST(Service, AnswersManyClientsAtOnce) {

@@ -43,7 +43,7 @@ class FakeBackend : public ModelBackend {
     info_.has_chat_template = true;
   }
   ~FakeBackend() override {
-    drain(0);
+    cancel_all();
     for (std::thread& thread : threads_) thread.join();
   }
 
@@ -113,7 +113,12 @@ class FakeBackend : public ModelBackend {
     return std::vector<float>{0.5f, -0.25f, static_cast<float>(tokens.size())};
   }
   void observe(std::shared_ptr<EngineObserver>) const override {}
-  void drain(int64_t) const override { const_cast<FakeBackend*>(this)->cancel_all(); }
+  // As the engine's: when it returns, no event comes any more.
+  void drain(int64_t) const override {
+    const_cast<FakeBackend*>(this)->cancel_all();
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return n_running_ == 0; });
+  }
 
  private:
   struct Running {
@@ -124,11 +129,19 @@ class FakeBackend : public ModelBackend {
     if (script_.refuse) return *script_.refuse;
     auto running = std::make_shared<Running>();
     const std::lock_guard lock(mutex_);
+    if (draining_) return Error{ErrorCode::kUnavailable, "shutting down", "engine", "", ""};
     ++n_submitted;
+    ++n_running_;
     requests_.push_back(request);
     running_.push_back(running);
-    threads_.emplace_back([this, running, request = std::move(request),
-                           on_event = std::move(on_event)] { run(*running, request, on_event); });
+    threads_.emplace_back(
+        [this, running, request = std::move(request), on_event = std::move(on_event)]() mutable {
+          run(*running, request, on_event);
+          on_event = nullptr;
+          const std::lock_guard done(mutex_);
+          --n_running_;
+          wake_.notify_all();
+        });
     return GenerationHandle([this, running] { cancel(*running); });
   }
 
@@ -139,6 +152,7 @@ class FakeBackend : public ModelBackend {
   }
   void cancel_all() {
     const std::lock_guard lock(mutex_);
+    draining_ = true;
     for (const auto& running : running_) running->cancelled = true;
     wake_.notify_all();
   }
@@ -205,8 +219,10 @@ class FakeBackend : public ModelBackend {
   const FakeScript script_;
   ModelInfo info_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  mutable std::condition_variable wake_;
   bool released_ = false;
+  bool draining_ = false;
+  int n_running_ = 0;
   mutable std::string last_context_;
   std::vector<GenerationRequest> requests_;
   std::vector<std::shared_ptr<Running>> running_;
