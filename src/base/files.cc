@@ -35,6 +35,12 @@ class Descriptor {
   int fd_;
 };
 
+// A pipe without a writer would block open(), before its kind can be seen; regular files do not
+// mind O_NONBLOCK.
+int open_to_read(const std::string& path) {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
 // Size of a regular file, or an error.
 Result<size_t> regular_size(int fd, const std::string& path) {
   struct stat info {};
@@ -59,7 +65,7 @@ Result<void> write_all(int fd, std::span<const std::byte> bytes, const std::stri
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_bytes) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(open_to_read(path));
   if (fd.get() < 0) return system_error("cannot open", path);
   const size_t size = AGLM_TRY(regular_size(fd.get(), path));
   if (size > max_bytes) {
@@ -100,7 +106,7 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> byte
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(open_to_read(path));
   if (fd.get() < 0) return system_error("cannot open", path);
   const size_t size = AGLM_TRY(regular_size(fd.get(), path));
   if (size == 0) return Error{ErrorCode::kCorrupt, "file is empty", path, "", "0 bytes"};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -50,6 +51,14 @@ TEST_F(Files, RefusalsNameThePath) {
   EXPECT_FALSE(write_file("/nowhere/at/all", bytes("x")));
   ASSERT_TRUE(write_file(path("empty"), {}));
   EXPECT_FALSE(MappedFile::open(path("empty")));
+}
+
+TEST_F(Files, APipeWithoutAWriterIsRefusedAtOnce) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  for (const std::string& message : {read_file(path("pipe"), 5).error().message(),
+                                     MappedFile::open(path("pipe")).error().message()}) {
+    EXPECT_NE(message.find("pipe: not a regular file"), std::string::npos) << message;
+  }
 }
 
 TEST(AlignedBuffer, IsAlignedAndZeroed) {
