@@ -37,13 +37,13 @@ bool is_embedding_or_head(std::string_view name) {
          name.ends_with("lm_head.weight") || name.ends_with("output_layer.weight");
 }
 
-// Vectors stay as they are under every rule; so does a matrix that takes less as stored.
+// Vectors are held in f32 under every rule.
 double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
-  const auto stored = static_cast<double>(tensor.bytes.size());
-  if (tensor.shape.size() < 2) return stored;
+  const auto count = static_cast<double>(elements(tensor));
+  if (tensor.shape.size() < 2) return count * 4;
   const double bits = is_embedding_or_head(tensor.name) ? rule.embedding_bits : rule.linear_bits;
-  if (bits == 0) return stored;
-  return static_cast<double>(elements(tensor)) * bits / 8;
+  if (bits > 0) return count * bits / 8;
+  return count * (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ? 4 : 2);
 }
 
 Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) {

@@ -14,13 +14,14 @@
 namespace autoglm {
 
 // How weights are held after loading; linear layers are the matrices other than embedding and head.
+// 0 bits keep the stored precision: f32 and 16-bit floats as they are, block formats as bf16.
 struct WeightRule {
   std::string name;           // "int4"
-  double linear_bits = 0;     // a weight, scales included; 0: as stored
-  double embedding_bits = 0;  // of the embedding and the head; 0: as stored
+  double linear_bits = 0;     // a weight, scales included
+  double embedding_bits = 0;  // of the embedding and the head
 };
 
-// none (as stored), int8 (8 bits and a scale a row) and int4 (4.5 bits: 4 and a 16-bit scale for
+// none (0 bits), int8 (8 bits and a scale a row) and int4 (4.5 bits: 4 and a 16-bit scale for
 // every 32; embedding and head in int8).
 std::vector<WeightRule> default_weight_rules();
 

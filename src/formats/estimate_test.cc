@@ -58,6 +58,13 @@ TEST(Estimate, CountsWeightsUnderEachRule) {
   EXPECT_EQ(other->weight_bytes[0].second, 12800 + 3072 + 256);
 }
 
+TEST(Estimate, CountsBlockFormatsAsTheyAreHeld) {
+  InMemory checkpoint;
+  checkpoint.add("model.layers.0.mlp.up_proj.weight", DType::kQ8_0, {128, 64}, 128 * 2 * 34);
+  checkpoint.add("model.norm.weight", DType::kBF16, {64}, 128);
+  EXPECT_EQ(estimate(checkpoint)->weight_bytes[0].second, 128 * 64 * 2 + 64 * 4);  // bf16 and f32
+}
+
 TEST(Estimate, CountsKeysAndValues) {
   InMemory checkpoint;
   checkpoint.add("model.norm.weight", DType::kF32, {64}, 256);

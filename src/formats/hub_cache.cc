@@ -25,7 +25,9 @@ std::string environment(const char* name) {
 // The order of the package huggingface_hub; later ones are what earlier ones default to.
 std::vector<std::string> cache_directories() {
   std::vector<std::string> directories;
-  if (const auto cache = environment("HF_HUB_CACHE"); !cache.empty()) directories.push_back(cache);
+  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}) {
+    if (const auto cache = environment(name); !cache.empty()) directories.push_back(cache);
+  }
   if (const auto home = environment("HF_HOME"); !home.empty()) directories.push_back(home + "/hub");
   if (const auto cache = environment("XDG_CACHE_HOME"); !cache.empty()) {
     directories.push_back(cache + "/huggingface/hub");

@@ -240,6 +240,9 @@ TEST_F(HuggingFace, FindsAHubIdInTheCacheAndListsWhereItLooked) {
   EXPECT_EQ(resolve_checkpoint(path()).value(), path());
   ::unsetenv("HF_HUB_CACHE");
   ::unsetenv("HF_HOME");
+  ::setenv("HUGGINGFACE_HUB_CACHE", (path() + "/hub").c_str(), 1);  // the name of older tools
+  EXPECT_TRUE(resolve_checkpoint("zai-org/GLM-4-9B-0414"));
+  ::unsetenv("HUGGINGFACE_HUB_CACHE");
 }
 
 TEST(Stories260K, OpensWithItsConfigurationAndTensors) {
