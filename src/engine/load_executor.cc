@@ -23,6 +23,7 @@ class CheckpointWeights : public WeightSource {
     }
     return SourceTensor{
         .dtype = tensor->dtype,
+        .where = tensor->where,
         .decode_row = [tensor](int64_t row,
                                std::span<float> out) { decode_row(*tensor, row, out); },
         .stored_row = [tensor](int64_t row) { return tensor->row(row); },

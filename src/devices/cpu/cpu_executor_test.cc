@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "kernels/isa.h"
@@ -259,6 +260,46 @@ TEST(CpuExecutor, NamesATensorThatTheSourceLacks) {
       make_cpu_executor(r.graph, MadeUpWeights(DType::kF32), options_of(kHeld[0]));
   ASSERT_FALSE(executor);
   EXPECT_THAT(executor.error().message(), testing::HasSubstr("absent"));
+}
+
+// One weight of one tensor is no number, as a flipped bit makes it.
+class BrokenWeights : public MadeUpWeights {
+ public:
+  BrokenWeights(std::string tensor, int64_t row)
+      : MadeUpWeights(DType::kF32), tensor_(std::move(tensor)), row_(row) {}
+
+  Result<SourceTensor> open(std::string_view name) const override {
+    SourceTensor source = AGLM_TRY(MadeUpWeights::open(name));
+    source.where = "model.gguf: " + std::string(name);
+    if (name == tensor_) {
+      source.decode_row = [inner = source.decode_row, broken = row_](int64_t row,
+                                                                     std::span<float> out) {
+        inner(row, out);
+        if (row >= broken) out.back() = std::numeric_limits<float>::infinity();
+      };
+    }
+    return source;
+  }
+
+ private:
+  std::string tensor_;
+  int64_t row_;
+};
+
+TEST(CpuExecutor, NamesTheFirstRowOfAMatrixOrVectorThatIsNoNumber) {
+  Recording r;
+  Value x = embedding(r.graph, r.matrix("table", kVocab, kHidden, WeightRole::kEmbedding));
+  x = rms_norm(x, r.vector("norm", kHidden), 1e-5F);
+  x = linear(select_outputs(x), r.matrix("head", kVocab, kHidden));
+  r.graph.set_outputs(x, x);
+  for (const char* tensor : {"head", "norm"}) {
+    const auto executor =
+        make_cpu_executor(r.graph, BrokenWeights(tensor, 7), options_of(kHeld[0]));
+    ASSERT_FALSE(executor) << tensor;
+    EXPECT_THAT(executor.error().message(),
+                testing::HasSubstr("model.gguf: " + std::string(tensor) + ": row 7"));
+  }
+  EXPECT_TRUE(make_cpu_executor(r.graph, BrokenWeights("other", 0), options_of(kHeld[0])));
 }
 
 TEST(CpuExecutor, ReportsProgressUpToTheEnd) {

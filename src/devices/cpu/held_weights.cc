@@ -1,6 +1,10 @@
 #include "devices/cpu/held_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -96,6 +100,13 @@ class Parts {
     return part.tensor.stored_row(row - part.begin + part.first_row);
   }
 
+  Error not_finite(int64_t row) const {
+    const Part& part = part_of(row);
+    return Error{ErrorCode::kCorrupt, "weight is not a number",
+                 fmt::format("{}: row {}", part.tensor.where, row - part.begin + part.first_row),
+                 "finite numbers", "NaN or infinity"};
+  }
+
   void release() const {
     for (const Part& part : parts_) part.tensor.release();
   }
@@ -112,6 +123,27 @@ class Parts {
     return parts_[i];
   }
   std::vector<Part> parts_;
+};
+
+// The first row with a weight that is no number. Such a matrix makes every answer worthless, so it
+// is refused while the file can still be named. Rows are looked at by several threads.
+class FirstBrokenRow {
+ public:
+  void look(int64_t row, std::span<const float> weights) {
+    constexpr uint32_t kExponent = 0x7F800000U;  // all of it is set in NaN and infinity alone
+    uint32_t broken = 0;
+    for (const float weight : weights) {
+      broken |= uint32_t{(std::bit_cast<uint32_t>(weight) & kExponent) == kExponent};
+    }
+    if (broken == 0) return;
+    int64_t first = row_.load();
+    while ((first < 0 || row < first) && !row_.compare_exchange_weak(first, row)) {
+    }
+  }
+  int64_t row() const { return row_.load(); }  // -1: none
+
+ private:
+  std::atomic<int64_t> row_ = -1;
 };
 
 // The upper half of an f32, rounded to nearest even; not-a-number stays one.
@@ -156,21 +188,27 @@ Result<HeldWeight> hold(const Weight& weight, const WeightPlan& plan, const Weig
                         ThreadPool& pool) {
   const Parts parts = AGLM_TRY(Parts::open(weight, source));
   HeldWeight held;
+  FirstBrokenRow broken;
   if (plan.form == WeightPlan::Form::kRows) {
     held = AGLM_TRY(hold_rows(weight, plan, parts, pool));
   } else if (plan.form == WeightPlan::Form::kVector) {
     held.data = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(plan.bytes)));
     for (int64_t i = 0; i < weight.rows; ++i) {
-      parts.decode_row(i, {held.data.as<float>() + i, 1});
+      const std::span<float> value(held.data.as<float>() + i, 1);
+      parts.decode_row(i, value);
+      broken.look(i, value);
     }
   } else {
     held.packed =
         AGLM_TRY(PackedWeight::allocate(plan.format, weight.rows, weight.columns, plan.order));
     pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
-      held.packed.pack_panels(
-          begin, end, [&](int64_t row, std::span<float> out) { parts.decode_row(row, out); });
+      held.packed.pack_panels(begin, end, [&](int64_t row, std::span<float> out) {
+        parts.decode_row(row, out);
+        broken.look(row, out);
+      });
     });
   }
+  if (broken.row() >= 0) return parts.not_finite(broken.row());
   parts.release();
   return held;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "autoglm/result.h"
@@ -14,6 +15,7 @@ namespace autoglm {
 
 struct SourceTensor {
   DType dtype = DType::kF32;  // as stored
+  std::string where{};        // file and stored name, for errors
   // Row `row` in f32. May be called by several threads at once, for as long as the source lives.
   std::function<void(int64_t row, std::span<float> out)> decode_row;
   // The stored bytes of a row, for dtypes of one element a block; the span is row-sized.
