@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -536,6 +537,34 @@ TEST(Service, ASecondSignalEndsItWhileAnswersRun) {
   EXPECT_TRUE(service.stop());
   for (const auto& client : clients) EXPECT_FALSE(client->read_answer().whole);
   // The model may still send events while the service is taken down.
+}
+
+TEST(Service, ForgetsClientsThatLeaveAtAnyMoment) {
+  RunningService service({.endless = true, .pause = std::chrono::milliseconds(2)});
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&, i] {
+      std::minstd_rand random(static_cast<uint32_t>(i + 1));
+      for (int k = 0; k < 15; ++k) {
+        HttpClient client(service.port());
+        std::string request = HttpClient::post_text(
+            "/v1/completions", k % 2 == 0
+                                   ? R"({"prompt":["a","b"],"stream":true,"max_tokens":4000})"
+                                   : R"({"prompt":["a","b"],"max_tokens":4000})");
+        if (k % 5 == 4) request.resize(request.size() / 2);
+        client.send(request);
+        if (k % 3 == 1) client.close_sending();
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
+        if (k % 4 == 0 && k % 5 != 4) client.receive();
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(
+      comes_true([&] { return service.backend().n_ended == service.backend().n_submitted; }));
+  EXPECT_EQ(service.get("/health").status, 200);
+  EXPECT_TRUE(service.stop());
+  EXPECT_EQ(service.backend().n_cancelled, service.backend().n_submitted);
 }
 
 TEST(Service, AnswersManyClientsAtOnce) {
