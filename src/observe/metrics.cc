@@ -150,7 +150,7 @@ struct Metrics::Series {
   Histogram* params_max_tokens = nullptr;
   Histogram* prefill_computed = nullptr;
 
-  Gauge& connections = gauge("autoglm:http_connections", "Open HTTP connections", {});
+  Gauge& connections = gauge("autoglm:http_open_connections", "Open HTTP connections", {});
   Counter& accepted = plain_counter("autoglm:http_connections_total", "HTTP connections accepted");
   Counter& refused = plain_counter("autoglm:http_connections_refused_total",
                                    "HTTP connections turned away at the limit");

@@ -86,7 +86,7 @@ TEST(Metrics, CountsHttpRequestsByRouteAndStatus) {
   const std::string text = metrics.text();
   EXPECT_THAT(text, HasSubstr("http_requests_total{code=\"200\",handler=\"/v1/models\",method="
                               "\"GET\",status=\"2xx\"} 2"));
-  EXPECT_THAT(text, HasSubstr("autoglm:http_connections 1"));
+  EXPECT_THAT(text, HasSubstr("autoglm:http_open_connections 1"));
   EXPECT_THAT(text, HasSubstr("autoglm:http_connections_total 2"));
 }
 
