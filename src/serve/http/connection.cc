@@ -1,6 +1,7 @@
 // The coroutines of one connection. They share one thread, so between two co_await nothing changes.
 #include "serve/http/connection.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -22,6 +23,8 @@ constexpr size_t kReadBytes = 16 << 10;
 // After our last byte the client gets this long to stop sending; closing earlier would reset the
 // connection and take the answer with it.
 constexpr auto kLinger = std::chrono::seconds(2);
+// While draining, a request that has begun to arrive gets this long: it would be answered 503.
+constexpr auto kDrainRead = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -56,6 +59,12 @@ bool Connection::busy() const {
          phase_ == Phase::kWriting;
 }
 
+void Connection::hurry() {
+  if (phase_ != Phase::kReading) return;
+  deadline_ = std::min<Clock::time_point>(deadline_, Clock::now() + kDrainRead);
+  watch_timer_.cancel();
+}
+
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
@@ -86,6 +95,7 @@ void Connection::enter(Phase phase) {
     case Phase::kIdle: deadline_ = now + std::chrono::milliseconds(options.idle_timeout_ms); break;
     case Phase::kReading:
       deadline_ = now + std::chrono::milliseconds(options.read_timeout_ms);
+      if (server_->draining) deadline_ = std::min<Clock::time_point>(deadline_, now + kDrainRead);
       break;
     case Phase::kAnswering: deadline_ = Clock::time_point::max(); break;
     case Phase::kWriting:

@@ -43,6 +43,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   // A request has begun to arrive or is being answered.
   bool busy() const;
+  void hurry();  // the drain has begun: wait less for a request that is still arriving
   void close();
 
  private:

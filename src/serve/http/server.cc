@@ -146,6 +146,7 @@ class HttpServer::Impl {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     if (state_->hooks.on_drain) state_->hooks.on_drain();
+    for (Connection* connection : state_->connections) connection->hurry();
     asio::co_spawn(context_, drain(), asio::detached);
   }
 

@@ -316,6 +316,17 @@ TEST(HttpServer, CutsAnswersThatOutlastTheDrain) {
   EXPECT_TRUE(server.drain_limit_reached);
 }
 
+TEST(HttpServer, DoesNotWaitLongForAHalfRequestWhileDraining) {
+  TestServer server;  // by itself it would wait half a minute
+  HttpClient half(server.port());
+  half.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+  HttpClient(server.port()).get("/a");
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(server.stop());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  EXPECT_FALSE(server.drain_limit_reached);
+}
+
 TEST(HttpServer, DrainsOnSigterm) {
   TestServer server;
   EXPECT_EQ(HttpClient(server.port()).get("/a").status, 200);  // run() watches signals by now
