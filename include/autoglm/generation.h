@@ -58,6 +58,9 @@ struct GenerationRequest {
   std::vector<TokenId> prompt;  // not empty
   SamplingParams sampling;
   std::string request_id;  // for logs and traces; made up when empty
+  // The answer is a text of its own (a turn of a conversation), not the prompt's continuation: the
+  // space that SentencePiece tokens begin with is then left out at its beginning.
+  bool begins_text = false;
 };
 
 struct Usage {
@@ -77,6 +80,7 @@ struct GenerationEvent {
                         // the first position has none
   FinishReason finish_reason = FinishReason::kNone;
   std::optional<std::string> stop_reason;  // the stop string, or the stop token id in decimal
+  std::optional<TokenId> stop_token;       // that token, when it was one
   bool last = false;                       // no event of any choice follows
   Usage usage;                             // so far, over all choices
   std::optional<Error> error;              // with FinishReason::kError
@@ -91,6 +95,7 @@ struct Choice {
   std::vector<PositionLogprobs> logprobs;
   FinishReason finish_reason = FinishReason::kNone;
   std::optional<std::string> stop_reason;
+  std::optional<TokenId> stop_token;
 };
 
 struct GenerationResult {

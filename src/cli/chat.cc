@@ -46,6 +46,7 @@ Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
     GenerationRequest request;
     request.prompt = AGLM_TRY(conversation_tokens(model, messages));
     request.sampling = sampling;
+    request.begins_text = true;
     const Result<Choice> answer = stream_answer(model, std::move(request));
     if (!answer) {
       // A conversation that has outgrown the context goes on after /clear; without a person it

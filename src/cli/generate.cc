@@ -58,6 +58,7 @@ Result<void> generate(const SettingFlags& settings_flags, const SamplingFlags& s
   request.prompt = flags.ids ? AGLM_TRY(parse_token_ids(text, "--ids"))
                              : AGLM_TRY(encode_prompt(model, text, flags.system, flags.raw));
   request.sampling = sampling_flags.apply(model.info().default_sampling);
+  request.begins_text = !flags.ids && !flags.raw && model.info().has_chat_template;
   if (flags.as_json) {
     const std::vector<TokenId> prompt = request.prompt;
     print_json(model, prompt, AGLM_TRY(model.generate(std::move(request))));

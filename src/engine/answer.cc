@@ -31,6 +31,7 @@ Answer::Piece Answer::take(TokenId id) {
     piece.finish_reason = FinishReason::kStop;
     if (!is_end || id != end_->own) {
       piece.stop_reason = std::to_string(static_cast<int32_t>(id));
+      piece.stop_token = id;
     }
   } else if (n_tokens_ >= max_tokens_) {
     piece.finish_reason = FinishReason::kLength;
@@ -44,6 +45,7 @@ Answer::Piece Answer::take(TokenId id) {
   if (matched.stop) {
     piece.finish_reason = FinishReason::kStop;
     piece.stop_reason = params_->stop[*matched.stop];
+    piece.stop_token.reset();
   } else if (last) {
     piece.text += matcher_.finish();
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,11 +28,14 @@ class Answer {
   // `max_tokens`: what params.max_tokens came to. The tokenizer and `end` must outlive it.
   Answer(const SamplingParams& params, int64_t max_tokens, const Tokenizer& tokenizer,
          const EndOfSequence& end);
+  // Before the first take(): the answer continues the text of `prompt`.
+  void follow(std::span<const TokenId> prompt) { decoder_.follow(prompt); }
 
   struct Piece {
     std::string text;
     FinishReason finish_reason = FinishReason::kNone;
     std::optional<std::string> stop_reason;
+    std::optional<TokenId> stop_token;
   };
   // The next token. Not to be called after a finish_reason.
   Piece take(TokenId id);

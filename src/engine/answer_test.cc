@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/testing/fakes.h"
 
 namespace autoglm {
@@ -18,6 +20,10 @@ struct Told {
   bool operator==(const Told&) const = default;
 };
 
+bool stop_is_a_token(const SamplingParams& params, const std::string& reason) {
+  return std::find(params.stop.begin(), params.stop.end(), reason) == params.stop.end();
+}
+
 Told tell(const SamplingParams& params, std::string_view letters) {
   Answer answer(params, params.max_tokens.value_or(1000), kTokenizer, kEnd);
   Told told;
@@ -27,6 +33,8 @@ Told tell(const SamplingParams& params, std::string_view letters) {
     ++told.n_tokens;
     told.finish_reason = piece.finish_reason;
     told.stop_reason = piece.stop_reason;
+    EXPECT_EQ(piece.stop_token.has_value(),
+              piece.stop_reason && stop_is_a_token(params, *piece.stop_reason));
     if (piece.finish_reason != FinishReason::kNone) break;
   }
   return told;

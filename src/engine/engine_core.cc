@@ -43,6 +43,7 @@ struct EngineCore::Sequence {
                    asked.sampling.stop_token_ids.end());
     sampler.emplace(asked.sampling, request->job.seed, choice, std::move(end_ids), asked.prompt);
     answer.emplace(asked.sampling, request->max_tokens, tokenizer, end_of_sequence);
+    if (!asked.begins_text) answer->follow(asked.prompt);
   }
 
   std::shared_ptr<Request> request;
@@ -294,6 +295,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   event.tokens.push_back(*id);
   event.finish_reason = piece.finish_reason;
   event.stop_reason = std::move(piece.stop_reason);
+  event.stop_token = piece.stop_token;
   const bool ended = event.finish_reason != FinishReason::kNone;
   if (ended) pool_.release(sequence.pages);
   emit(sequence, std::move(event));

@@ -125,6 +125,7 @@ struct Collector {
     if (!event.prompt_logprobs.empty()) result.prompt_logprobs = event.prompt_logprobs;
     choice.finish_reason = event.finish_reason;
     choice.stop_reason = event.stop_reason;
+    choice.stop_token = event.stop_token;
     if (event.error) error = event.error;
     result.usage = event.usage;
     last = event.last;

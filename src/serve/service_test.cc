@@ -19,6 +19,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 json::value parsed(const std::string& text) {
   auto value = json::parse(text, "answer");
@@ -460,6 +461,39 @@ TEST(Service, PassesTheEnginesRefusalsOn) {
       }
     }
   }
+}
+
+TEST(Service, NamesTheStopTokenByItsNumber) {
+  RunningService service({.stop_token = TokenId{7}});
+  for (const char* path : {"/v1/completions", "/infer"}) {
+    const HttpAnswer answer = service.post(path, R"({"prompt":"a"})");
+    EXPECT_THAT(answer.body, HasSubstr(R"("stop_reason":7)")) << path;
+  }
+  EXPECT_THAT(service.post("/v1/chat/completions", kHello).body, HasSubstr(R"("stop_reason":7)"));
+}
+
+TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
+  RunningService service({.template_error = Error{ErrorCode::kInvalidArgument, "unknown role",
+                                                  "/models/x: chat template:6:20", "", ""}});
+  const HttpAnswer answer = service.post("/v1/chat/completions", kHello);
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(parsed(answer.body).at("error").at("param"), "messages");
+  EXPECT_THAT(answer.body, HasSubstr("unknown role"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("/models/x")));
+}
+
+TEST(Service, OnlyConversationsBeginATextOfTheirOwn) {
+  RunningService service;
+  service.post("/v1/chat/completions", kHello);
+  service.post("/v1/completions", R"({"prompt":"a"})");
+  service.post("/infer", R"({"text":"a"})");
+  service.post("/infer", R"({"prompt":"a"})");
+  service.post("/v1/chat/completions", R"({"messages":[{"role":"assistant","content":"Once"}],
+      "continue_final_message":true})");
+  const std::vector<GenerationRequest> requests = service.backend().requests();
+  std::vector<bool> begin;
+  for (const GenerationRequest& request : requests) begin.push_back(request.begins_text);
+  EXPECT_EQ(begin, (std::vector<bool>{true, false, true, false, false}));
 }
 
 TEST(Service, ReportsAnErrorInTheMiddleOfAStream) {

@@ -69,6 +69,9 @@ class StreamDecoder {
  public:
   StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens)
       : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens) {}
+  // Before the first push(): what comes continues the text of these. A character that they leave
+  // incomplete is given whole.
+  void follow(std::span<const TokenId> before);
   std::string push(TokenId id);
   std::string finish();
 

@@ -26,8 +26,10 @@ struct FakeScript {
   // Says the same again and again until max_tokens, this fast.
   bool endless = false;
   std::chrono::microseconds pause{0};
-  std::optional<Error> refuse;       // submit() fails
-  std::optional<Error> fail_at_end;  // the last event is an error
+  std::optional<Error> refuse;          // submit() fails
+  std::optional<Error> template_error;  // apply_chat_template() fails
+  std::optional<TokenId> stop_token;    // why answers end
+  std::optional<Error> fail_at_end;     // the last event is an error
 };
 
 class FakeBackend : public ModelBackend {
@@ -93,6 +95,7 @@ class FakeBackend : public ModelBackend {
       const std::lock_guard lock(mutex_);
       last_context_ = context_json;
     }
+    if (script_.template_error) return *script_.template_error;
     const json::value context = AGLM_TRY(json::parse(context_json, "context"));
     std::string text;
     for (const json::value& message : context.at("messages").as_array()) {
@@ -207,6 +210,10 @@ class FakeBackend : public ModelBackend {
       } else if (script_.fail_at_end) {
         ending.finish_reason = FinishReason::kError;
         ending.error = script_.fail_at_end;
+      }
+      if (script_.stop_token) {
+        ending.stop_token = script_.stop_token;
+        ending.stop_reason = std::to_string(static_cast<int32_t>(*script_.stop_token));
       }
       ending.usage = usage;
       ending.last = choice >= sampling.n - 1;

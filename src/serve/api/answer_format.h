@@ -50,7 +50,9 @@ inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
 json::object usage_json(const Usage& usage);
 // OpenAI's words: "stop" and "length"; "error" for an answer that was cut off.
 json::value finish_reason_json(FinishReason reason);
-json::value stop_reason_json(const std::optional<std::string>& reason);
+// The stop string, the stop token's id as a number, or null.
+json::value stop_reason_json(const std::optional<std::string>& reason,
+                             const std::optional<TokenId>& token);
 json::array ids_json(const std::vector<TokenId>& ids);
 
 // The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.

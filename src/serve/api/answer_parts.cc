@@ -50,7 +50,9 @@ json::value finish_reason_json(FinishReason reason) {
   return "error";
 }
 
-json::value stop_reason_json(const std::optional<std::string>& reason) {
+json::value stop_reason_json(const std::optional<std::string>& reason,
+                             const std::optional<TokenId>& token) {
+  if (token) return static_cast<int64_t>(*token);
   return reason ? json::value(printable_utf8(*reason)) : json::value(nullptr);
 }
 

@@ -126,7 +126,18 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
 }
 
 Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& chat) {
-  std::string text = AGLM_TRY(backend.apply_chat_template(dump(chat.context)));
+  if (!backend.info().has_chat_template) {
+    return bad_field("messages", "the model has no chat template; use a completion instead");
+  }
+  Result<std::string> rendered = backend.apply_chat_template(dump(chat.context));
+  if (!rendered) {
+    // Where the template's source lies is no business of the client's.
+    Error error = rendered.error();
+    error.where = "messages";
+    error.what = fmt::format("the chat template refuses the conversation: {}", error.what);
+    return error;
+  }
+  std::string text = std::move(*rendered);
   if (!chat.continue_final_message) return text;
   // As transformers does it: the prompt ends with the last message's words, before what the
   // template puts behind a finished turn. Templates may trim the words.

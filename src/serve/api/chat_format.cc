@@ -26,7 +26,7 @@ class ChatFormat : public AnswerFormat {
       object["message"] = std::move(message);
       object["logprobs"] = logprobs(choice.logprobs);
       object["finish_reason"] = finish_reason_json(choice.finish_reason);
-      object["stop_reason"] = stop_reason_json(choice.stop_reason);
+      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
       if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
       choices.push_back(std::move(object));
     }
@@ -46,7 +46,7 @@ class ChatFormat : public AnswerFormat {
     std::string events;
     for (int32_t i = 0; i < facts_.options.sampling.n; ++i) {
       json::object delta{{"role", role_}, {"content", echo()}, {"refusal", nullptr}};
-      json::object first = chunk(i, std::move(delta), nullptr, FinishReason::kNone, std::nullopt);
+      json::object first = chunk(i, std::move(delta), nullptr, FinishReason::kNone, nullptr);
       if (facts_.options.return_token_ids && i == 0) {
         first["prompt_token_ids"] = ids_json(facts_.prompts.front());
       }
@@ -63,7 +63,7 @@ class ChatFormat : public AnswerFormat {
     if (!event.text.empty() || has_logprobs || has_ids || has_prompt_logprobs) {
       json::object object = chunk(event.choice, {{"content", event.text}},
                                   has_logprobs ? logprobs(event.logprobs) : json::value(nullptr),
-                                  FinishReason::kNone, std::nullopt);
+                                  FinishReason::kNone, nullptr);
       if (has_ids) object["choices"].at(0).as_object()["token_ids"] = ids_json(event.tokens);
       if (has_prompt_logprobs) {
         object["prompt_logprobs"] = prompt_logprobs_json(backend(), event.prompt_logprobs);
@@ -72,8 +72,8 @@ class ChatFormat : public AnswerFormat {
       events += sse(object);
     }
     if (event.finish_reason != FinishReason::kNone) {
-      json::object object =
-          chunk(event.choice, {}, nullptr, event.finish_reason, event.stop_reason);
+      json::object object = chunk(event.choice, {}, nullptr, event.finish_reason,
+                                  stop_reason_json(event.stop_reason, event.stop_token));
       add_usage(object, usage);
       events += sse(object);
     }
@@ -115,13 +115,13 @@ class ChatFormat : public AnswerFormat {
   }
 
   json::object chunk(int32_t index, json::object delta, json::value logprobs, FinishReason reason,
-                     const std::optional<std::string>& stop_reason) const {
+                     json::value stop_reason) const {
     json::object choice;
     choice["index"] = index;
     choice["delta"] = std::move(delta);
     choice["logprobs"] = std::move(logprobs);
     choice["finish_reason"] = finish_reason_json(reason);
-    if (reason != FinishReason::kNone) choice["stop_reason"] = stop_reason_json(stop_reason);
+    if (reason != FinishReason::kNone) choice["stop_reason"] = std::move(stop_reason);
     json::object object = frame("chat.completion.chunk");
     object["choices"] = json::array{std::move(choice)};
     if (facts_.options.include_usage) object["usage"] = nullptr;

@@ -27,7 +27,7 @@ class CompletionsFormat : public AnswerFormat {
         object["logprobs"] = logprobs(p, results[p].prompt_logprobs, choice.logprobs);
         object["finish_reason"] =
             finish_reason_json(echo_only() ? FinishReason::kLength : choice.finish_reason);
-        object["stop_reason"] = stop_reason_json(choice.stop_reason);
+        object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
         if (facts_.options.sampling.prompt_logprobs && !scores_echo()) {
           object["prompt_logprobs"] = prompt_logprobs_json(backend(), results[p].prompt_logprobs);
         }
@@ -69,7 +69,7 @@ class CompletionsFormat : public AnswerFormat {
     choice["finish_reason"] = finish_reason_json(
         echo_only() && event.finish_reason != FinishReason::kNone ? FinishReason::kLength
                                                                   : event.finish_reason);
-    choice["stop_reason"] = stop_reason_json(event.stop_reason);
+    choice["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
     if (!event.prompt_logprobs.empty() && !scores_echo()) {
       choice["prompt_logprobs"] = prompt_logprobs_json(backend(), event.prompt_logprobs);
       reports = true;

@@ -27,6 +27,11 @@ std::string_view type_of(int status) {
   return "invalid_request_error";
 }
 
+// `where` may also be a part of the request ("request body").
+bool names_a_field(std::string_view where) {
+  return where.find_first_of(" :/") == std::string_view::npos;
+}
+
 json::value or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(printable_utf8(text));
 }
@@ -45,7 +50,9 @@ Error not_offered(std::string_view param, std::string_view what) {
 
 ApiError api_error(const Error& error) {
   ApiError result{.status = status_of(error.code), .message = error.message()};
-  if (result.status == 400 || result.status == 404) result.param = error.where;
+  if ((result.status == 400 || result.status == 404) && names_a_field(error.where)) {
+    result.param = error.where;
+  }
   if (error.what == kContextTooLong) {
     result.code = "context_length_exceeded";
   } else if (error.code == ErrorCode::kNotFound && error.where == "model") {

@@ -91,6 +91,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (event.finish_reason != FinishReason::kNone) {
       choice.finish_reason = event.finish_reason;
       choice.stop_reason = event.stop_reason;
+      choice.stop_token = event.stop_token;
     }
   }
 

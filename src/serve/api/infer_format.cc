@@ -19,7 +19,7 @@ class InferFormat : public AnswerFormat {
     const auto write = [&](json::object& object, const Choice& choice) {
       object["text"] = echo() + choice.text;
       object["finish_reason"] = finish_reason_json(choice.finish_reason);
-      object["stop_reason"] = stop_reason_json(choice.stop_reason);
+      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
       if (facts_.options.logprobs) object["logprobs"] = chat_logprobs(backend(), choice.logprobs);
       if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
     };
@@ -28,6 +28,7 @@ class InferFormat : public AnswerFormat {
       json::array choices;
       for (const Choice& choice : result.choices) {
         json::object object;
+        object["index"] = static_cast<int64_t>(choices.size());
         write(object, choice);
         choices.push_back(std::move(object));
       }
@@ -69,7 +70,7 @@ class InferFormat : public AnswerFormat {
     if (!reports) return {};
     if (event.finish_reason != FinishReason::kNone) {
       object["finish_reason"] = finish_reason_json(event.finish_reason);
-      object["stop_reason"] = stop_reason_json(event.stop_reason);
+      object["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
       object["usage"] = usage_json(usage);
     }
     return sse(object);

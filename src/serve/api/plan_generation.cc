@@ -25,12 +25,16 @@ AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
   return facts;
 }
 
-std::vector<GenerationRequest> requests_for(const AnswerFacts& facts) {
+// `begins_text`: as in GenerationRequest.
+std::vector<GenerationRequest> requests_for(const AnswerFacts& facts, bool begins_text) {
   SamplingParams sampling = facts.options.sampling;
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
   std::vector<GenerationRequest> requests;
   for (const std::vector<TokenId>& prompt : facts.prompts) {
-    requests.push_back({.prompt = prompt, .sampling = sampling, .request_id = facts.id});
+    requests.push_back({.prompt = prompt,
+                        .sampling = sampling,
+                        .request_id = facts.id,
+                        .begins_text = begins_text});
   }
   return requests;
 }
@@ -57,7 +61,7 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts);
+  plan.requests = requests_for(facts, !chat.continue_final_message);
   plan.format = chat_format(std::move(facts), std::move(role));
   return plan;
 }
@@ -90,14 +94,15 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
     AGLM_TRY(check_context(model, ids.size(), sampling.max_tokens, "prompt"));
     if (facts.options.echo) {
       const auto* text = std::get_if<std::string>(&prompt);
-      facts.echo_texts.push_back(
-          text != nullptr ? *text : AGLM_TRY(context.backend->detokenize(ids, false)));
+      facts.echo_texts.push_back(text != nullptr ? *text
+                                                 : AGLM_TRY(context.backend->detokenize(
+                                                       ids, sampling.skip_special_tokens)));
     }
     facts.prompts.push_back(std::move(ids));
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts);
+  plan.requests = requests_for(facts, false);
   plan.format = completions_format(std::move(facts));
   return plan;
 }
@@ -134,11 +139,12 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   if (facts.options.echo) {
     facts.echo_texts.push_back(
         text != nullptr ? *text
-                        : AGLM_TRY(context.backend->detokenize(facts.prompts.front(), false)));
+                        : AGLM_TRY(context.backend->detokenize(
+                              facts.prompts.front(), facts.options.sampling.skip_special_tokens)));
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts);
+  plan.requests = requests_for(facts, chat);
   plan.format = infer_format(std::move(facts));
   return plan;
 }

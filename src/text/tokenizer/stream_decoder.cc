@@ -14,6 +14,11 @@ namespace {
 // is at most three bytes, so of a long tail the front can go.
 constexpr size_t kMaxHeldTokens = 16;
 
+// Of the tokens before the answer so many are looked at; more of them when a run of byte tokens,
+// which is decoded as a whole, began earlier.
+constexpr size_t kContextTokens = 16;
+constexpr size_t kMaxContextTokens = 256;
+
 std::string text_of(const Tokenizer& tokenizer, std::span<const TokenId> ids, bool skip_special) {
   // Ids come from a model whose vocabulary may be padded beyond the tokenizer's: those have no
   // text.
@@ -22,6 +27,20 @@ std::string text_of(const Tokenizer& tokenizer, std::span<const TokenId> ids, bo
 }
 
 }  // namespace
+
+void StreamDecoder::follow(std::span<const TokenId> before) {
+  for (size_t i = before.size(); i-- > 0 && ids_.size() < kMaxContextTokens;) {
+    const TokenId id = before[i];
+    if (static_cast<int32_t>(id) < 0 || static_cast<int32_t>(id) >= tokenizer_->vocab_size()) {
+      continue;
+    }
+    if (skip_special_tokens_ && tokenizer_->is_special(id)) continue;
+    ids_.push_back(id);
+    if (ids_.size() >= kContextTokens && !byte_token_value(tokenizer_->token_spelling(id))) break;
+  }
+  std::reverse(ids_.begin(), ids_.end());
+  prefix_end_ = ids_.size();
+}
 
 std::string StreamDecoder::push(TokenId id) {
   if (static_cast<int32_t>(id) < 0 || static_cast<int32_t>(id) >= tokenizer_->vocab_size()) {
@@ -58,7 +77,12 @@ std::string StreamDecoder::advance(bool last) {
   }
   // A decoder that rewrites text it has already given (none of the usual ones does) cannot be
   // streamed exactly: what differs is given again.
-  const auto differs = std::mismatch(known.begin(), known.end(), text.begin(), text.end()).second;
+  auto differs = std::mismatch(known.begin(), known.end(), text.begin(), text.end()).second;
+  // A replacement character that has become a real one may share its first byte.
+  while (differs != text.begin() && differs != text.end() &&
+         (static_cast<unsigned char>(*differs) & 0xC0) == 0x80) {
+    --differs;
+  }
   std::string fresh(differs, text.end());
   const size_t end = prefix_begin_ + n_taken;
   // The new window must begin with text of its own.

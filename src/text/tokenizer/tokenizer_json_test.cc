@@ -133,6 +133,34 @@ TEST(StreamDecoder, NeverEmitsHalfACharacter) {
   EXPECT_EQ(stream.finish(), "\uFFFD");
 }
 
+TEST(StreamDecoder, KeepsTheSpaceOfAFirstTokenThatFollowsAPrompt) {
+  const auto tokenizer = read(R"({
+    "model": {"type": "BPE", "vocab": {"▁a": 0, "b": 1}, "merges": []},
+    "added_tokens": [{"id": 2, "content": "<s>", "special": true}],
+    "decoder": {"type": "Sequence", "decoders": [
+      {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "Fuse"},
+      {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}})");
+  ASSERT_TRUE(tokenizer);
+  const auto first = [&](const std::vector<TokenId>& before) {
+    StreamDecoder stream(**tokenizer, true);
+    stream.follow(before);
+    return stream.push(TokenId{0}) + stream.push(TokenId{0});
+  };
+  EXPECT_EQ(first({}), "a a");
+  EXPECT_EQ(first({TokenId{2}}), "a a");  // a special token is no text
+  EXPECT_EQ(first({TokenId{2}, TokenId{0}}), " a a");
+  EXPECT_EQ(first(std::vector<TokenId>(1000, TokenId{1})), " a a");
+}
+
+TEST(StreamDecoder, GivesACharacterWholeThatThePromptBegan) {
+  const auto tokenizer = read(kSmall);
+  ASSERT_TRUE(tokenizer);
+  StreamDecoder stream(**tokenizer, false);
+  const std::vector<TokenId> prompt = {TokenId{0}, TokenId{4}, TokenId{5}};
+  stream.follow(prompt);
+  EXPECT_EQ(stream.push(TokenId{6}) + stream.push(TokenId{8}), "\u4F60b");
+}
+
 TEST(StreamDecoder, GivesInAllWhatDecodeGivesForAnyIds) {
   const auto tokenizer = read(kSmall);
   ASSERT_TRUE(tokenizer);
