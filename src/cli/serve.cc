@@ -14,8 +14,11 @@ void print_greeting(const GLMModel& model, const Settings& settings, uint16_t po
   const std::string host = settings.service.host == "0.0.0.0" ? "127.0.0.1" : settings.service.host;
   const std::string url = fmt::format(
       "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
-  fmt::print("{} is ready: {} parameters, {} weights, {} context, {} kernels\n\n", info.path,
-             info.parameters, info.quantization, info.max_model_len, info.instruction_set);
+  fmt::print(
+      "{} is ready: {:.1f} million parameters, weights {}, {} tokens of context, {} kernels\n\n",
+      info.path, static_cast<double>(info.parameters) / 1e6,
+      info.quantization == "none" ? "as stored" : "in " + info.quantization, info.max_model_len,
+      info.instruction_set);
   if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);
   fmt::print(
       "Try:        curl -N {}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
