@@ -3,7 +3,8 @@
 // integers as everywhere.
 #pragma once
 
-#if (defined(__AMX_INT8__) && defined(__AMX_TILE__)) || defined(AUTOGLM_EMULATED_AVX512)
+// clang 14 spells the macro without the underscore inside.
+#if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
 #include "kernels/linear/avx512_integer.h"
 
 namespace autoglm::amx {
