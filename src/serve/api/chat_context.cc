@@ -131,8 +131,9 @@ Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& 
   }
   Result<std::string> rendered = backend.apply_chat_template(dump(chat.context));
   if (!rendered) {
-    // Where the template's source lies is no business of the client's.
     Error error = rendered.error();
+    if (error.where.starts_with("messages") || error.where.starts_with("tools")) return error;
+    // Where the template's source lies is no business of the client's.
     error.where = "messages";
     error.what = fmt::format("the chat template refuses the conversation: {}", error.what);
     return error;
