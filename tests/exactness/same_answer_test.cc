@@ -143,9 +143,10 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
       if (!where.empty() && ++different <= 3) ADD_FAILURE() << "request " << i << ": " << where;
     }
     EXPECT_EQ(different, 0) << "of " << requests.size();
-    if (shape.pool_sequences > 0) {
-      EXPECT_GT(model->stats().preemptions, 0);
-    }
+    // How many there are depends on when the threads above run; the engine's seeded simulation
+    // (engine_core_test.cc) is where preemption is certain.
+    std::printf("%s: %lld preemptions\n", shape.name,
+                static_cast<long long>(model->stats().preemptions));
   }
 }
 
