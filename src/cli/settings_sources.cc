@@ -1,10 +1,12 @@
 // Where settings come from: a YAML file and the environment. Flags are registered in command.cc.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "cli/settings.h"
 
@@ -12,6 +14,7 @@ namespace autoglm {
 namespace {
 
 constexpr size_t kMaxYamlBytes = 1 << 20;
+constexpr int kMaxYamlDepth = 16;
 
 // AUTOGLM_ variables that are not settings: read by the kernels, by the launcher, by the tests.
 const std::set<std::string, std::less<>> kOtherVariables = {"AUTOGLM_ISA", "AUTOGLM_CONFIG",
@@ -67,6 +70,38 @@ Result<void> apply_document(Settings& settings, const YAML::Node& document,
   return {};
 }
 
+// Walks a document before a tree is made of it: how deep it nests, and where it starts.
+class ShapeCheck : public YAML::EventHandler {
+ public:
+  YAML::Mark start() const { return start_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    enter(mark);
+  }
+  void OnSequenceEnd() override { --depth_; }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    enter(mark);
+  }
+  void OnMapEnd() override { --depth_; }
+
+ private:
+  // yaml-cpp recurses into nested collections, and calls this before it does.
+  void enter(const YAML::Mark& mark) {
+    if (++depth_ > kMaxYamlDepth) throw YAML::ParserException(mark, "nests too deeply");
+  }
+
+  YAML::Mark start_;
+  int depth_ = 0;
+};
+
 }  // namespace
 
 Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_view where) {
@@ -75,19 +110,16 @@ Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_v
                  fmt::format("at most {} bytes", kMaxYamlBytes),
                  fmt::format("{} bytes", yaml.size())};
   }
-  // yaml-cpp recurses into nested collections; ours is flat, so anything deep is refused unread.
-  const auto opens =
-      std::count_if(yaml.begin(), yaml.end(), [](char c) { return c == '[' || c == '{'; });
-  if (opens > 64) {
-    return Error{ErrorCode::kInvalidArgument, "configuration nests too deeply", std::string(where),
-                 "lines of key: value", ""};
-  }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() > 1) {
-      return yaml_error(where, documents[1].Mark(), "more than one document", "one document");
+    std::istringstream stream{std::string(yaml)};
+    YAML::Parser parser(stream);
+    ShapeCheck shape;
+    // A document that begins with a stray "," ends where it began: only ever ask for two.
+    const bool any = parser.HandleNextDocument(shape);
+    if (any && parser.HandleNextDocument(shape)) {
+      return yaml_error(where, shape.start(), "more than one document", "one document");
     }
-    return documents.empty() ? Result<void>() : apply_document(settings, documents[0], where);
+    return any ? apply_document(settings, YAML::Load(std::string(yaml)), where) : Result<void>();
   } catch (const YAML::Exception& problem) {  // yaml-cpp reports by throwing
     return yaml_error(where, problem.mark, "YAML is malformed: " + problem.msg, "");
   }
