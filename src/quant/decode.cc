@@ -116,8 +116,9 @@ ScaleAndMinimum unpack_k4(Bytes packed, int group) {
           (packed[group + 4] >> 4) | (packed[group] >> 6) << 4};
 }
 
-// d, m, 12 bytes of scales, 128 bytes: a byte holds one element of each of two consecutive 32s.
-void decode_q4_k(Bytes block, float* out) {
+// d, m and 12 bytes of scales come first; group g of 32 is then `scale * value(g, i) - minimum`.
+template <class Value>
+void decode_k4_groups(Bytes block, float* out, Value value) {
   const float d = load_f16(block);
   const float m = load_f16(block + 2);
   for (int group = 0; group < 8; ++group) {
@@ -125,26 +126,24 @@ void decode_q4_k(Bytes block, float* out) {
     const float group_scale = d * static_cast<float>(scale);
     const float group_minimum = m * static_cast<float>(minimum);
     for (int i = 0; i < 32; ++i) {
-      const int q = block[16 + group / 2 * 32 + i] >> (group % 2 * 4) & 15;
-      out[group * 32 + i] = group_scale * static_cast<float>(q) - group_minimum;
+      out[group * 32 + i] = group_scale * static_cast<float>(value(group, i)) - group_minimum;
     }
   }
 }
 
+// d, m, 12 bytes of scales, 128 bytes: a byte holds one element of each of two consecutive 32s.
+void decode_q4_k(Bytes block, float* out) {
+  decode_k4_groups(block, out, [block](int group, int i) {
+    return block[16 + group / 2 * 32 + i] >> (group % 2 * 4) & 15;
+  });
+}
+
 // d, m, 12 bytes of scales, 32 bytes of fifth bits (bit `group` of byte i), 128 bytes as in Q4_K.
 void decode_q5_k(Bytes block, float* out) {
-  const float d = load_f16(block);
-  const float m = load_f16(block + 2);
-  for (int group = 0; group < 8; ++group) {
-    const auto [scale, minimum] = unpack_k4(block + 4, group);
-    const float group_scale = d * static_cast<float>(scale);
-    const float group_minimum = m * static_cast<float>(minimum);
-    for (int i = 0; i < 32; ++i) {
-      const int low = block[48 + group / 2 * 32 + i] >> (group % 2 * 4) & 15;
-      const int q = low | (block[16 + i] >> group & 1) << 4;
-      out[group * 32 + i] = group_scale * static_cast<float>(q) - group_minimum;
-    }
-  }
+  decode_k4_groups(block, out, [block](int group, int i) {
+    const int low = block[48 + group / 2 * 32 + i] >> (group % 2 * 4) & 15;
+    return low | (block[16 + i] >> group & 1) << 4;
+  });
 }
 
 // 128 bytes of low halves (64 bytes for each 128 elements: the first 64 elements in the low halves,
