@@ -31,6 +31,7 @@ import jinja2
 import conversations
 import environment
 import expressions
+import random_templates
 
 
 class Probe:
@@ -182,12 +183,12 @@ def main():
             cases = [context for name, context in conversations.contexts() if "tools=two" in name]
             for _ in range(options.random):
                 name, template = rng.choice(templates)
-                tally.check("mutated", name, expressions.mutated(rng, template), rng.choice(cases))
+                tally.check("mutated", name, random_templates.mutated(rng, template), rng.choice(cases))
     if wanted("random"):
         for _ in range(options.random):
-            text = expressions.random_expression(rng)
+            text = random_templates.random_expression(rng)
             tally.check("random expression", text, "{{ " + text + " }}", expressions.CONTEXT)
-            text = "".join(expressions.random_statement(rng) for _ in range(3))
+            text = "".join(random_templates.random_statement(rng) for _ in range(3))
             tally.check("random statement", text, text, expressions.CONTEXT)
     sys.exit(1 if tally.report() else 0)
 
