@@ -1,17 +1,11 @@
 // Every route over real sockets and a scripted model: shapes as OpenAI's and vLLM's clients read
-// them.
+// them. Refusals are in service_refusals_test.cc, leaving and draining in service_lifetime_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <csignal>
-#include <memory>
-#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "base/json.h"
 #include "support/service_fixture.h"
 
 namespace autoglm::serve {
@@ -19,38 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
-
-json::value parsed(const std::string& text) {
-  auto value = json::parse(text, "answer");
-  EXPECT_TRUE(value) << text;
-  return value ? *value : json::value(nullptr);
-}
-
-// The events of a stream, without "data: ".
-std::vector<std::string> events_of(const std::string& body) {
-  std::vector<std::string> events;
-  size_t at = 0;
-  while (at < body.size()) {
-    const size_t end = body.find("\n\n", at);
-    EXPECT_NE(end, std::string::npos) << body;
-    EXPECT_EQ(body.substr(at, 6), "data: ");
-    events.push_back(body.substr(at + 6, end - at - 6));
-    at = end + 2;
-  }
-  return events;
-}
-
-template <class Condition>
-bool comes_true(Condition condition) {
-  for (int i = 0; i < 5000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return false;
-}
-
-constexpr const char* kHello = R"({"messages": [{"role": "user", "content": "Hi"}]})";
 
 TEST(Service, AnswersAChat) {
   RunningService service;
@@ -319,95 +281,6 @@ TEST(Service, TellsHowItIs) {
   EXPECT_EQ(page.body.find("{{"), std::string::npos);
 }
 
-TEST(Service, NamesUnknownPathsAndMethods) {
-  RunningService service;
-  const HttpAnswer unknown = service.get("/v1/nothing");
-  EXPECT_EQ(unknown.status, 404);
-  EXPECT_EQ(parsed(unknown.body).at("error").at("type"), "invalid_request_error");
-  const HttpAnswer method = service.get("/v1/completions");
-  EXPECT_EQ(method.status, 405);
-  EXPECT_EQ(method.header("allow"), "POST, OPTIONS");
-  EXPECT_EQ(service.post("/health", "").status, 405);
-}
-
-struct BadRequest {
-  const char* path;
-  const char* body;
-  const char* param;
-};
-
-TEST(Service, NamesTheFieldThatIsWrong) {
-  RunningService service;
-  HttpClient client(service.port());
-  const BadRequest cases[] = {
-      {"/v1/chat/completions", "{}", "messages"},
-      {"/v1/chat/completions", R"({"messages":[]})", "messages"},
-      {"/v1/chat/completions", R"({"messages":[{"content":"a"}]})", "messages[0].role"},
-      {"/v1/chat/completions", R"({"messages":[{"role":"user"}]})", "messages[0].content"},
-      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":7}]})",
-       "messages[0].content"},
-      {"/v1/chat/completions",
-       R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]})",
-       "messages[0].content[0]"},
-      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}],"top_logprobs":2})",
-       "top_logprobs"},
-      {"/v1/chat/completions",
-       R"({"messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_object"}})",
-       "response_format"},
-      {"/v1/chat/completions",
-       R"({"messages":[{"role":"user","content":"a"}],"tool_choice":"required"})", "tool_choice"},
-      {"/v1/completions", "{}", "prompt"},
-      {"/v1/completions", R"({"prompt":5})", "prompt"},
-      {"/v1/completions", R"({"prompt":[1,"a"]})", "prompt[1]"},
-      {"/v1/completions", R"({"prompt":[1,258]})", "prompt[1]"},
-      {"/v1/completions", R"({"prompt":"a","temperature":"hot"})", "temperature"},
-      {"/v1/completions", R"({"prompt":"a","temperature":-1})", "temperature"},
-      {"/v1/completions", R"({"prompt":"a","top_p":0})", "top_p"},
-      {"/v1/completions", R"({"prompt":"a","top_p":1.5})", "top_p"},
-      {"/v1/completions", R"({"prompt":"a","n":0})", "n"},
-      {"/v1/completions", R"({"prompt":"a","max_tokens":0})", "max_tokens"},
-      {"/v1/completions", R"({"prompt":"a","max_tokens":1.5})", "max_tokens"},
-      {"/v1/completions", R"({"prompt":"a","min_tokens":20})", "min_tokens"},
-      {"/v1/completions", R"({"prompt":"a","stop":[1]})", "stop"},
-      {"/v1/completions", R"({"prompt":"a","stop":""})", "stop"},
-      {"/v1/completions", R"({"prompt":"a","logit_bias":{"x":1}})", "logit_bias"},
-      {"/v1/completions", R"({"prompt":"a","logit_bias":{"1":101}})", "1"},
-      {"/v1/completions", R"({"prompt":"a","logprobs":21})", "logprobs"},
-      {"/v1/completions", R"({"prompt":"a","logprobs":true})", "logprobs"},
-      {"/v1/completions", R"({"prompt":"a","best_of":3})", "best_of"},
-      {"/v1/completions", R"({"prompt":"a","suffix":"b"})", "suffix"},
-      {"/v1/completions", R"({"prompt":"a","stream":"yes"})", "stream"},
-      {"/v1/completions", R"({"prompt":"a","stream_options":{}})", "stream_options"},
-      {"/v1/completions", R"({"prompt":"a","seed":"x"})", "seed"},
-      {"/infer", "{}", "text"},
-      {"/infer", R"({"text":"a","prompt":"b"})", "prompt"},
-      {"/v1/embeddings", "{}", "input"},
-      {"/v1/embeddings", R"({"input":"a","encoding_format":"x"})", "encoding_format"},
-      {"/tokenize", "{}", "prompt"},
-      {"/detokenize", R"({"tokens":[-1]})", "tokens[0]"},
-  };
-  for (const BadRequest& bad : cases) {
-    const HttpAnswer answer = client.post(bad.path, bad.body);
-    EXPECT_EQ(answer.status, 400) << bad.body;
-    const json::value body = parsed(answer.body);
-    EXPECT_EQ(body.at("error").at("param"), bad.param) << bad.body << answer.body;
-    EXPECT_EQ(body.at("error").at("type"), "invalid_request_error");
-    EXPECT_FALSE(body.at("error").at("message").as_string().empty());
-  }
-  EXPECT_EQ(service.backend().n_submitted, 0);
-}
-
-TEST(Service, RefusesBrokenBodies) {
-  RunningService service;
-  HttpClient client(service.port());
-  const std::string deep = "{\"prompt\":" + std::string(1000, '[') + std::string(1000, ']') + "}";
-  for (const std::string& body :
-       {std::string(), std::string("{"), std::string("[]"), std::string("{\"prompt\":\"a\"} x"),
-        std::string("{\"prompt\":\"\xff\"}"), std::string("{\"prompt\":\"\\ud800\"}"), deep}) {
-    EXPECT_EQ(client.post("/v1/completions", body).status, 400) << body.substr(0, 40);
-  }
-}
-
 TEST(Service, IgnoresFieldsItDoesNotKnow) {
   RunningService service;
   EXPECT_EQ(service
@@ -436,33 +309,6 @@ TEST(Service, UsesTheModelsDefaultsForMissingFields) {
   EXPECT_EQ(fake->requests()[0].sampling.top_p, 0.5);
 }
 
-TEST(Service, RefusesWhatDoesNotFitTheContext) {
-  RunningService service;
-  const std::string prompt(5000, 'x');
-  const HttpAnswer answer = service.post("/v1/completions", "{\"prompt\":\"" + prompt + "\"}");
-  EXPECT_EQ(answer.status, 400);
-  EXPECT_EQ(parsed(answer.body).at("error").at("code"), "context_length_exceeded");
-  const HttpAnswer sum = service.post("/v1/completions", R"({"prompt":"a","max_tokens":4095})");
-  EXPECT_EQ(parsed(sum.body).at("error").at("code"), "context_length_exceeded");
-}
-
-TEST(Service, PassesTheEnginesRefusalsOn) {
-  const std::pair<ErrorCode, int> cases[] = {{ErrorCode::kResourceExhausted, 429},
-                                             {ErrorCode::kUnavailable, 503},
-                                             {ErrorCode::kInvalidArgument, 400},
-                                             {ErrorCode::kNotFound, 404}};
-  for (const auto& [code, status] : cases) {
-    RunningService service({.refuse = Error{code, "no", "", "", ""}});
-    for (const char* body : {R"({"prompt":"a"})", R"({"prompt":"a","stream":true})"}) {
-      const HttpAnswer answer = service.post("/v1/completions", body);
-      EXPECT_EQ(answer.status, status);
-      if (status == 429) {
-        EXPECT_EQ(answer.header("retry-after"), "1");
-      }
-    }
-  }
-}
-
 TEST(Service, NamesTheStopTokenByItsNumber) {
   RunningService service({.stop_token = TokenId{7}});
   for (const char* path : {"/v1/completions", "/infer"}) {
@@ -470,16 +316,6 @@ TEST(Service, NamesTheStopTokenByItsNumber) {
     EXPECT_THAT(answer.body, HasSubstr(R"("stop_reason":7)")) << path;
   }
   EXPECT_THAT(service.post("/v1/chat/completions", kHello).body, HasSubstr(R"("stop_reason":7)"));
-}
-
-TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
-  RunningService service({.template_error = Error{ErrorCode::kInvalidArgument, "unknown role",
-                                                  "/models/x: chat template:6:20", "", ""}});
-  const HttpAnswer answer = service.post("/v1/chat/completions", kHello);
-  EXPECT_EQ(answer.status, 400);
-  EXPECT_EQ(parsed(answer.body).at("error").at("param"), "messages");
-  EXPECT_THAT(answer.body, HasSubstr("unknown role"));
-  EXPECT_THAT(answer.body, Not(HasSubstr("/models/x")));
 }
 
 TEST(Service, OnlyConversationsBeginATextOfTheirOwn) {
@@ -494,131 +330,6 @@ TEST(Service, OnlyConversationsBeginATextOfTheirOwn) {
   std::vector<bool> begin;
   for (const GenerationRequest& request : requests) begin.push_back(request.begins_text);
   EXPECT_EQ(begin, (std::vector<bool>{true, false, true, false, false}));
-}
-
-TEST(Service, ReportsAnErrorInTheMiddleOfAStream) {
-  RunningService service(
-      {.answer = "ab", .fail_at_end = Error{ErrorCode::kIo, "broken", "", "", ""}});
-  const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a","stream":true})");
-  EXPECT_EQ(answer.status, 200);
-  EXPECT_TRUE(answer.whole);
-  const std::vector<std::string> events = events_of(answer.body);
-  ASSERT_GE(events.size(), 2u);
-  EXPECT_EQ(events.back(), "[DONE]");
-  EXPECT_EQ(parsed(events[events.size() - 2]).at("error").at("message"), "broken");
-  EXPECT_EQ(service.post("/v1/completions", R"({"prompt":"a"})").status, 500);
-}
-
-TEST(Service, CancelsWhenTheClientLeaves) {
-  RunningService service({.hold_after = 2});
-  for (const bool stream : {false, true}) {
-    const int before = service.backend().n_cancelled;
-    HttpClient client(service.port());
-    client.send(HttpClient::post_text("/v1/completions", stream
-                                                             ? R"({"prompt":"a","stream":true})"
-                                                             : R"({"prompt":"a","stream":false})"));
-    ASSERT_TRUE(comes_true([&] { return service.backend().n_submitted == before + 1; }));
-    client.close();
-    EXPECT_TRUE(comes_true([&] { return service.backend().n_cancelled == before + 1; })) << stream;
-  }
-  EXPECT_THAT(service.get("/metrics").body, HasSubstr("code=\"499\""));
-}
-
-TEST(Service, DrainsAnswersAndRefusesNewOnes) {
-  RunningService service({.answer = "abcd", .hold_after = 2});
-  HttpClient running(service.port());
-  HttpClient other(service.port());
-  EXPECT_EQ(other.get("/ready").status, 200);
-  running.send(HttpClient::post_text("/v1/completions", R"({"prompt":"a","stream":true})"));
-  ASSERT_TRUE(running.receive_until("\"b\""));
-  service.core().stop();
-  ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
-  other.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n" +
-             HttpClient::post_text("/v1/completions", R"({"prompt":"a"})"));
-  EXPECT_EQ(other.read_answer().status, 503);
-  service.backend().release();
-  const HttpAnswer answer = running.read_answer();
-  EXPECT_TRUE(answer.whole);
-  EXPECT_THAT(answer.body, HasSubstr("[DONE]"));
-  EXPECT_TRUE(service.stop());
-  EXPECT_EQ(service.backend().n_cancelled, 0);
-}
-
-TEST(Service, CancelsWhatOutlastsTheDrain) {
-  ServiceOptions options;
-  options.drain_timeout_ms = 50;
-  RunningService service({.hold_after = 1}, options);
-  HttpClient client(service.port());
-  client.send(HttpClient::post_text("/v1/completions", R"({"prompt":"a"})"));
-  ASSERT_TRUE(comes_true([&] { return service.backend().n_submitted == 1; }));
-  service.core().stop();
-  EXPECT_EQ(client.read_answer().status, 503);
-  EXPECT_TRUE(service.stop());
-}
-
-TEST(Service, ASecondSignalEndsItWhileAnswersRun) {
-  RunningService service({.endless = true, .pause = std::chrono::microseconds(500)});
-  std::vector<std::unique_ptr<HttpClient>> clients;
-  for (int i = 0; i < 4; ++i) {
-    clients.push_back(std::make_unique<HttpClient>(service.port()));
-    clients.back()->send(HttpClient::post_text(
-        "/v1/completions", R"({"prompt":"a","stream":true,"max_tokens":4000})"));
-    ASSERT_TRUE(clients.back()->receive_until("\"w\""));
-  }
-  ::raise(SIGTERM);
-  ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
-  ::raise(SIGTERM);
-  EXPECT_TRUE(service.stop());
-  for (const auto& client : clients) EXPECT_FALSE(client->read_answer().whole);
-  // The model may still send events while the service is taken down.
-}
-
-TEST(Service, ForgetsClientsThatLeaveAtAnyMoment) {
-  RunningService service({.endless = true, .pause = std::chrono::milliseconds(2)});
-  std::vector<std::thread> clients;
-  for (int i = 0; i < 4; ++i) {
-    clients.emplace_back([&, i] {
-      std::minstd_rand random(static_cast<uint32_t>(i + 1));
-      for (int k = 0; k < 15; ++k) {
-        HttpClient client(service.port());
-        std::string request = HttpClient::post_text(
-            "/v1/completions", k % 2 == 0
-                                   ? R"({"prompt":["a","b"],"stream":true,"max_tokens":4000})"
-                                   : R"({"prompt":["a","b"],"max_tokens":4000})");
-        if (k % 5 == 4) request.resize(request.size() / 2);
-        client.send(request);
-        if (k % 3 == 1) client.close_sending();
-        std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
-        if (k % 4 == 0 && k % 5 != 4) client.receive();
-      }
-    });
-  }
-  for (std::thread& client : clients) client.join();
-  EXPECT_TRUE(
-      comes_true([&] { return service.backend().n_ended == service.backend().n_submitted; }));
-  EXPECT_EQ(service.get("/health").status, 200);
-  EXPECT_TRUE(service.stop());
-  EXPECT_EQ(service.backend().n_cancelled, service.backend().n_submitted);
-}
-
-TEST(Service, AnswersManyClientsAtOnce) {
-  RunningService service({.answer = "0123456789", .pause = std::chrono::microseconds(100)});
-  std::vector<std::thread> clients;
-  std::atomic<int> n_right{0};
-  for (int i = 0; i < 16; ++i) {
-    clients.emplace_back([&, i] {
-      HttpClient client(service.port());
-      for (int k = 0; k < 5; ++k) {
-        const bool stream = (i + k) % 2 == 0;
-        const HttpAnswer answer =
-            client.post("/infer", stream ? R"({"prompt":"a","stream":true})" : R"({"prompt":"a"})");
-        n_right += answer.whole && answer.status == 200 &&
-                   (stream || answer.body.find("0123456789") != std::string::npos);
-      }
-    });
-  }
-  for (std::thread& client : clients) client.join();
-  EXPECT_EQ(n_right, 80);
 }
 
 TEST(Service, AllowsOtherOriginsOnlyWhenTold) {

@@ -1,0 +1,147 @@
+// Requests that end in other ways than with their last token: errors on the way, clients that
+// leave, signals, drains, many at once.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/service_fixture.h"
+
+namespace autoglm::serve {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Service, ReportsAnErrorInTheMiddleOfAStream) {
+  RunningService service(
+      {.answer = "ab", .fail_at_end = Error{ErrorCode::kIo, "broken", "", "", ""}});
+  const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a","stream":true})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.whole);
+  const std::vector<std::string> events = events_of(answer.body);
+  ASSERT_GE(events.size(), 2u);
+  EXPECT_EQ(events.back(), "[DONE]");
+  EXPECT_EQ(parsed(events[events.size() - 2]).at("error").at("message"), "broken");
+  EXPECT_EQ(service.post("/v1/completions", R"({"prompt":"a"})").status, 500);
+}
+
+TEST(Service, CancelsWhenTheClientLeaves) {
+  RunningService service({.hold_after = 2});
+  for (const bool stream : {false, true}) {
+    const int before = service.backend().n_cancelled;
+    HttpClient client(service.port());
+    client.send(HttpClient::post_text("/v1/completions", stream
+                                                             ? R"({"prompt":"a","stream":true})"
+                                                             : R"({"prompt":"a","stream":false})"));
+    ASSERT_TRUE(comes_true([&] { return service.backend().n_submitted == before + 1; }));
+    client.close();
+    EXPECT_TRUE(comes_true([&] { return service.backend().n_cancelled == before + 1; })) << stream;
+  }
+  EXPECT_THAT(service.get("/metrics").body, HasSubstr("code=\"499\""));
+}
+
+TEST(Service, DrainsAnswersAndRefusesNewOnes) {
+  RunningService service({.answer = "abcd", .hold_after = 2});
+  HttpClient running(service.port());
+  HttpClient other(service.port());
+  EXPECT_EQ(other.get("/ready").status, 200);
+  running.send(HttpClient::post_text("/v1/completions", R"({"prompt":"a","stream":true})"));
+  ASSERT_TRUE(running.receive_until("\"b\""));
+  service.core().stop();
+  ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
+  other.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n" +
+             HttpClient::post_text("/v1/completions", R"({"prompt":"a"})"));
+  EXPECT_EQ(other.read_answer().status, 503);
+  service.backend().release();
+  const HttpAnswer answer = running.read_answer();
+  EXPECT_TRUE(answer.whole);
+  EXPECT_THAT(answer.body, HasSubstr("[DONE]"));
+  EXPECT_TRUE(service.stop());
+  EXPECT_EQ(service.backend().n_cancelled, 0);
+}
+
+TEST(Service, CancelsWhatOutlastsTheDrain) {
+  ServiceOptions options;
+  options.drain_timeout_ms = 50;
+  RunningService service({.hold_after = 1}, options);
+  HttpClient client(service.port());
+  client.send(HttpClient::post_text("/v1/completions", R"({"prompt":"a"})"));
+  ASSERT_TRUE(comes_true([&] { return service.backend().n_submitted == 1; }));
+  service.core().stop();
+  EXPECT_EQ(client.read_answer().status, 503);
+  EXPECT_TRUE(service.stop());
+}
+
+TEST(Service, ASecondSignalEndsItWhileAnswersRun) {
+  RunningService service({.endless = true, .pause = std::chrono::microseconds(500)});
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(service.port()));
+    clients.back()->send(HttpClient::post_text(
+        "/v1/completions", R"({"prompt":"a","stream":true,"max_tokens":4000})"));
+    ASSERT_TRUE(clients.back()->receive_until("\"w\""));
+  }
+  ::raise(SIGTERM);
+  ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
+  ::raise(SIGTERM);
+  EXPECT_TRUE(service.stop());
+  for (const auto& client : clients) EXPECT_FALSE(client->read_answer().whole);
+  // The model may still send events while the service is taken down.
+}
+
+TEST(Service, ForgetsClientsThatLeaveAtAnyMoment) {
+  RunningService service({.endless = true, .pause = std::chrono::milliseconds(2)});
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&, i] {
+      std::minstd_rand random(static_cast<uint32_t>(i + 1));
+      for (int k = 0; k < 15; ++k) {
+        HttpClient client(service.port());
+        std::string request = HttpClient::post_text(
+            "/v1/completions", k % 2 == 0
+                                   ? R"({"prompt":["a","b"],"stream":true,"max_tokens":4000})"
+                                   : R"({"prompt":["a","b"],"max_tokens":4000})");
+        if (k % 5 == 4) request.resize(request.size() / 2);
+        client.send(request);
+        if (k % 3 == 1) client.close_sending();
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
+        if (k % 4 == 0 && k % 5 != 4) client.receive();
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(
+      comes_true([&] { return service.backend().n_ended == service.backend().n_submitted; }));
+  EXPECT_EQ(service.get("/health").status, 200);
+  EXPECT_TRUE(service.stop());
+  EXPECT_EQ(service.backend().n_cancelled, service.backend().n_submitted);
+}
+
+TEST(Service, AnswersManyClientsAtOnce) {
+  RunningService service({.answer = "0123456789", .pause = std::chrono::microseconds(100)});
+  std::vector<std::thread> clients;
+  std::atomic<int> n_right{0};
+  for (int i = 0; i < 16; ++i) {
+    clients.emplace_back([&, i] {
+      HttpClient client(service.port());
+      for (int k = 0; k < 5; ++k) {
+        const bool stream = (i + k) % 2 == 0;
+        const HttpAnswer answer =
+            client.post("/infer", stream ? R"({"prompt":"a","stream":true})" : R"({"prompt":"a"})");
+        n_right += answer.whole && answer.status == 200 &&
+                   (stream || answer.body.find("0123456789") != std::string::npos);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(n_right, 80);
+}
+
+}  // namespace
+}  // namespace autoglm::serve

@@ -1,0 +1,142 @@
+// What the service says to requests that it cannot answer: the status, and the field that is wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/service_fixture.h"
+
+namespace autoglm::serve {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Service, NamesUnknownPathsAndMethods) {
+  RunningService service;
+  const HttpAnswer unknown = service.get("/v1/nothing");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(parsed(unknown.body).at("error").at("type"), "invalid_request_error");
+  const HttpAnswer method = service.get("/v1/completions");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.header("allow"), "POST, OPTIONS");
+  EXPECT_EQ(service.post("/health", "").status, 405);
+}
+
+struct BadRequest {
+  const char* path;
+  const char* body;
+  const char* param;
+};
+
+TEST(Service, NamesTheFieldThatIsWrong) {
+  RunningService service;
+  HttpClient client(service.port());
+  const BadRequest cases[] = {
+      {"/v1/chat/completions", "{}", "messages"},
+      {"/v1/chat/completions", R"({"messages":[]})", "messages"},
+      {"/v1/chat/completions", R"({"messages":[{"content":"a"}]})", "messages[0].role"},
+      {"/v1/chat/completions", R"({"messages":[{"role":"user"}]})", "messages[0].content"},
+      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":7}]})",
+       "messages[0].content"},
+      {"/v1/chat/completions",
+       R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]})",
+       "messages[0].content[0]"},
+      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}],"top_logprobs":2})",
+       "top_logprobs"},
+      {"/v1/chat/completions",
+       R"({"messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_object"}})",
+       "response_format"},
+      {"/v1/chat/completions",
+       R"({"messages":[{"role":"user","content":"a"}],"tool_choice":"required"})", "tool_choice"},
+      {"/v1/completions", "{}", "prompt"},
+      {"/v1/completions", R"({"prompt":5})", "prompt"},
+      {"/v1/completions", R"({"prompt":[1,"a"]})", "prompt[1]"},
+      {"/v1/completions", R"({"prompt":[1,258]})", "prompt[1]"},
+      {"/v1/completions", R"({"prompt":"a","temperature":"hot"})", "temperature"},
+      {"/v1/completions", R"({"prompt":"a","temperature":-1})", "temperature"},
+      {"/v1/completions", R"({"prompt":"a","top_p":0})", "top_p"},
+      {"/v1/completions", R"({"prompt":"a","top_p":1.5})", "top_p"},
+      {"/v1/completions", R"({"prompt":"a","n":0})", "n"},
+      {"/v1/completions", R"({"prompt":"a","max_tokens":0})", "max_tokens"},
+      {"/v1/completions", R"({"prompt":"a","max_tokens":1.5})", "max_tokens"},
+      {"/v1/completions", R"({"prompt":"a","min_tokens":20})", "min_tokens"},
+      {"/v1/completions", R"({"prompt":"a","stop":[1]})", "stop"},
+      {"/v1/completions", R"({"prompt":"a","stop":""})", "stop"},
+      {"/v1/completions", R"({"prompt":"a","logit_bias":{"x":1}})", "logit_bias"},
+      {"/v1/completions", R"({"prompt":"a","logit_bias":{"1":101}})", "1"},
+      {"/v1/completions", R"({"prompt":"a","logprobs":21})", "logprobs"},
+      {"/v1/completions", R"({"prompt":"a","logprobs":true})", "logprobs"},
+      {"/v1/completions", R"({"prompt":"a","best_of":3})", "best_of"},
+      {"/v1/completions", R"({"prompt":"a","suffix":"b"})", "suffix"},
+      {"/v1/completions", R"({"prompt":"a","stream":"yes"})", "stream"},
+      {"/v1/completions", R"({"prompt":"a","stream_options":{}})", "stream_options"},
+      {"/v1/completions", R"({"prompt":"a","seed":"x"})", "seed"},
+      {"/infer", "{}", "text"},
+      {"/infer", R"({"text":"a","prompt":"b"})", "prompt"},
+      {"/v1/embeddings", "{}", "input"},
+      {"/v1/embeddings", R"({"input":"a","encoding_format":"x"})", "encoding_format"},
+      {"/tokenize", "{}", "prompt"},
+      {"/detokenize", R"({"tokens":[-1]})", "tokens[0]"},
+  };
+  for (const BadRequest& bad : cases) {
+    const HttpAnswer answer = client.post(bad.path, bad.body);
+    EXPECT_EQ(answer.status, 400) << bad.body;
+    const json::value body = parsed(answer.body);
+    EXPECT_EQ(body.at("error").at("param"), bad.param) << bad.body << answer.body;
+    EXPECT_EQ(body.at("error").at("type"), "invalid_request_error");
+    EXPECT_FALSE(body.at("error").at("message").as_string().empty());
+  }
+  EXPECT_EQ(service.backend().n_submitted, 0);
+}
+
+TEST(Service, RefusesBrokenBodies) {
+  RunningService service;
+  HttpClient client(service.port());
+  const std::string deep = "{\"prompt\":" + std::string(1000, '[') + std::string(1000, ']') + "}";
+  for (const std::string& body :
+       {std::string(), std::string("{"), std::string("[]"), std::string("{\"prompt\":\"a\"} x"),
+        std::string("{\"prompt\":\"\xff\"}"), std::string("{\"prompt\":\"\\ud800\"}"), deep}) {
+    EXPECT_EQ(client.post("/v1/completions", body).status, 400) << body.substr(0, 40);
+  }
+}
+
+TEST(Service, RefusesWhatDoesNotFitTheContext) {
+  RunningService service;
+  const std::string prompt(5000, 'x');
+  const HttpAnswer answer = service.post("/v1/completions", "{\"prompt\":\"" + prompt + "\"}");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(parsed(answer.body).at("error").at("code"), "context_length_exceeded");
+  const HttpAnswer sum = service.post("/v1/completions", R"({"prompt":"a","max_tokens":4095})");
+  EXPECT_EQ(parsed(sum.body).at("error").at("code"), "context_length_exceeded");
+}
+
+TEST(Service, PassesTheEnginesRefusalsOn) {
+  const std::pair<ErrorCode, int> cases[] = {{ErrorCode::kResourceExhausted, 429},
+                                             {ErrorCode::kUnavailable, 503},
+                                             {ErrorCode::kInvalidArgument, 400},
+                                             {ErrorCode::kNotFound, 404}};
+  for (const auto& [code, status] : cases) {
+    RunningService service({.refuse = Error{code, "no", "", "", ""}});
+    for (const char* body : {R"({"prompt":"a"})", R"({"prompt":"a","stream":true})"}) {
+      const HttpAnswer answer = service.post("/v1/completions", body);
+      EXPECT_EQ(answer.status, status);
+      if (status == 429) {
+        EXPECT_EQ(answer.header("retry-after"), "1");
+      }
+    }
+  }
+}
+
+TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
+  RunningService service({.template_error = Error{ErrorCode::kInvalidArgument, "unknown role",
+                                                  "/models/x: chat template:6:20", "", ""}});
+  const HttpAnswer answer = service.post("/v1/chat/completions", kHello);
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(parsed(answer.body).at("error").at("param"), "messages");
+  EXPECT_THAT(answer.body, HasSubstr("unknown role"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("/models/x")));
+}
+
+}  // namespace
+}  // namespace autoglm::serve
