@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "devices/cpu/cpu_executor.h"
+#include "engine/load_executor.h"
 #include "formats/checkpoint.h"
-#include "models/registry.h"
 
 namespace autoglm {
 
@@ -16,26 +15,30 @@ void add_graph_command(CommandLine& line) {
     std::string path;
     std::string quantize = "none";
     bool dot = false;
+    bool json = false;
     bool unfused = false;
     int32_t rows = 512;
   };
   const auto flags = std::make_shared<Flags>();
   command->add_option("path", flags->path, "model directory or .gguf file")->required();
   command->add_flag("--dot", flags->dot, "write Graphviz (autoglm graph PATH --dot | dot -Tsvg)");
+  command->add_flag("--json", flags->json, "write JSON: values, kernel calls, arena sizes")
+      ->excludes("--dot");
   command->add_flag("--unfused", flags->unfused, "as recorded: one kernel call an operation");
   command->add_option("--quantize", flags->quantize, "none, int8, int4 [none]");
   command->add_option("--max-batched-tokens", flags->rows, "rows of one step [512]")
       ->check(CLI::Range(1, 65536));
   on_chosen(line, command, [flags]() -> Result<void> {
-    CpuOptions options;
-    options.quantize = AGLM_TRY(parse_quantize(flags->quantize));
+    ExecutorOptions options;
+    options.quantize = flags->quantize;
     options.fuse = !flags->unfused;
     options.max_rows = flags->rows;
     const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
-    const Model model = AGLM_TRY(build_model(*checkpoint));
-    const auto view = cpu_program(model.graph, options);
-    fmt::print("{}", flags->dot ? program_graphviz(view) : program_text(view));
+    const Program program = AGLM_TRY(plan_program(*checkpoint, options));
+    fmt::print("{}", flags->json  ? program_json(program)
+                     : flags->dot ? program_graphviz(program)
+                                  : program_text(program));
     return {};
   });
 }

@@ -45,6 +45,7 @@ Result<CpuOptions> cpu_options(const ExecutorOptions& options, int64_t max_conte
                     .max_rows = options.max_rows,
                     .max_output_rows = options.max_output_rows,
                     .max_context = max_context,
+                    .fuse = options.fuse,
                     .progress = options.progress};
 }
 

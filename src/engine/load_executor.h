@@ -22,6 +22,7 @@ struct ExecutorOptions {
   int32_t threads = 0;                  // 0: one for each processor
   int32_t max_rows = 512;               // of one step
   int32_t max_output_rows = 16;         // rows of logits of one step
+  bool fuse = true;                     // false: one kernel call for each recorded op
   std::function<void(double fraction, std::string_view stage)> progress;
 };
 
@@ -41,7 +42,7 @@ struct ExecutorPlan {
 };
 Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorOptions& options);
 
-// The program that the executor will run, for `autoglm graph`: program_text(), program_graphviz().
+// The program that the executor will run, for `autoglm graph`: program_text() and its kin.
 Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions& options);
 
 struct LoadedExecutor {

@@ -41,6 +41,8 @@ Program compile(Graph graph, const PlanOptions& options);
 // For people: one line an instruction with shapes, weights, what was fused into it, and its place;
 // then the arena with and without reuse.
 std::string program_text(const Program& program);
+// The same as one JSON object and a line end (docs/formats/program.md).
+std::string program_json(const Program& program);
 // The same as a Graphviz document.
 std::string program_graphviz(const Program& program);
 

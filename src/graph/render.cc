@@ -1,12 +1,23 @@
-// Programs as text and as Graphviz.
+// Programs as text, as JSON and as Graphviz.
 #include <fmt/format.h>
 
 #include <iterator>
 
+#include "base/json.h"
 #include "graph/program.h"
 
 namespace autoglm {
 namespace {
+
+// What was fused into a node's op, in the order it happens.
+std::vector<std::string_view> fused_parts(const Node& node) {
+  std::vector<std::string_view> parts;
+  if (node.bias != WeightId::kNone) parts.push_back("bias");
+  if (node.activation == Activation::kSwiglu) parts.push_back("swiglu");
+  if (node.has_residual()) parts.push_back("residual");
+  if (node.quantized) parts.push_back("quantize");
+  return parts;
+}
 
 // "linear + swiglu + residual": the op and what was fused into it.
 std::string kernel_name(const Graph& graph, const Node& node) {
@@ -14,10 +25,7 @@ std::string kernel_name(const Graph& graph, const Node& node) {
   if (node.op == Op::kLinear && graph.weight(node.weight).parts.size() > 1) {
     name += fmt::format(" x{}", graph.weight(node.weight).parts.size());
   }
-  if (node.bias != WeightId::kNone) name += " + bias";
-  if (node.activation == Activation::kSwiglu) name += " + swiglu";
-  if (node.has_residual()) name += " + residual";
-  if (node.quantized) name += " + quantize";
+  for (const std::string_view part : fused_parts(node)) name += fmt::format(" + {}", part);
   return name;
 }
 
@@ -89,6 +97,41 @@ std::string program_text(const Program& program) {
   fmt::format_to(out, "# arena: {} bytes, {} without reuse\n", program.plan.arena_bytes,
                  program.plan.arena_bytes_without_reuse);
   return text;
+}
+
+std::string program_json(const Program& program) {
+  const Graph& graph = program.graph;
+  json::array values;
+  for (size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.nodes()[i];
+    json::array weights;
+    if (node.weight != WeightId::kNone) {
+      for (const WeightPart& part : graph.weight(node.weight).parts) {
+        weights.push_back(
+            {{"tensor", part.tensor}, {"first_row", part.first_row}, {"rows", part.rows}});
+      }
+    }
+    json::array fused;
+    for (const std::string_view part : fused_parts(node)) fused.emplace_back(part);
+    values.push_back({{"op", op_name(node.op)},
+                      {"rows", node.shape.rows == Rows::kTokens ? "T" : "R"},
+                      {"columns", node.shape.columns},
+                      {"inputs", json::array(node.inputs.begin(), node.inputs.end())},
+                      {"weights", std::move(weights)},
+                      {"fused", std::move(fused)},
+                      {"attributes", attributes(graph, node)},
+                      {"device", placement_name(node.placement)},
+                      {"offset_bytes", program.plan.places[i].offset_bytes}});
+  }
+  const json::object document{{"max_rows", program.max_rows},
+                              {"max_output_rows", program.max_output_rows},
+                              {"logits", graph.logits()},
+                              {"hidden", graph.hidden()},
+                              {"kernel_calls", program.instructions.size()},
+                              {"arena_bytes", program.plan.arena_bytes},
+                              {"arena_bytes_without_reuse", program.plan.arena_bytes_without_reuse},
+                              {"values", std::move(values)}};
+  return boost::json::serialize(document) + "\n";
 }
 
 std::string program_graphviz(const Program& program) {

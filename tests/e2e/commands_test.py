@@ -77,6 +77,19 @@ class Graph(unittest.TestCase):
             self.assertIn(word, out.stdout)
         self.assertTrue(autoglm("graph", TINY, "--dot").stdout.startswith("digraph"))
 
+    def test_prints_the_program_for_scripts(self):
+        program = json.loads(autoglm("graph", TINY, "--json", "--quantize", "int8").stdout)
+        values = program["values"]
+        self.assertLess(program["arena_bytes"], program["arena_bytes_without_reuse"])
+        self.assertEqual(values[program["logits"]]["op"], "linear")
+        self.assertEqual(values[program["logits"]]["columns"], 4096)
+        self.assertIn(["swiglu"], [value["fused"] for value in values])
+        for i, value in enumerate(values):
+            self.assertTrue(all(j < i for j in value["inputs"]))
+            self.assertLess(value["offset_bytes"], program["arena_bytes"])
+        unfused = json.loads(autoglm("graph", TINY, "--json", "--unfused").stdout)
+        self.assertGreater(unfused["kernel_calls"], program["kernel_calls"])
+
 
 class Tokenize(unittest.TestCase):
     def test_text_to_ids_and_back(self):
