@@ -30,7 +30,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "autoglm: {}\n", done.error().message());
     return 1;
   } catch (const CLI::ParseError& problem) {  // CLI11 reports --help and wrong flags by throwing
-    return line.app.exit(problem) == 0 ? 0 : 2;
+    if (problem.get_exit_code() == 0) return line.app.exit(problem);
+    fmt::print(stderr, "autoglm: {}\n", autoglm::explain_wrong_line(line.app, problem));
+    return 2;
   } catch (const std::exception& problem) {  // out of memory, mostly
     fmt::print(stderr, "autoglm: {}\n", problem.what());
     return 1;

@@ -30,8 +30,15 @@ class Errors(unittest.TestCase):
         return model
 
     def test_unknown_command_and_flag(self):
-        self.fails(autoglm("sreve"), status=2)
-        self.fails(autoglm("serve", "--prot", 80), "--prot", status=2)
+        self.fails(autoglm(), "no command", "generate", status=2)
+        self.fails(autoglm("sreve"), "sreve: unknown command", "perhaps serve", "tokenize", status=2)
+        self.fails(autoglm("nosuch", "--port", 80), "nosuch: unknown command", "serve, chat", status=2)
+        self.fails(autoglm("serve", "--prot", 80), "--prot: unknown flag of serve", "perhaps --port", status=2)
+        self.fails(autoglm("info", "--jsn=1"), "--jsn: unknown flag of info", "perhaps --json", status=2)
+        self.fails(autoglm("info"), "path is required", "autoglm info --help", status=2)
+        self.fails(autoglm("--port", 80), "autoglm serve --port", status=2)
+        self.fails(autoglm("--port", 80, "serve"), "autoglm serve --port", status=2)
+        self.fails(autoglm("generate", "two", "words"), "words: generate takes no further word", status=2)
         self.fails(autoglm("generate", "x", "--temperature", "warm"), "warm", status=2)
 
     def test_no_such_model(self):

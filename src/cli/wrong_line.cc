@@ -1,0 +1,90 @@
+// What a user reads whose command line does not parse: the word that is not known, the nearest one
+// that is, and what could stand there. CLI11 alone says of a wrong command that one is required.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/command.h"
+
+namespace autoglm {
+namespace {
+
+// "--port" of "--port=80".
+std::string_view flag_of(std::string_view word) { return word.substr(0, word.find('=')); }
+
+std::vector<std::string> long_flags(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  return flags;
+}
+
+std::string nearest_of(std::string_view word, const std::vector<std::string>& known) {
+  return nearest(word, {known.begin(), known.end()});
+}
+
+std::string perhaps(const std::string& near) { return near.empty() ? "" : "perhaps " + near; }
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+std::string text(std::string_view word, std::string what, std::string expected,
+                 std::string_view more) {
+  const Error error{ErrorCode::kInvalidArgument, std::move(what), std::string(word),
+                    std::move(expected), ""};
+  return fmt::format("{}\n{}", error.message(), more);
+}
+
+std::string explain_flag(const CLI::App& app, const CLI::App& owner, std::string_view flag,
+                         std::string_view help) {
+  if (&owner != &app) {
+    return text(flag, "unknown flag of " + owner.get_name(),
+                perhaps(nearest_of(flag, long_flags(owner))), help);
+  }
+  for (const CLI::App* command : commands_of(app)) {
+    const std::vector<std::string> flags = long_flags(*command);
+    if (std::find(flags.begin(), flags.end(), flag) != flags.end()) {
+      return text(flag, "flag stands before the command",
+                  fmt::format("it behind one, as in autoglm {} {}", command->get_name(), flag),
+                  help);
+    }
+  }
+  return text(flag, "unknown flag", perhaps(nearest_of(flag, long_flags(app))), help);
+}
+
+}  // namespace
+
+std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& problem) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
+  const std::string commands = fmt::format("commands: {}", fmt::join(names, ", "));
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  const std::string help =
+      parsed.empty() ? commands
+                     : fmt::format("autoglm {} --help tells what it takes", parsed[0]->get_name());
+
+  const int code = problem.get_exit_code();
+  if (code != static_cast<int>(CLI::ExitCodes::ExtrasError) &&
+      code != static_cast<int>(CLI::ExitCodes::RequiredError)) {
+    return fmt::format("{}\n{}", problem.what(), help);
+  }
+  // Words that nothing took: of the program where it has any, else of the command.
+  const CLI::App& owner = app.remaining_size() > 0 || parsed.empty() ? app : *parsed[0];
+  const std::vector<std::string> words = owner.remaining();
+  if (words.empty()) {
+    return fmt::format("{}\n{}", parsed.empty() ? "no command is given" : problem.what(), help);
+  }
+  const auto flag = std::find_if(words.begin(), words.end(),
+                                 [](const std::string& word) { return word.starts_with('-'); });
+  // Behind an unknown command all words are unknown: the command is the one to name.
+  if (parsed.empty() && flag != words.begin()) {
+    return text(words[0], "unknown command", perhaps(nearest_of(words[0], names)), help);
+  }
+  if (flag != words.end()) return explain_flag(app, owner, flag_of(*flag), help);
+  return text(words[0], parsed[0]->get_name() + " takes no further word",
+              "text with spaces in quotes", help);
+}
+
+}  // namespace autoglm
