@@ -1,5 +1,5 @@
-// A fixed block of memory aligned to a cache line, zeroed, on huge pages where the kernel grants
-// them.
+// A fixed block of memory aligned to a cache line: its own, zeroed, on huge pages where the kernel
+// grants them; or a view of someone else's, which is only read.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,9 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   // Reserves `size_bytes`; an error says how much was asked when the system has no such memory.
   static Result<AlignedBuffer> allocate(size_t size_bytes);
+  // Bytes that belong to someone else (a mapped file), must outlive the buffer and be aligned as
+  // its own would be; they are never written.
+  static AlignedBuffer view_of(std::span<const std::byte> bytes);
 
   std::byte* data() { return data_.get(); }
   const std::byte* data() const { return data_.get(); }
@@ -32,7 +35,7 @@ class AlignedBuffer {
 
  private:
   struct Unmap {
-    size_t size_bytes;
+    size_t size_bytes;  // 0: a view
     void operator()(std::byte* data) const;
   };
   std::unique_ptr<std::byte, Unmap> data_{nullptr, Unmap{0}};

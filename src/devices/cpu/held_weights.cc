@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -46,6 +47,25 @@ Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& sou
 WeightFormat quantized_format(WeightRole role, Quantize quantize) {
   return quantize == Quantize::kInt4 && role == WeightRole::kMatrix ? WeightFormat::kInt4
                                                                     : WeightFormat::kInt8;
+}
+
+std::optional<WeightFormat> weight_format(std::string_view name) {
+  for (const WeightFormat format : kWeightFormats) {
+    if (weight_format_name(format) == name) return format;
+  }
+  return std::nullopt;
+}
+
+int64_t planned_bytes(const Weight& weight, const WeightPlan& plan) {
+  switch (plan.form) {
+    case WeightPlan::Form::kUnused: return 0;
+    case WeightPlan::Form::kVector: return weight.rows * int64_t{sizeof(float)};
+    case WeightPlan::Form::kRows:
+      return weight.rows * weight.columns * dtype_info(dtype_of(plan.format)).block_bytes;
+    case WeightPlan::Form::kPacked:
+      return PackedWeight::bytes(plan.format, weight.rows, weight.columns, plan.order);
+  }
+  return 0;
 }
 
 // Who uses a weight, over all nodes.
@@ -184,8 +204,74 @@ Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const
   return held;
 }
 
-Result<HeldWeight> hold(const Weight& weight, const WeightPlan& plan, const WeightSource& source,
-                        ThreadPool& pool) {
+// What was held before, where it lies. Its numbers are taken as they are, but for the few that
+// reach every answer.
+Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, HeldTensor before) {
+  HeldWeight held{.dtype = dtype_of(plan.format), .memory = std::move(before.memory)};
+  FirstBrokenRow broken;
+  const auto look = [&](const float* values, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) broken.look(i, {values + i, 1});
+  };
+  if (plan.form == WeightPlan::Form::kPacked) {
+    held.packed = AGLM_TRY(
+        PackedWeight::view_of(plan.format, weight.rows, weight.columns, plan.order, before.bytes));
+    if (is_integer(plan.format)) {
+      look(held.packed.channel_scales(), held.packed.n_panels() * PackedWeight::kPanelRows);
+    }
+  } else {
+    held.data = AlignedBuffer::view_of(before.bytes);
+    if (plan.form == WeightPlan::Form::kVector) look(held.data.as<float>(), weight.rows);
+  }
+  if (broken.row() >= 0) {
+    return Error{ErrorCode::kCorrupt, "packed weight is not a number",
+                 fmt::format("{}: row {}", weight.name(), broken.row()), "finite numbers",
+                 "NaN or infinity"};
+  }
+  return held;
+}
+
+// The plan that `before` was made by.
+Result<WeightPlan> plan_of(const Weight& weight, const HeldTensor& before, bool halved,
+                           bool multiplied, bool vector) {
+  using Form = WeightPlan::Form;
+  const auto refused = [&](std::string_view field, std::string expected, std::string found) {
+    return Error{ErrorCode::kCorrupt, "packed weight does not fit the model",
+                 fmt::format("{}: {}", weight.name(), field), std::move(expected),
+                 std::move(found)};
+  };
+  if (before.rows != weight.rows || before.columns != weight.columns) {
+    return refused("shape", fmt::format("[{}, {}]", weight.rows, weight.columns),
+                   fmt::format("[{}, {}]", before.rows, before.columns));
+  }
+  WeightPlan plan{.form = vector ? Form::kVector : Form::kPacked,
+                  .order = halved ? PackOrder::kGateUp : PackOrder::kPlain};
+  if (!vector && !multiplied && before.form == form_name(Form::kRows)) plan.form = Form::kRows;
+  if (before.form != form_name(plan.form)) {
+    return refused("form", std::string(form_name(plan.form)), before.form);
+  }
+  if (before.order != pack_order_name(plan.order)) {
+    return refused("order", std::string(pack_order_name(plan.order)), before.order);
+  }
+  const std::optional<WeightFormat> format = weight_format(before.format);
+  if (!format || (plan.form != Form::kPacked && is_integer(*format)) ||
+      (plan.form == Form::kVector && *format != WeightFormat::kF32)) {
+    return refused("format", "a format that this program holds so", before.format);
+  }
+  plan.format = *format;
+  plan.bytes = planned_bytes(weight, plan);
+  if (static_cast<int64_t>(before.bytes.size()) != plan.bytes) {
+    return refused("bytes", fmt::format("{}", plan.bytes), fmt::format("{}", before.bytes.size()));
+  }
+  return plan;
+}
+
+}  // namespace
+
+Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
+                               const WeightSource& source, ThreadPool& pool) {
+  if (auto before = source.held(weight_key(weight))) {
+    return hold_as_before(weight, plan, *std::move(before));
+  }
   const Parts parts = AGLM_TRY(Parts::open(weight, source));
   HeldWeight held;
   FirstBrokenRow broken;
@@ -213,7 +299,28 @@ Result<HeldWeight> hold(const Weight& weight, const WeightPlan& plan, const Weig
   return held;
 }
 
-}  // namespace
+std::string weight_key(const Weight& weight) {
+  std::string key;
+  for (const WeightPart& part : weight.parts) {
+    key +=
+        fmt::format("{}{}[{}+{}]", key.empty() ? "" : "; ", part.tensor, part.first_row, part.rows);
+  }
+  return key;
+}
+
+std::string_view form_name(WeightPlan::Form form) {
+  switch (form) {
+    case WeightPlan::Form::kUnused: return "unused";
+    case WeightPlan::Form::kPacked: return "packed";
+    case WeightPlan::Form::kRows: return "rows";
+    case WeightPlan::Form::kVector: return "vector";
+  }
+  return "?";
+}
+
+std::string_view pack_order_name(PackOrder order) {
+  return order == PackOrder::kGateUp ? "gate_up" : "plain";
+}
 
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
                                              Quantize quantize) {
@@ -224,22 +331,27 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
     const Weight& weight = graph.weights()[i];
     const Use& use = used[i];
     WeightPlan& plan = plans[i];
-    if (use.vector) {
-      AGLM_CHECK(!use.multiplied && !use.looked_up, "{} is vector and matrix", weight.name());
-      plan = {.form = Form::kVector, .bytes = weight.rows * int64_t{sizeof(float)}};
+    AGLM_CHECK(!use.vector || (!use.multiplied && !use.looked_up), "{} is vector and matrix",
+               weight.name());
+    if (!use.vector && !use.multiplied && !use.looked_up) continue;
+    if (const auto before = source.held(weight_key(weight))) {
+      plan = AGLM_TRY(plan_of(weight, *before, use.halved, use.multiplied, use.vector));
       continue;
     }
-    if (!use.multiplied && !use.looked_up) continue;
+    if (use.vector) {
+      plan.form = Form::kVector;
+      plan.bytes = planned_bytes(weight, plan);
+      continue;
+    }
     plan.format = quantize == Quantize::kNone ? AGLM_TRY(stored_format(weight, source))
                                               : quantized_format(weight.role, quantize);
     plan.order = use.halved ? PackOrder::kGateUp : PackOrder::kPlain;
     if (!use.multiplied && !is_integer(plan.format)) {
       plan.form = Form::kRows;
-      plan.bytes = weight.rows * weight.columns * dtype_info(dtype_of(plan.format)).block_bytes;
     } else {
       plan.form = Form::kPacked;
-      plan.bytes = PackedWeight::bytes(plan.format, weight.rows, weight.columns, plan.order);
     }
+    plan.bytes = planned_bytes(weight, plan);
   }
   return plans;
 }
@@ -264,7 +376,7 @@ Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
   int64_t done = 0;
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].form == WeightPlan::Form::kUnused) continue;
-    held[i] = AGLM_TRY(hold(graph.weights()[i], plans[i], source, pool));
+    held[i] = AGLM_TRY(hold_weight(graph.weights()[i], plans[i], source, pool));
     done += plans[i].bytes;
     if (options.progress) {
       options.progress(static_cast<double>(done) / static_cast<double>(total), "loading weights");

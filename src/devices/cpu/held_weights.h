@@ -3,6 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "autoglm/result.h"
@@ -22,7 +26,10 @@ struct WeightPlan {
   WeightFormat format = WeightFormat::kF32;
   PackOrder order = PackOrder::kPlain;
   int64_t bytes = 0;
+  bool operator==(const WeightPlan&) const = default;
 };
+// What the source has ready is taken as it is held there, or refused when it does not fit the
+// graph.
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
                                              Quantize quantize);
 // The format of the layers' matrices (the first one's).
@@ -32,7 +39,20 @@ struct HeldWeight {
   PackedWeight packed;  // kPacked
   AlignedBuffer data;   // kRows: [rows, columns] of `dtype`; kVector: f32
   DType dtype = DType::kF32;
+  std::shared_ptr<const void> memory;  // where `packed` or `data` views someone else's
+
+  std::span<const std::byte> stored() const {
+    return packed.empty() ? std::span<const std::byte>(data.data(), data.size()) : packed.stored();
+  }
 };
+
+// The rows of which tensors a weight is made of: "a.weight[0+64]; b.weight[64+64]".
+std::string weight_key(const Weight& weight);
+std::string_view form_name(WeightPlan::Form form);  // "packed"
+std::string_view pack_order_name(PackOrder order);  // "plain", "gate_up"
+
+Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
+                               const WeightSource& source, ThreadPool& pool);
 
 // One for each weight of the graph.
 Result<std::vector<HeldWeight>> load_weights(const Graph& graph,

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,10 +26,23 @@ struct SourceTensor {
   std::function<void()> release;
 };
 
+// A weight as the device held it in an earlier run (`autoglm pack`): how, and the bytes themselves.
+struct HeldTensor {
+  std::string form;    // held_weights.h: "packed", "rows" or "vector"
+  std::string format;  // weight_format_name()
+  std::string order;   // pack_order_name()
+  int64_t rows = 0;
+  int64_t columns = 0;
+  std::span<const std::byte> bytes;    // aligned to 64, never written
+  std::shared_ptr<const void> memory;  // keeps `bytes` where they are
+};
+
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
   virtual Result<SourceTensor> open(std::string_view tensor) const = 0;
+  // The weight made of these parts (weight_key()), ready to use; nullopt: to be read by open().
+  virtual std::optional<HeldTensor> held(std::string_view /*key*/) const { return std::nullopt; }
 };
 
 }  // namespace autoglm

@@ -93,8 +93,9 @@ int64_t PackedWeight::bytes(WeightFormat format, int64_t n, int64_t k, PackOrder
   return n_panels * bytes_of_panel(format, k) + scales;
 }
 
-Result<PackedWeight> PackedWeight::allocate(WeightFormat format, int64_t n, int64_t k,
-                                            PackOrder order) {
+// Everything but the bytes.
+Result<PackedWeight> PackedWeight::shaped(WeightFormat format, int64_t n, int64_t k,
+                                          PackOrder order) {
   // 2^31 rows: far beyond any model, and far from overflowing the sizes computed here.
   constexpr int64_t kMaxRows = int64_t{1} << 31;
   if (n < 1 || n > kMaxRows || k < 1 || k > kMaxColumns) {
@@ -114,7 +115,27 @@ Result<PackedWeight> PackedWeight::allocate(WeightFormat format, int64_t n, int6
   weight.k_ = k;
   weight.n_panels_ = panels_of(n, order);
   weight.panel_bytes_ = bytes_of_panel(format, k);
+  return weight;
+}
+
+Result<PackedWeight> PackedWeight::allocate(WeightFormat format, int64_t n, int64_t k,
+                                            PackOrder order) {
+  PackedWeight weight = AGLM_TRY(shaped(format, n, k, order));
   weight.data_ = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(bytes(format, n, k, order))));
+  return weight;
+}
+
+Result<PackedWeight> PackedWeight::view_of(WeightFormat format, int64_t n, int64_t k,
+                                           PackOrder order, std::span<const std::byte> stored) {
+  PackedWeight weight = AGLM_TRY(shaped(format, n, k, order));
+  const int64_t expected = bytes(format, n, k, order);
+  if (static_cast<int64_t>(stored.size()) != expected) {
+    return Error{
+        ErrorCode::kCorrupt, "packed weight has the wrong size", "packed weight",
+        fmt::format("{} bytes for {} [{}, {}]", expected, weight_format_name(format), n, k),
+        fmt::format("{} bytes", stored.size())};
+  }
+  weight.data_ = AlignedBuffer::view_of(stored);
   return weight;
 }
 

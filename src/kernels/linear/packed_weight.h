@@ -22,6 +22,9 @@ enum class WeightFormat : uint8_t {
           // bits
 };
 
+inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32, WeightFormat::kF16,
+                                                  WeightFormat::kBF16, WeightFormat::kInt8,
+                                                  WeightFormat::kInt4};
 std::string_view weight_format_name(WeightFormat format);  // "f32", "f16", "bf16", "int8", "int4"
 bool is_integer(WeightFormat format);
 
@@ -43,6 +46,11 @@ class PackedWeight {
   // memory.
   static Result<PackedWeight> allocate(WeightFormat format, int64_t n, int64_t k,
                                        PackOrder order = PackOrder::kPlain);
+  // What an allocate() with the same arguments and pack_panels() wrote before, where it lies: a
+  // mapped file, say, which must outlive the weight. Nothing may be packed into it. Errors: as
+  // allocate(), and another number of bytes than bytes().
+  static Result<PackedWeight> view_of(WeightFormat format, int64_t n, int64_t k, PackOrder order,
+                                      std::span<const std::byte> bytes);
   // The memory that allocate() would reserve.
   static int64_t bytes(WeightFormat format, int64_t n, int64_t k,
                        PackOrder order = PackOrder::kPlain);
@@ -63,6 +71,7 @@ class PackedWeight {
   // Columns of the result of linear(): n, or n/2 under kGateUp.
   int64_t n_out() const { return order_ == PackOrder::kGateUp ? n_ / 2 : n_; }
   int64_t size_bytes() const { return static_cast<int64_t>(data_.size()); }
+  std::span<const std::byte> stored() const { return {data_.data(), data_.size()}; }
   bool empty() const { return n_ == 0; }
 
   const std::byte* panel(int64_t i) const { return data_.data() + i * panel_bytes_; }
@@ -74,6 +83,8 @@ class PackedWeight {
   int64_t row_at(int64_t panel, int64_t lane) const;
 
  private:
+  static Result<PackedWeight> shaped(WeightFormat format, int64_t n, int64_t k, PackOrder order);
+
   WeightFormat format_ = WeightFormat::kF32;
   PackOrder order_ = PackOrder::kPlain;
   int64_t n_ = 0;
