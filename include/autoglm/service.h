@@ -37,7 +37,8 @@ class GLMService {
   GLMService(GLMService&&) noexcept;
   GLMService& operator=(GLMService&&) noexcept;
 
-  // Binds; an error names the address and the reason. After it, port() is the one in use.
+  // Binds; an error names the address and the reason. After it, port() is the one in use, and
+  // SIGTERM and SIGINT no longer end the process: run() takes them, also those that came before it.
   Result<void> listen();
   uint16_t port() const;
   // Serves until stop() or SIGTERM/SIGINT, then lets running answers end. Calls listen() if need

@@ -122,10 +122,11 @@ MappedFile::~MappedFile() {
 
 void MappedFile::drop_pages(std::span<const std::byte> part) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
+  const size_t skipped = (page - reinterpret_cast<uintptr_t>(part.data()) % page) % page;
+  if (part.size() < skipped + page) return;
   // Advice only: a refusal costs memory, never correctness.
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(part.data()) + skipped, (part.size() - skipped) / page * page,
+            MADV_DONTNEED);
 }
 
 }  // namespace autoglm

@@ -23,7 +23,8 @@ float reciprocal(float value) { return value == 0 ? 0.0f : 1.0f / value; }
 
 // Adds a half and cuts: how ggml rounds a value that is known not to be negative.
 int round_up_from_half(float value, int highest) {
-  return std::clamp(static_cast<int>(value + 0.5f), 0, highest);
+  const float shifted = value + 0.5f;
+  return std::clamp(static_cast<int>(shifted), 0, highest);
 }
 
 int round_nearest(float value, int lowest, int highest) {

@@ -1,6 +1,7 @@
 """The server over real sockets on real models: the same answers as the command line, streamed and whole."""
 import json
 import pathlib
+import socket
 import threading
 import unittest
 
@@ -118,6 +119,26 @@ class Stop(unittest.TestCase):
         status, answer = results[0]
         self.assertEqual(status, 200, answer)
         self.assertEqual(answer["usage"]["completion_tokens"], 200)
+
+    def test_sigterm_right_after_the_greeting_ends_cleanly(self):
+        for _ in range(5):
+            with Server() as server:
+                pass
+            self.assertEqual(server.status, 0)
+
+
+class HalfClosed(unittest.TestCase):
+    def test_a_client_that_has_finished_sending_gets_its_answer(self):
+        body = json.dumps({"prompt": "Hello", "max_tokens": 100, "temperature": 0, "ignore_eos": True})
+        with Server() as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+            client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                           .encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+        self.assertIn(b"HTTP/1.1 200 OK", answer)
+        self.assertIn(b'"completion_tokens":100', answer)
 
 
 if __name__ == "__main__":

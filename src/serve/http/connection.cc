@@ -25,6 +25,10 @@ constexpr size_t kReadBytes = 16 << 10;
 constexpr auto kLinger = std::chrono::seconds(2);
 // While draining, a request that has begun to arrive gets this long: it would be answered 503.
 constexpr auto kDrainRead = std::chrono::seconds(2);
+// Pauses between probes of a client that has finished sending: the first so short that work for one
+// that has left is soon dropped, the later ones so long that they cost nothing.
+constexpr auto kFirstProbe = std::chrono::milliseconds(250);
+constexpr auto kLongestProbe = std::chrono::milliseconds(8000);
 
 }  // namespace
 
@@ -79,6 +83,7 @@ void Connection::close() {
 void Connection::wake() { wake_timer_.cancel(); }
 
 void Connection::client_gone() {
+  gone_ = true;
   if (exchange_ != nullptr) exchange_->abandon();
 }
 
@@ -134,16 +139,40 @@ asio::awaitable<void> Connection::read() {
       continue;
     }
     const auto [code, n_bytes] = co_await socket_.async_read_some(asio::buffer(chunk), kToken);
-    if (code) break;
+    if (code) {
+      eof_ = code == asio::error::eof;
+      break;
+    }
     server_->observer().bytes_received(n_bytes);
     if (phase_ == Phase::kLingering) continue;
     input_.append(chunk, 0, n_bytes);
     fresh_ = true;
     wake();
   }
+  if (eof_) {
+    wake();
+    asio::co_spawn(
+        socket_.get_executor(), [self = shared_from_this()] { return self->probe(); },
+        asio::detached);
+    co_await socket_.async_wait(asio::ip::tcp::socket::wait_error, kToken);
+  }
   eof_ = true;
   client_gone();
   wake();
+}
+
+// A client that has closed its connection and one that has only finished sending look alike, until
+// they are sent something: the first answers with a reset.
+asio::awaitable<void> Connection::probe() {
+  auto pause = kFirstProbe;
+  while (!gone_ && !closed_) {
+    reader_timer_.expires_after(pause);
+    co_await reader_timer_.async_wait(kToken);
+    if (exchange_ == nullptr || phase_ != Phase::kAnswering || !output_.empty()) continue;
+    output_ += exchange_->probe();
+    wake();
+    pause = std::min(2 * pause, kLongestProbe);
+  }
 }
 
 asio::awaitable<void> Connection::serve() {
@@ -214,11 +243,6 @@ asio::awaitable<bool> Connection::answer(Request request) {
       std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(), request);
   exchange_ = exchange;
   server_->hooks.handle(std::move(request), exchange);
-  if (eof_) {
-    // The client may have sent its last request and closed its sending side: what was answered at
-    // once still reaches it, work of any length is not begun.
-    client_gone();
-  }
   bool alive = true;
   for (;;) {
     if (!output_.empty()) {
@@ -226,7 +250,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
       if (!alive) break;
     } else if (exchange->ended()) {
       break;
-    } else if (eof_ || closed_) {
+    } else if (gone_ || closed_) {
       alive = false;
       break;
     } else {
@@ -239,7 +263,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
   account_body(0);  // only now: a request that waits for its turn still holds its body
   const std::chrono::duration<double> took = Clock::now() - begin;
   server_->observer().request_done(method, path, alive ? exchange->status() : 499, took.count());
-  co_return alive && !exchange->close_after() && !eof_;
+  co_return alive && !exchange->close_after();
 }
 
 asio::awaitable<bool> Connection::flush() {

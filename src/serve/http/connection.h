@@ -1,5 +1,6 @@
 // One client's connection: a reader that also notices when the client leaves, a writer that answers
-// one request after another, and a watchdog for slow clients. Internal to serve/http.
+// one request after another, and a watchdog for slow clients. A client that has only finished
+// sending still gets its answers. Internal to serve/http.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -51,6 +52,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Phase { kIdle, kReading, kAnswering, kWriting, kLingering };
 
   boost::asio::awaitable<void> read();
+  boost::asio::awaitable<void> probe();
   boost::asio::awaitable<void> serve();
   boost::asio::awaitable<void> watch();
   boost::asio::awaitable<std::optional<Request>> next_request();
@@ -62,12 +64,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void enter(Phase phase);
   void wake();
-  void client_gone();
+  void client_gone();  // it will not take an answer any more
   void account_body(size_t body_bytes);
 
   boost::asio::ip::tcp::socket socket_;
-  boost::asio::steady_timer wake_timer_;    // what serve() sleeps on
-  boost::asio::steady_timer reader_timer_;  // what read() sleeps on while its buffer is full
+  boost::asio::steady_timer wake_timer_;  // what serve() sleeps on
+  boost::asio::steady_timer
+      reader_timer_;  // what read() sleeps on while its buffer is full, probe()
   boost::asio::steady_timer watch_timer_;
   std::shared_ptr<ServerState> server_;
 
@@ -75,7 +78,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Clock::time_point deadline_ = Clock::time_point::max();
   std::string input_;   // received, not yet parsed
   bool fresh_ = false;  // input_ has grown since the parser last saw it
-  bool eof_ = false;    // nothing more will come
+  bool eof_ = false;    // nothing more will come; the client may still listen
+  bool gone_ = false;   // the client is not there any more
   bool timed_out_ = false;
   bool closed_ = false;
   size_t body_bytes_ = 0;  // this connection's part of server_->buffered_bytes

@@ -42,6 +42,7 @@ void ConnectionExchange::start_stream(Response head) {
     if (stage_ != Stage::kOpen) return;
     status_ = head.status;
     stage_ = Stage::kStreaming;
+    events_ = head.content_type.starts_with("text/event-stream");
     // HTTP/1.0 has no chunks: the end of the connection is the end of the stream.
     close_ = must_close(connection) || version_minor_ == 0;
     connection.output_ +=
@@ -74,6 +75,13 @@ void ConnectionExchange::on_client_gone(std::function<void()> function) {
       self->on_gone_ = function;
     }
   });
+}
+
+std::string ConnectionExchange::probe() const {
+  // RFC 9110, 15.2.1: a client that asked for no 100 discards it. HTTP/1.0 knows no such answers.
+  if (stage_ == Stage::kOpen) return version_minor_ > 0 ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
+  if (stage_ != Stage::kStreaming || !events_ || head_only_) return {};
+  return version_minor_ > 0 ? "3\r\n:\n\n\r\n" : ":\n\n";  // a comment among the events
 }
 
 void ConnectionExchange::append_piece(Connection& connection, const std::string& piece) {

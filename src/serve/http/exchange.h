@@ -35,6 +35,9 @@ class ConnectionExchange : public Exchange,
   bool close_after() const { return close_; }
   int status() const { return status_; }
   void abandon();  // the client has gone
+  // Bytes that may be sent now and change nothing for a client that listens; empty when there are
+  // none.
+  std::string probe() const;
 
  private:
   enum class Stage { kOpen, kStreaming, kEnded };
@@ -52,6 +55,7 @@ class ConnectionExchange : public Exchange,
   bool close_;
   Stage stage_ = Stage::kOpen;
   bool gone_ = false;
+  bool events_ = false;  // the stream is one of server-sent events
   int status_ = 0;
   std::function<void()> on_gone_;
 };

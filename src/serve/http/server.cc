@@ -64,17 +64,17 @@ class HttpServer::Impl {
       return failed(code, "cannot listen");
     }
     port_ = acceptor_.local_endpoint(code).port();
-    return {};
-  }
-
-  Result<void> run() {
-    if (Result<void> listening = listen(); !listening) return listening;
-    boost::system::error_code code;
+    // From here on clients may come: a signal before run() drains instead of killing.
     signals_.add(SIGINT, code);
     if (!code) signals_.add(SIGTERM, code);
     if (code) {
       return Error{ErrorCode::kIo, "cannot watch signals", "SIGINT, SIGTERM", "", code.message()};
     }
+    return {};
+  }
+
+  Result<void> run() {
+    if (Result<void> listening = listen(); !listening) return listening;
     asio::co_spawn(context_, watch_signals(), asio::detached);
     asio::co_spawn(context_, accept(), asio::detached);
     context_.run();

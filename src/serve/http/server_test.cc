@@ -59,7 +59,9 @@ class TestServer {
     ++n_requests;
     exchange->on_client_gone([this] { ++n_gone; });
     if (request.path == "/later" || request.path == "/stream") {
-      if (request.path == "/stream") exchange->start_stream({.body = "begin "});
+      if (request.path == "/stream") {
+        exchange->start_stream({.content_type = "text/event-stream", .body = "begin "});
+      }
       kept = exchange;
       has_kept = true;
     } else if (request.path == "/flood") {
@@ -276,6 +278,40 @@ TEST(HttpServer, AnswersAClientThatHasFinishedSending) {
   EXPECT_EQ(client.read_answer().status, 200);
 }
 
+TEST(HttpServer, AnswersAClientThatHasFinishedSendingHoweverLongItTakes) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send(
+      "GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
+      "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.close_sending();
+  EXPECT_EQ(client.read_answer().status, 100);  // the server asks whether anyone listens
+  EXPECT_EQ(server.n_gone, 0);
+  server.kept->respond({.body = "done"});
+  HttpAnswer answer = client.read_answer();
+  while (answer.status == 100) answer = client.read_answer();
+  EXPECT_EQ(answer.body, "done");
+  ASSERT_TRUE(client.receive_until("begin "));
+  ASSERT_TRUE(client.receive_until(":\n\n"));
+  server.kept->end_stream();
+  answer = client.read_answer();
+  EXPECT_TRUE(answer.whole);
+  EXPECT_TRUE(answer.body.starts_with("begin :\n\n"));
+  EXPECT_TRUE(client.receive_all());
+  EXPECT_EQ(server.n_gone, 0);
+}
+
+TEST(HttpServer, NoticesAClientThatLeavesAfterItHasFinishedSending) {
+  TestServer server;
+  HttpClient client(server.port());
+  client.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.close_sending();
+  EXPECT_EQ(client.read_answer().status, 100);
+  EXPECT_EQ(server.n_gone, 0);
+  client.close();
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+}
+
 TEST(HttpServer, GivesHeadNoBody) {
   TestServer server;
   HttpClient client(server.port());
@@ -333,6 +369,14 @@ TEST(HttpServer, DrainsOnSigterm) {
   ::raise(SIGTERM);
   server.thread.join();
   EXPECT_TRUE(server.ran);
+}
+
+TEST(HttpServer, EndsOnASignalThatCameBeforeItRan) {
+  HttpServer server({}, {});
+  ASSERT_TRUE(server.listen());
+  ::raise(SIGTERM);
+  EXPECT_TRUE(server.run());
+  EXPECT_TRUE(server.draining());
 }
 
 TEST(HttpServer, NamesTheAddressThatIsTaken) {
