@@ -36,6 +36,9 @@ struct SamplingParams {
   int32_t n = 1;                           // independent answers
   std::optional<int32_t> logprobs;         // top alternatives for each answer token, 0..20
   std::optional<int32_t> prompt_logprobs;  // the same for each prompt token
+  // Tokens drafted ahead at most, not above the model's own setting; 0: none. Changes when tokens
+  // come, never which.
+  std::optional<int32_t> num_speculative_tokens;
 };
 
 enum class FinishReason { kNone, kStop, kLength, kCancelled, kError };
@@ -61,12 +64,17 @@ struct GenerationRequest {
   // The answer is a text of its own (a turn of a conversation), not the prompt's continuation: the
   // space that SentencePiece tokens begin with is then left out at its beginning.
   bool begins_text = false;
+  // What the answer may be, in whole or in parts: tried as drafts where the model speculates.
+  std::vector<TokenId> prediction;
 };
 
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;  // part of prompt_tokens that was not computed again
+  // Drafted tokens that the answer took, and others. They depend on how busy the machine was.
+  int64_t accepted_draft_tokens = 0;
+  int64_t rejected_draft_tokens = 0;
 };
 
 // A piece of one answer. Events of one choice come in order; text is always whole UTF-8 characters.

@@ -16,6 +16,17 @@
 
 namespace autoglm {
 
+// Speculative decoding: tokens are guessed and then verified several in a step. Answers stay what
+// they are, bit for bit.
+struct SpeculationOptions {
+  std::string method = "none";         // none, ngram (prompt lookup), draft_model
+  int32_t num_speculative_tokens = 8;  // drafted for one sequence in one step at most
+  int32_t prompt_lookup_min = 2;       // shortest n-gram that is looked up
+  int32_t prompt_lookup_max = 4;       // longest
+  std::string model;                   // the draft model's checkpoint, same tokenizer
+  bool adaptive = true;                // draft only as far as measurements say it pays
+};
+
 struct LoadOptions {
   std::string device = "auto";          // cpu, cuda, auto
   std::string quantize = "none";        // none, int8, int4: how weights are held
@@ -28,6 +39,7 @@ struct LoadOptions {
   int32_t threads = 0;                  // 0: one for each processor
   bool offline = true;                  // a hub id is looked up in local caches only
   std::string chat_template;            // Jinja source in place of the checkpoint's own
+  SpeculationOptions speculation;
   std::function<void(double fraction, std::string_view stage)> progress;  // while loading
 };
 
@@ -66,6 +78,10 @@ struct EngineStats {
   int64_t steps = 0;
   int64_t prefix_cache_queries = 0;  // tokens
   int64_t prefix_cache_hits = 0;
+  int64_t spec_decode_drafts = 0;           // that were verified
+  int64_t spec_decode_draft_tokens = 0;     // in them
+  int64_t spec_decode_accepted_tokens = 0;  // of these, taken
+  std::vector<int64_t> spec_decode_accepted_per_position;  // the same by place in the draft
 };
 
 // One step of the engine, as a metrics system wants it. Times in seconds.
@@ -73,6 +89,7 @@ struct StepObservation {
   double seconds = 0;        // from planning to the last event
   int32_t decode_rows = 0;   // sequences that took one more token
   int32_t prefill_rows = 0;  // prompt tokens computed, again after a preemption included
+  int32_t draft_rows = 0;    // drafted tokens verified
   int32_t preemptions = 0;
   std::vector<double> time_to_first_token;  // of the choices whose first token this step gave
   std::vector<double> inter_token;          // of the choices that had one before

@@ -1,8 +1,9 @@
-// A step: plan, carry the plan out on queues and pages, compute, take the outputs.
+// A step: plan, carry the plan out on queues and pages, draft, compute, take the outputs.
 #include "engine/engine_core.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -35,6 +36,18 @@ struct EngineCore::Sequence {
     const bool logprobs = choice == 0 && request->job.request.sampling.prompt_logprobs.has_value();
     return logprobs ? n_prompt() - 1 : 0;
   }
+  // All but the last token is computed, and the next one is wanted.
+  bool decodes() const {
+    return n_known() - computed == 1 && prompt_rows_done >= prompt_rows() && !embeds();
+  }
+  // Drafted tokens that make sense: the last token of an answer needs no successor.
+  int32_t most_drafted() const {
+    const int64_t asked = request->job.request.sampling.num_speculative_tokens.value_or(
+        std::numeric_limits<int32_t>::max());
+    const int64_t left = request->max_tokens - std::ssize(taken) - 1;
+    return static_cast<int32_t>(std::clamp<int64_t>(left, 0, asked));
+  }
+  int32_t n_drafted() const { return static_cast<int32_t>(drafts.draft.size()); }
   // Before its first step; one that waits stays small, however large n and its parameters are.
   void start(const Tokenizer& tokenizer, const EndOfSequence& end_of_sequence) {
     const GenerationRequest& asked = request->job.request;
@@ -56,6 +69,8 @@ struct EngineCore::Sequence {
   std::optional<Answer> answer;
   std::vector<double> hidden_sum;
   std::optional<double> last_token_at;
+  DraftMemory drafts;
+  int32_t n_accepted = 0;  // of this step's draft
 };
 
 EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptions options)
@@ -77,6 +92,14 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
           options_.max_batched_tokens <= limits.max_rows,
       "batch of {}, {} rows; the executor has {} rows, {} of output", options_.max_batch_size,
       options_.max_batched_tokens, limits.max_rows, limits.max_output_rows);
+  if (options_.speculation.method == "none") return;
+  AGLM_CHECK(
+      options_.draft == nullptr || (options_.draft->limits().page_tokens == limits.page_tokens &&
+                                    options_.draft->limits().max_output_rows >= 1),
+      "pages of {} and {} tokens", limits.page_tokens, options_.draft->limits().page_tokens);
+  speculator_.emplace(options_.speculation, options_.draft, limits.vocab_size);
+  counters_.spec_decode_accepted_per_position.resize(
+      static_cast<size_t>(options_.speculation.num_speculative_tokens));
 }
 
 EngineCore::~EngineCore() = default;
@@ -148,13 +171,18 @@ void EngineCore::step() {
   const StepPlan plan =
       plan_step(scheduler_limits_, pool_.n_free(), running_views_, waiting_views_);
   carry_out(plan);
+  const bool only_decodes = speculator_ && speculate(plan);
   build_input(plan);
+  const double computing = options_.clock();
   executor_.step({.tokens = tokens_,
                   .sequences = sequences_,
                   .output_rows = output_rows_,
                   .hidden_states = wants_hidden_states_});
   ++counters_.steps;
   take_outputs(plan);
+  if (only_decodes) {
+    speculator_->step_took(static_cast<int32_t>(tokens_.size()), options_.clock() - computing);
+  }
   if (observer_) {
     observation_.seconds = options_.clock() - begin;
     observer_->on_step(observation_);
@@ -167,6 +195,7 @@ void EngineCore::carry_out(const StepPlan& plan) {
     running_.pop_back();
     pool_.release(sequence->pages);
     sequence->computed = 0;
+    sequence->drafts.forget_text();
     ++sequence->request->observation.preemptions;
     ++counters_.preemptions;
     ++observation_.preemptions;
@@ -186,6 +215,45 @@ void EngineCore::carry_out(const StepPlan& plan) {
   }
 }
 
+// Only what the plan leaves over goes to drafts: rows, and pages that are free. A step that
+// computes prompts is bound by arithmetic; there a drafted row costs as much as any other.
+bool EngineCore::speculate(const StepPlan& plan) {
+  candidates_.clear();
+  for (const SequencePtr& sequence : running_) sequence->drafts.begin_step();
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    if (plan.parts[i].rows == 0) continue;
+    if (!sequence.decodes()) return false;
+    const GenerationRequest& asked = sequence.request->job.request;
+    candidates_.push_back({.prediction = asked.prediction,
+                           .prompt = asked.prompt,
+                           .taken = sequence.taken,
+                           .pages = &sequence.pages,
+                           .sampler = &*sequence.sampler,
+                           .memory = &sequence.drafts,
+                           .most = sequence.most_drafted()});
+  }
+  const auto n_plain = static_cast<int32_t>(candidates_.size());
+  const int32_t most_rows = std::min(scheduler_limits_.max_rows, scheduler_limits_.max_output_rows);
+  speculator_->choose(candidates_, most_rows - n_plain);
+  size_t next = 0;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (plan.parts[i].rows == 0) continue;
+    Sequence& sequence = *running_[i];
+    int32_t& length = candidates_[next++].length;
+    const auto missing = [&] {
+      return pages_for(sequence.n_known() + length, scheduler_limits_.page_tokens) -
+             std::ssize(sequence.pages);
+    };
+    while (length > 0 && missing() > pool_.n_free()) --length;
+    if (length > 0 && missing() > 0) {
+      pool_.allocate(static_cast<int32_t>(missing()), sequence.pages);
+    }
+  }
+  speculator_->draft(candidates_, scratch_, options_.clock);
+  return true;
+}
+
 void EngineCore::build_input(const StepPlan& plan) {
   tokens_.clear();
   sequences_.clear();
@@ -197,7 +265,7 @@ void EngineCore::build_input(const StepPlan& plan) {
     if (rows == 0) continue;
     const auto first_row = static_cast<int32_t>(tokens_.size());
     sequences_.push_back({.first_row = first_row,
-                          .n_rows = rows,
+                          .n_rows = rows + sequence.n_drafted(),
                           .start_position = sequence.computed,
                           .pages = sequence.pages});
     const int64_t output_from = view(sequence).output_from;
@@ -209,6 +277,11 @@ void EngineCore::build_input(const StepPlan& plan) {
       output_rows_.push_back(first_row + row);
       wants_hidden_states_ |= sequence.embeds();
     }
+    observation_.draft_rows += sequence.n_drafted();
+    for (const TokenId drafted : sequence.drafts.draft) {
+      output_rows_.push_back(static_cast<int32_t>(tokens_.size()));
+      tokens_.push_back(drafted);
+    }
   }
 }
 
@@ -218,16 +291,43 @@ void EngineCore::take_outputs(const StepPlan& plan) {
     Sequence& sequence = *running_[i];
     const int64_t output_from = view(sequence).output_from;
     const int64_t begin = sequence.computed;
+    const int64_t n_known = sequence.n_known();
     sequence.computed += plan.parts[i].rows;
+    sequence.n_accepted = 0;
     bool ended = false;
     for (int64_t position = begin; position < begin + plan.parts[i].rows; ++position) {
       if (position < output_from) continue;
       if (!ended) ended = take_output_row(sequence, position, output);
       ++output;  // counted to the end: the next sequence's rows come after these
     }
+    // A drafted token's row is worth something when all before it were the target's own tokens.
+    for (int32_t drafted = 0; drafted < sequence.n_drafted(); ++drafted, ++output) {
+      if (ended || sequence.n_accepted <= drafted) continue;
+      ended = take_output_row(sequence, sequence.computed++, output);
+    }
+    if (speculator_ && std::ssize(sequence.taken) > 0) learn(sequence, n_known, ended);
     if (ended) running_[i].reset();
   }
   std::erase(running_, nullptr);
+}
+
+void EngineCore::learn(Sequence& sequence, int64_t n_known, bool ended) {
+  // Pages that only drafted tokens needed: others may want them before this sequence does.
+  if (!ended) {
+    pool_.trim(pages_for(sequence.n_known(), scheduler_limits_.page_tokens), sequence.pages);
+  }
+  const int32_t n_drafted = sequence.n_drafted();
+  if (n_drafted == 0) {
+    speculator_->decoded(sequence.drafts, sequence.taken.back());
+    return;
+  }
+  ++counters_.spec_decode_drafts;
+  counters_.spec_decode_draft_tokens += n_drafted;
+  counters_.spec_decode_accepted_tokens += sequence.n_accepted;
+  for (int32_t i = 0; i < sequence.n_accepted; ++i) {
+    ++counters_.spec_decode_accepted_per_position[static_cast<size_t>(i)];
+  }
+  speculator_->verified(sequence.drafts, sequence.n_accepted, ended, n_known);
 }
 
 bool EngineCore::take_output_row(Sequence& sequence, int64_t position, int32_t output_index) {
@@ -277,6 +377,14 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
     event.logprobs.push_back(std::move(*logprobs));
   }
   sequence.taken.push_back(*id);
+  if (sequence.n_accepted < sequence.n_drafted()) {
+    if (sequence.drafts.draft[static_cast<size_t>(sequence.n_accepted)] == *id) {
+      ++sequence.n_accepted;
+      ++request.usage.accepted_draft_tokens;
+    } else {
+      request.usage.rejected_draft_tokens += sequence.n_drafted() - sequence.n_accepted;
+    }
+  }
   ++request.usage.completion_tokens;
   ++counters_.generation_tokens;
 
@@ -422,6 +530,10 @@ std::optional<std::string> EngineCore::check_invariants() const {
     if (sequence->computed >= sequence->n_known()) return "a running sequence has nothing to do";
     if (std::ssize(sequence->pages) * scheduler_limits_.page_tokens < sequence->computed) {
       return "a sequence has computed more than its pages hold";
+    }
+    if (std::ssize(sequence->pages) >
+        pages_for(sequence->n_known(), scheduler_limits_.page_tokens)) {
+      return "a sequence holds pages for tokens that it does not have";
     }
   }
   for (const SequencePtr& sequence : waiting_) {

@@ -21,6 +21,7 @@
 #include "engine/request_check.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/speculation/speculator.h"
 
 namespace autoglm {
 
@@ -33,6 +34,8 @@ struct CoreOptions {
   int32_t max_batched_tokens = 1;  // at most the executor's rows
   EndOfSequence end;
   std::function<double()> clock;  // seconds, from any beginning
+  SpeculationOptions speculation;
+  Executor* draft = nullptr;  // for method draft_model: with as many pages, as large
 };
 
 // A request that was accepted: check_request() or check_prompt() passed.
@@ -47,7 +50,7 @@ struct Job {
 
 class EngineCore {
  public:
-  // Both must outlive the core. Precondition: the executor has its pages.
+  // All must outlive the core. Precondition: the executors have their pages.
   EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptions options);
   ~EngineCore();
 
@@ -77,8 +80,11 @@ class EngineCore {
 
   SchedulerSequence view(const Sequence& sequence) const;
   void carry_out(const StepPlan& plan);
+  // Drafts for those that decode. Returns whether the step does nothing else.
+  bool speculate(const StepPlan& plan);
   void build_input(const StepPlan& plan);
   void take_outputs(const StepPlan& plan);
+  void learn(Sequence& sequence, int64_t n_known, bool ended);
   // Each returns whether the sequence has ended.
   bool take_output_row(Sequence& sequence, int64_t position, int32_t output_index);
   bool take_token(Sequence& sequence, int32_t output_index);
@@ -100,12 +106,14 @@ class EngineCore {
   EngineStats counters_;
   StepObservation observation_;
   SamplerScratch scratch_;
+  std::optional<Speculator> speculator_;
 
   // The step under way; kept to reuse their memory.
   std::vector<SchedulerSequence> running_views_, waiting_views_;
   std::vector<TokenId> tokens_;
   std::vector<StepSequence> sequences_;
   std::vector<int32_t> output_rows_;
+  std::vector<DraftCandidate> candidates_;
   bool wants_hidden_states_ = false;
 };
 

@@ -1,10 +1,12 @@
 // The core in a seeded simulation: random requests arrive and are cancelled at random while a pool
-// of a few pages preempts all the time. After every step the invariants hold; at the end every
-// answer equals, bit for bit, the one that its request gets when it is alone.
+// of a few pages preempts all the time, and tokens are drafted in every way there is. After every
+// step the invariants hold; at the end every answer equals, bit for bit, the one that its request
+// gets when it is alone and nothing is drafted.
 #include "engine/engine_core.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <random>
 
@@ -81,16 +83,25 @@ void expect_same(const Outcome& a, const Outcome& b, bool whole) {
 }
 
 struct Fixture {
-  FakeExecutor executor;
+  FakeExecutor executor, draft;
   double now = 0;
   EngineCore core;
 
   Fixture(ExecutorLimits limits, CoreOptions options)
       : executor(limits),
-        core((static_cast<void>(executor.reserve_pages(options.n_pages)), executor), kTokenizer,
-             with_clock(options)) {}
-  CoreOptions with_clock(CoreOptions options) {
+        draft(draft_limits(limits)),
+        core((static_cast<void>(executor.reserve_pages(options.n_pages)),
+              static_cast<void>(draft.reserve_pages(options.n_pages)), executor),
+             kTokenizer, completed(options)) {}
+  // The draft model's vocabulary is padded otherwise, and its context ends earlier.
+  static ExecutorLimits draft_limits(ExecutorLimits limits) {
+    limits.vocab_size -= 1;
+    limits.max_context = 30;
+    return limits;
+  }
+  CoreOptions completed(CoreOptions options) {
     options.clock = [this] { return now; };
+    if (options.speculation.method == "draft_model") options.draft = &draft;
     return options;
   }
 };
@@ -108,8 +119,9 @@ const CoreOptions kRoomy{.n_pages = 64,
                          .max_batched_tokens = 32,
                          .end = {TokenId{4}, {TokenId{4}, TokenId{5}}}};
 
-Outcome run_alone(const GenerationRequest& request, uint64_t seed) {
+Outcome run_alone(const GenerationRequest& request, uint64_t seed, int64_t memory = 1000) {
   Fixture f(kLimits, kRoomy);
+  f.executor.memory = memory;
   Outcome outcome;
   f.core.add({.id = 1, .request = request, .seed = seed, .on_event = [&](const auto& event) {
                 record(outcome, event);
@@ -130,8 +142,24 @@ class Simulation {
     options_.max_batch_size = pick(1, 6);
     options_.max_batched_tokens = options_.max_batch_size + pick(0, 20);
     limits.max_rows = options_.max_batched_tokens;
-    limits.max_output_rows = options_.max_batch_size + pick(0, 4);
+    limits.max_output_rows = options_.max_batch_size + pick(0, 12);
+    constexpr std::array kMethods = {"none", "ngram", "draft_model"};
+    SpeculationOptions& speculation = options_.speculation;
+    speculation.method = kMethods[static_cast<size_t>(pick(0, 2))];
+    speculation.num_speculative_tokens = pick(1, 7);
+    speculation.prompt_lookup_min = pick(1, 3);
+    speculation.prompt_lookup_max = speculation.prompt_lookup_min + pick(0, 2);
+    speculation.adaptive = pick(0, 1) == 0;
     fixture_.emplace(limits, options_);
+    memory_ = pick(0, 1) == 0 ? 2 : 1000;
+    fixture_->executor.memory = fixture_->draft.memory = memory_;
+    fixture_->draft.error_every = static_cast<uint64_t>(pick(0, 4));
+    // Rows cost next to nothing, or as much as a step of their own.
+    const double row_seconds = pick(0, 1) == 0 ? 0.01 : 1;
+    fixture_->executor.on_step = [this, row_seconds](const StepInput& input) {
+      fixture_->now += 1 + row_seconds * static_cast<double>(input.tokens.size());
+    };
+    fixture_->draft.on_step = [this](const StepInput&) { fixture_->now += 0.1; };
   }
 
   void run() {
@@ -150,16 +178,20 @@ class Simulation {
       // for each of its tokens, this would be enough.
       ASSERT_LT(++steps, 40 * 40 * 3 * 25) << "starvation";
     }
-    preemptions = core.stats().preemptions;
+    stats = core.stats();
+    int64_t accepted = 0;
+    for (int64_t at_place : stats.spec_decode_accepted_per_position) accepted += at_place;
+    ASSERT_EQ(stats.spec_decode_accepted_tokens, accepted);
+    ASSERT_LE(accepted, stats.spec_decode_draft_tokens);
     for (auto& [id, job] : jobs_) {
       SCOPED_TRACE(id);
       ASSERT_EQ(job.outcome.n_last, 1);
-      expect_same(job.outcome, run_alone(job.request, job.seed), !job.cancelled);
+      expect_same(job.outcome, run_alone(job.request, job.seed, memory_), !job.cancelled);
     }
     EXPECT_EQ(core.stats().kv_cache_usage, 0);
   }
 
-  int64_t preemptions = 0;
+  EngineStats stats;
 
  private:
   struct Asked {
@@ -190,6 +222,10 @@ class Simulation {
     if (pick(0, 2) == 0) s.n = pick(2, 3);
     if (pick(0, 2) == 0) s.logprobs = pick(0, 3);
     if (pick(0, 2) == 0) s.prompt_logprobs = pick(0, 3);
+    if (pick(0, 3) == 0) s.num_speculative_tokens = pick(0, 4);
+    if (pick(0, 3) == 0) {
+      for (int n = pick(1, 9); n > 0; --n) request.prediction.push_back(TokenId{pick(0, 25)});
+    }
     job.seed = random_();
     ASSERT_TRUE(check_request(request, fixture_->core.request_limits()));
     fixture_->core.add({.id = static_cast<uint64_t>(id),
@@ -209,20 +245,26 @@ class Simulation {
 
   std::mt19937 random_;
   CoreOptions options_;
+  int64_t memory_ = 0;
   std::optional<Fixture> fixture_;
   std::map<uint64_t, Asked> jobs_;
 };
 
 TEST(EngineCore, AnswersAreTheSameInAnyCompany) {
-  int64_t preemptions = 0;
-  for (uint32_t seed = 0; seed < 400; ++seed) {
+  int64_t preemptions = 0, accepted = 0, rejected = 0;
+  for (uint32_t seed = 0; seed < 600; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Simulation simulation(seed);
     simulation.run();
-    preemptions += simulation.preemptions;
+    const EngineStats& stats = simulation.stats;
+    preemptions += stats.preemptions;
+    accepted += stats.spec_decode_accepted_tokens;
+    rejected += stats.spec_decode_draft_tokens - stats.spec_decode_accepted_tokens;
     if (testing::Test::HasFailure()) return;
   }
   EXPECT_GT(preemptions, 400) << "the pools are too large to test anything";
+  EXPECT_GT(accepted, 3000);
+  EXPECT_GT(rejected, 3000);
 }
 
 GenerationRequest request_of(std::vector<int32_t> prompt, SamplingParams sampling) {

@@ -21,14 +21,17 @@ void PagePool::allocate(int32_t n, std::vector<int32_t>& pages) {
   }
 }
 
-void PagePool::release(std::vector<int32_t>& pages) {
-  for (const int32_t page : pages) {
+void PagePool::release(std::vector<int32_t>& pages) { trim(0, pages); }
+
+void PagePool::trim(int64_t n_kept, std::vector<int32_t>& pages) {
+  while (std::ssize(pages) > n_kept) {
+    const int32_t page = pages.back();
+    pages.pop_back();
     AGLM_CHECK(page >= 0 && page < size() && taken_[static_cast<size_t>(page)],
                "page {} of {} given back, but not taken", page, size());
     taken_[static_cast<size_t>(page)] = false;
     free_.push_back(page);
   }
-  pages.clear();
 }
 
 std::optional<std::string> PagePool::check(

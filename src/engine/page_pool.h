@@ -20,6 +20,8 @@ class PagePool {
   void allocate(int32_t n, std::vector<int32_t>& pages);
   // Gives all of `pages` back and empties it. Aborts on a page that is not taken.
   void release(std::vector<int32_t>& pages);
+  // The same for those behind the first `n_kept`.
+  void trim(int64_t n_kept, std::vector<int32_t>& pages);
 
   // What is wrong, given the pages that every owner holds: a page lost, held twice, or held though
   // free. Empty: nothing. For tests: linear in the pool.

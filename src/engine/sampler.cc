@@ -46,7 +46,7 @@ Sampler::Sampler(const SamplingParams& params, uint64_t seed, int32_t choice,
       has_penalties_(params.repetition_penalty != 1.0 || params.presence_penalty != 0.0 ||
                      params.frequency_penalty != 0.0) {
   if (params_.repetition_penalty != 1.0) {
-    for (const TokenId id : prompt) seen_[static_cast<int32_t>(id)];
+    for (const TokenId id : prompt) seen_[static_cast<int32_t>(id)].in_prompt = true;
   }
 }
 
@@ -60,13 +60,19 @@ Result<TokenId> Sampler::next(std::span<const float> logits, SamplerScratch& scr
   }
   int32_t id = AGLM_TRY(largest_logit(logits));
   if (params_.temperature >= kGreedyBelow) id = draw(logits, id, scratch);
-  if (has_penalties_) {
-    Seen& seen = seen_[id];
-    seen.in_answer = true;
-    ++seen.count;
-  }
+  if (has_penalties_) ++seen_[id].count;
   ++position_;
   return TokenId{id};
+}
+
+void Sampler::take_back(TokenId token) {
+  AGLM_CHECK(position_ > 0, "a token taken back that was never drawn");
+  --position_;
+  if (!has_penalties_) return;
+  const auto found = seen_.find(static_cast<int32_t>(token));
+  AGLM_CHECK(found != seen_.end() && found->second.count > 0,
+             "token {} taken back that was not the last", static_cast<int32_t>(token));
+  if (--found->second.count == 0 && !found->second.in_prompt) seen_.erase(found);
 }
 
 void Sampler::adjust(std::span<float> logits) const {
@@ -84,7 +90,7 @@ void Sampler::adjust(std::span<float> logits) const {
   for (const auto& [id, seen] : seen_) {
     float& logit = logits[static_cast<size_t>(id)];
     logit = logit > 0 ? logit / repetition : logit * repetition;
-    if (!seen.in_answer) continue;
+    if (seen.count == 0) continue;
     logit -= frequency * static_cast<float>(seen.count);
     logit -= presence;
   }

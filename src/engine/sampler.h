@@ -42,10 +42,13 @@ class Sampler {
   // The next token of the answer; remembers it. An error when a logit is NaN or +inf, or none is
   // finite.
   Result<TokenId> next(std::span<const float> logits, SamplerScratch& scratch);
+  // Forgets `token`, the last one that next() returned: a draft model draws ahead with the sampler
+  // and then gives its draws back.
+  void take_back(TokenId token);
 
  private:
   struct Seen {
-    bool in_answer = false;
+    bool in_prompt = false;
     int32_t count = 0;  // in the answer
   };
   void adjust(std::span<float> logits) const;

@@ -224,7 +224,7 @@ void Metrics::update(const EngineStats& stats) {
 
 void Metrics::on_step(const StepObservation& step) {
   Series& s = *series_;
-  s.step_tokens.Observe(step.decode_rows + step.prefill_rows);
+  s.step_tokens.Observe(step.decode_rows + step.prefill_rows + step.draft_rows);
   s.step_seconds.Observe(step.seconds);
   for (const double seconds : step.time_to_first_token) s.first_token.Observe(seconds);
   for (const double seconds : step.inter_token) {

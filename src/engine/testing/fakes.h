@@ -1,12 +1,15 @@
 // A model and a tokenizer for tests of the engine: logits are a hash of the tokens that the KV
 // pages hold, so a page lost, shared or overwritten shows in the answer. Token i is spelled as one
 // letter.
+// A short memory makes texts that repeat themselves; errors make a draft model of it.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -53,6 +56,7 @@ class FakeExecutor : public Executor {
 
   void step(const StepInput& input) override {
     ++n_steps;
+    if (on_step) on_step(input);
     outputs_.clear();
     ASSERT_LE(std::ssize(input.tokens), limits_.max_rows);
     ASSERT_LE(std::ssize(input.output_rows), limits_.max_output_rows);
@@ -74,10 +78,11 @@ class FakeExecutor : public Executor {
         }
         ++next_output;
         uint64_t hash = 0x9E3779B97F4A7C15;
-        for (int64_t i = 0; i <= position; ++i) {
+        for (int64_t i = std::max<int64_t>(0, position + 1 - memory); i <= position; ++i) {
           hash = (hash ^ static_cast<uint64_t>(cell(sequence, i))) * 0xD6E8FEB86659FD93;
           hash ^= hash >> 32;
         }
+        if (error_every > 0 && hash % error_every == 0) ++hash;
         std::vector<float> values;
         for (int32_t i = 0; i < std::max(limits_.vocab_size, limits_.hidden_size); ++i) {
           hash = hash * 6364136223846793005 + 1442695040888963407;
@@ -100,6 +105,9 @@ class FakeExecutor : public Executor {
   }
 
   int64_t n_steps = 0;
+  int64_t memory = std::numeric_limits<int32_t>::max();  // tokens that logits depend on
+  uint64_t error_every = 0;                              // of so many logits one is another model's
+  std::function<void(const StepInput&)> on_step;
   int next_nan = 0;  // the so-many-th output row from now gets a NaN
 
  private:
