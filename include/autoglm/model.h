@@ -55,6 +55,9 @@ struct ModelInfo {
   int64_t max_model_len = 0;     // tokens of one sequence, prompt and answer
   int64_t training_context = 0;  // max_position_embeddings
   int64_t weight_bytes = 0;
+  std::string weight_format;         // of the layers' matrices as held: "bf16", "int4"
+  int64_t step_weight_bytes = 0;     // read by each step from end to end
+  int64_t operations_per_token = 0;  // of the layers' matrix products
   int64_t kv_pool_bytes = 0;
   int64_t kv_pool_tokens = 0;
   bool has_chat_template = false;

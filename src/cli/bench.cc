@@ -11,6 +11,7 @@
 #include <random>
 
 #include "base/json.h"
+#include "cli/bench_roof.h"
 #include "cli/command.h"
 
 namespace autoglm {
@@ -28,10 +29,12 @@ struct BenchFlags {
   int generate_tokens = 128;
   int repetitions = 5;
   bool as_json = false;
+  bool roof_only = false;
 };
 
 struct Row {
   std::string test;  // "prefill 512", "decode 128 x 4"
+  int batch = 0;     // sequences decoded together; 0: a prompt
   std::vector<double> tokens_per_second;
 
   double at(double quantile) const {
@@ -95,7 +98,7 @@ Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags)
   // The first run touches every page of the weights once; it does not count.
   AGLM_TRY(time_batch(model, 1, 16, 4, random));
   for (const int n : flags.prompt_tokens) {
-    Row row{fmt::format("prefill {}", n), {}};
+    Row row{fmt::format("prefill {}", n), 0, {}};
     for (int i = 0; i < flags.repetitions; ++i) {
       row.tokens_per_second.push_back(n /
                                       AGLM_TRY(time_batch(model, 1, n, 1, random)).first_token_s);
@@ -103,7 +106,7 @@ Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags)
     rows.push_back(std::move(row));
   }
   for (const int batch : flags.batch) {
-    Row row{fmt::format("decode {} x {}", flags.generate_tokens, batch), {}};
+    Row row{fmt::format("decode {} x {}", flags.generate_tokens, batch), batch, {}};
     for (int i = 0; i < flags.repetitions; ++i) {
       const Timing timing =
           AGLM_TRY(time_batch(model, batch, 1, flags.generate_tokens + 1, random));
@@ -120,35 +123,53 @@ int64_t peak_memory_bytes() {
                                                : 0;  // the kernel counts KiB
 }
 
-void print_table(const GLMModel& model, const std::vector<Row>& rows) {
+struct Measured {
+  std::vector<Row> rows;
+  int64_t peak_memory_bytes = 0;  // of the tests: measuring the roof takes memory of its own
+  Roof roof;
+};
+
+// The share of the limit that a test comes up against: of reading the weights once a step, or of
+// multiplying them with each row. The greater of the two is the wall it stands at.
+RoofShare share_of(const ModelInfo& info, const Roof& roof, const Row& row) {
+  const double steps_per_second = row.batch == 0 ? 0 : row.at(0.5) / row.batch;
+  return roof.share(info, steps_per_second, row.at(0.5));
+}
+
+void print_table(const GLMModel& model, const Measured& measured) {
   const ModelInfo& info = model.info();
   fmt::print("{}  {}  {} weights  {} kernels  {:.2f} GB weights  {:.2f} GB peak memory\n",
-             info.path, info.architecture, info.quantization, info.instruction_set,
+             info.path, info.architecture, info.weight_format, info.instruction_set,
              static_cast<double>(info.weight_bytes) / 1e9,
-             static_cast<double>(peak_memory_bytes()) / 1e9);
-  fmt::print("{:<20} {:>12} {:>12} {:>12}\n", "tokens/s", "median", "min", "max");
-  for (const Row& row : rows) {
-    fmt::print("{:<20} {:>12.1f} {:>12.1f} {:>12.1f}\n", row.test, row.at(0.5), row.at(0),
-               row.at(1));
+             static_cast<double>(measured.peak_memory_bytes) / 1e9);
+  fmt::print("{:<20} {:>12} {:>12} {:>12}  {}\n", "tokens/s", "median", "min", "max",
+             "share of the roof");
+  for (const Row& row : measured.rows) {
+    const RoofShare share = share_of(info, measured.roof, row);
+    fmt::print("{:<20} {:>12.1f} {:>12.1f} {:>12.1f}  {:.0f} % of {}\n", row.test, row.at(0.5),
+               row.at(0), row.at(1), share.share * 100, share.limit);
   }
 }
 
-void print_json(const GLMModel& model, const std::vector<Row>& rows) {
+void print_json(const GLMModel& model, const Measured& measured) {
   const ModelInfo& info = model.info();
   json::array tests;
-  for (const Row& row : rows) {
+  for (const Row& row : measured.rows) {
+    const RoofShare share = share_of(info, measured.roof, row);
     tests.push_back(
         {{"test", row.test},
+         {"roof", {{"limit", share.limit}, {"share", share.share}}},
          {"tokens_per_second", {{"median", row.at(0.5)}, {"min", row.at(0)}, {"max", row.at(1)}}},
          {"samples", boost::json::value_from(row.tokens_per_second)}});
   }
   const json::object out{{"model", info.path},
                          {"architecture", info.architecture},
                          {"quantization", info.quantization},
+                         {"weight_format", info.weight_format},
                          {"instruction_set", info.instruction_set},
                          {"weight_bytes", info.weight_bytes},
                          {"kv_pool_bytes", info.kv_pool_bytes},
-                         {"peak_memory_bytes", peak_memory_bytes()},
+                         {"peak_memory_bytes", measured.peak_memory_bytes},
                          {"tests", std::move(tests)}};
   fmt::print("{}\n", boost::json::serialize(out));
 }
@@ -169,14 +190,19 @@ void add_bench_command(CommandLine& line) {
   command->add_option("--repetitions", flags->repetitions, "times each test runs [5]")
       ->check(CLI::Range(1, 1000));
   command->add_flag("--json", flags->as_json, "write one JSON object");
+  command->add_flag("--roof", flags->roof_only, "measure the machine's own limits, and no model");
   const SettingFlags settings(*command);
   on_chosen(line, command, [=]() -> Result<void> {
     Settings loaded = AGLM_TRY(settings.load());
+    if (flags->roof_only) return print_roof(loaded.load.threads, flags->as_json);
     loaded.load.max_batch_size = std::max(
         loaded.load.max_batch_size, *std::max_element(flags->batch.begin(), flags->batch.end()));
     const GLMModel model = AGLM_TRY(load_model(loaded));
-    const std::vector<Row> rows = AGLM_TRY(measure(model, *flags));
-    flags->as_json ? print_json(model, rows) : print_table(model, rows);
+    Measured measured;
+    measured.rows = AGLM_TRY(measure(model, *flags));
+    measured.peak_memory_bytes = peak_memory_bytes();
+    measured.roof = AGLM_TRY(measure_roof(loaded.load.threads));
+    flags->as_json ? print_json(model, measured) : print_table(model, measured);
     return {};
   });
 }

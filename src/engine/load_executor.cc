@@ -79,8 +79,12 @@ Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoin
   const CpuOptions cpu = AGLM_TRY(cpu_options(options, model.max_context));
   std::unique_ptr<CpuExecutor> executor =
       AGLM_TRY(make_cpu_executor(model.graph, CheckpointWeights(*checkpoint), cpu));
-  std::string instruction_set = executor->summary().isa;
-  return LoadedExecutor{std::move(executor), std::move(instruction_set)};
+  const ModelSummary summary = executor->summary();
+  return LoadedExecutor{.executor = std::move(executor),
+                        .instruction_set = summary.isa,
+                        .weight_format = summary.weight_format,
+                        .step_weight_bytes = summary.step_weight_bytes,
+                        .operations_per_token = summary.operations_per_token};
 }
 
 }  // namespace autoglm

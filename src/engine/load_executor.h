@@ -48,6 +48,9 @@ Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions
 struct LoadedExecutor {
   std::unique_ptr<Executor> executor;
   std::string instruction_set;  // "avx2"
+  std::string weight_format;    // of the layers' matrices: "bf16"
+  int64_t step_weight_bytes = 0;
+  int64_t operations_per_token = 0;
 };
 Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
                                      const ExecutorOptions& options);

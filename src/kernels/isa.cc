@@ -9,17 +9,17 @@
 #include <cstdlib>
 
 namespace autoglm {
-namespace {
-
-// Leaf 7 of CPUID, EDX (Intel SDM volume 2A).
-constexpr unsigned kAmxTile = 1u << 24;
-constexpr unsigned kAmxInt8 = 1u << 25;
 
 bool processor_has_amx() {
+  // Leaf 7 of CPUID, EDX (Intel SDM volume 2A).
+  constexpr unsigned kAmxTile = 1u << 24;
+  constexpr unsigned kAmxInt8 = 1u << 25;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
   return (edx & kAmxTile) != 0 && (edx & kAmxInt8) != 0;
 }
+
+namespace {
 
 // Asked of the processor itself: clang 14 does not know the name.
 bool has_f16c() {

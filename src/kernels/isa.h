@@ -30,6 +30,9 @@ Isa best_isa();
 // too. A wish that the machine cannot fulfil is an error that names what it has.
 Result<Isa> select_isa(std::string_view wish = {});
 
+// Whether the processor has AMX int8 tiles, granted by the operating system or not.
+bool processor_has_amx();
+
 // What was detected, for logs: "avx2 fma f16c bmi2 avx512f ...".
 std::string cpu_features();
 

@@ -4,7 +4,7 @@ import pathlib
 import time
 import unittest
 
-from harness import NEEDS_STORIES, ROOT, TINY, autoglm, main, shared_data
+from harness import NEEDS_STORIES, ROOT, TINY, autoglm, environment, main, shared_data
 
 
 class Generate(unittest.TestCase):
@@ -121,6 +121,23 @@ class Bench(unittest.TestCase):
         tests = json.loads(out.stdout)["tests"]
         self.assertEqual([t["test"] for t in tests], ["prefill 16", "decode 4 x 1", "decode 4 x 2"])
         self.assertTrue(all(t["tokens_per_second"]["median"] > 0 for t in tests))
+        self.assertTrue(all(t["roof"]["share"] > 0 and t["roof"]["limit"] for t in tests))
+
+    def test_measures_the_machine_alone(self):
+        out = autoglm("bench", "--roof", "--json")
+        self.assertEqual(out.returncode, 0, out.stderr)
+        roof = json.loads(out.stdout)
+        self.assertEqual([i["name"] for i in roof["instruction_sets"]], ["generic", "avx2", "avx512", "amx"])
+        self.assertEqual(sum(i["state"] == "used" for i in roof["instruction_sets"]), 1)
+        # Reading from a cache is not slower than reading from memory, whatever the machine.
+        alone = [r["bytes_per_second"] for r in roof["read"] if r["threads"] == 1]
+        self.assertGreater(max(alone[:2]), alone[-1])
+        self.assertTrue(all(c["operations_per_second"] > 0 for c in roof["compute"]))
+
+    def test_says_why_a_lesser_instruction_set_is_used(self):
+        out = autoglm("bench", "--roof", env=environment(AUTOGLM_ISA="generic"))
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertRegex(out.stdout, r"generic +used")
 
 
 class Help(unittest.TestCase):

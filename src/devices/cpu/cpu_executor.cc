@@ -96,6 +96,14 @@ class Executing : public CpuExecutor {
                 .kv_format = kv == DType::kF32 ? "f32" : "bf16",
                 .threads = pool_.size()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
+    for (const Node& node : program_.graph.nodes()) {
+      if (node.op != Op::kLinear) continue;
+      const Weight& weight = program_.graph.weight(node.weight);
+      summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight)].bytes;
+      if (node.shape.rows == Rows::kTokens) {
+        summary_.operations_per_token += 2 * weight.rows * weight.columns;
+      }
+    }
     return {};
   }
 

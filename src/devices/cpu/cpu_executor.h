@@ -54,6 +54,8 @@ Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
 struct ModelSummary {
   int64_t layers = 0;
   int64_t weight_bytes = 0;
+  int64_t step_weight_bytes = 0;     // of the matrices that each step reads from end to end
+  int64_t operations_per_token = 0;  // of the products of one row, without the output matrix
   int64_t arena_bytes = 0;
   int64_t arena_bytes_without_reuse = 0;
   int64_t page_bytes = 0;
