@@ -11,6 +11,12 @@
 namespace autoglm {
 namespace {
 
+void drop_pages(const StoredTensor& tensor) {
+  MappedFile::drop_pages(tensor.bytes);
+  if (tensor.quantized == nullptr) return;
+  for (const auto& part : tensor.quantized->parts) MappedFile::drop_pages(part);
+}
+
 class CheckpointWeights : public WeightSource {
  public:
   explicit CheckpointWeights(const Checkpoint& checkpoint) : checkpoint_(&checkpoint) {}
@@ -27,7 +33,7 @@ class CheckpointWeights : public WeightSource {
         .decode_row = [tensor](int64_t row,
                                std::span<float> out) { decode_row(*tensor, row, out); },
         .stored_row = [tensor](int64_t row) { return tensor->row(row); },
-        .release = [tensor] { MappedFile::drop_pages(tensor->bytes); }};
+        .release = [tensor] { drop_pages(*tensor); }};
   }
 
  private:

@@ -25,10 +25,18 @@ int64_t StoredTensor::columns() const {
 
 std::span<const std::byte> StoredTensor::row(int64_t i) const {
   AGLM_DCHECK(i >= 0 && i < rows(), "row {} of {}", i, rows());
+  if (quantized != nullptr) return {};
   const size_t row_bytes = bytes.size() / static_cast<size_t>(rows());
   const auto stored =
       static_cast<size_t>(row_order.empty() ? i : row_order[static_cast<size_t>(i)]);
   return bytes.subspan(stored * row_bytes, row_bytes);
+}
+
+int64_t StoredTensor::stored_bytes() const {
+  auto sum = static_cast<int64_t>(bytes.size());
+  if (quantized == nullptr) return sum;
+  for (const auto& part : quantized->parts) sum += static_cast<int64_t>(part.size());
+  return sum;
 }
 
 const StoredTensor* Checkpoint::find(std::string_view name) const {
@@ -63,6 +71,7 @@ void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
   AGLM_CHECK(static_cast<int64_t>(out.size()) == tensor.columns(), "room for {}, row of {}: {}",
              out.size(), tensor.columns(), tensor.where);
   AGLM_CHECK(i >= 0 && i < tensor.rows(), "row {} of {}: {}", i, tensor.rows(), tensor.where);
+  if (tensor.quantized != nullptr) return tensor.quantized->decode_row(i, out);
   decode_elements(tensor.dtype, tensor.row(i), out);
 }
 

@@ -17,6 +17,19 @@
 
 namespace autoglm {
 
+// A matrix that somebody's quantizer spread over several tensors: codes, scales, zero points.
+// formats/quantized/ makes them; the tensors' bytes must outlive it.
+class QuantizedMatrix {
+ public:
+  virtual ~QuantizedMatrix() = default;
+  // Writes row `row` to out[columns]: the numbers that the method's reference implementation
+  // computes. May be called by several threads at once.
+  virtual void decode_row(int64_t row, std::span<float> out) const = 0;
+
+  std::string label;                              // "GPTQ 4-bit"
+  std::vector<std::span<const std::byte>> parts;  // where all of it lies
+};
+
 // One tensor, mapped from disk. Rows are the first dimension; each row is stored contiguously.
 struct StoredTensor {
   std::string name;   // "model.layers.0.self_attn.q_proj.weight"
@@ -24,15 +37,20 @@ struct StoredTensor {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;  // slowest first, as PyTorch prints it
   // Checked: exactly the size that dtype and shape need. Not aligned: safetensors may put a tensor
-  // at any byte.
+  // at any byte. Empty for quantized matrices.
   std::span<const std::byte> bytes;
   // GGUF stores Llama's q and k rows in another order: logical row i is stored row row_order[i].
   // Empty: as stored.
   std::vector<int32_t> row_order;
+  // Set: the matrix lies in several tensors, `shape` is what they stand for, and `dtype` is the
+  // type that the reference implementation decodes to.
+  std::shared_ptr<const QuantizedMatrix> quantized;
 
   int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
   int64_t columns() const;  // elements of one row: the product of the other dimensions
-  std::span<const std::byte> row(int64_t i) const;  // the bytes of logical row i
+  // The bytes of logical row i; empty for quantized matrices.
+  std::span<const std::byte> row(int64_t i) const;
+  int64_t stored_bytes() const;  // on disk
 };
 
 class Checkpoint {
@@ -49,6 +67,9 @@ class Checkpoint {
   virtual const json::object& generation_config() const = 0;  // empty when there is none
   // The template's source, from tokenizer_config.json, chat_template.jinja or GGUF metadata.
   virtual std::optional<std::string> chat_template() const = 0;
+  // How somebody quantized the weights ("GPTQ 4-bit, groups of 128"); empty when nobody did, and
+  // for GGUF, whose tensors tell for themselves.
+  virtual std::string quantization() const { return {}; }
   virtual const std::vector<StoredTensor>& tensors() const = 0;
   const StoredTensor* find(std::string_view name) const;  // nullptr: there is none
 

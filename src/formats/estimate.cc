@@ -110,13 +110,16 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
   CheckpointEstimate out;
   out.path = checkpoint.path();
   out.format = checkpoint.kind() == Checkpoint::Kind::kGguf ? "GGUF" : "Hugging Face";
+  out.quantization = checkpoint.quantization();
   out.has_chat_template = checkpoint.chat_template().has_value();
   if (!checkpoint.tensors().empty()) AGLM_TRY(read_config(checkpoint, out));
   for (const StoredTensor& tensor : checkpoint.tensors()) {
-    TensorSummary& summary = out.by_dtype[std::string(dtype_info(tensor.dtype).name)];
+    TensorSummary& summary =
+        out.by_dtype[tensor.quantized != nullptr ? tensor.quantized->label
+                                                 : std::string(dtype_info(tensor.dtype).name)];
     ++summary.tensors;
     summary.parameters += elements(tensor);
-    summary.bytes += static_cast<int64_t>(tensor.bytes.size());
+    summary.bytes += tensor.stored_bytes();
     out.parameters += elements(tensor);
   }
   for (const WeightRule& rule : rules) {
@@ -139,6 +142,7 @@ std::string to_text(const CheckpointEstimate& e) {
     return out;
   }
   line("architecture", e.architecture);
+  if (!e.quantization.empty()) line("quantized", e.quantization);
   line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
   line("layers", fmt::format("{} of width {}", e.layers, e.hidden_size));
   line("attention",
@@ -187,6 +191,7 @@ json::object to_json(const CheckpointEstimate& e) {
   return json::object{{"path", e.path},
                       {"format", e.format},
                       {"architecture", e.architecture},
+                      {"quantization", e.quantization},
                       {"parameters", e.parameters},
                       {"layers", e.layers},
                       {"hidden_size", e.hidden_size},

@@ -35,7 +35,8 @@ struct CheckpointEstimate {
   std::string path;
   std::string format;  // "Hugging Face", "GGUF"
   std::string architecture;
-  int64_t parameters = 0;  // tied embeddings counted once
+  std::string quantization;  // by whoever made the checkpoint; empty: none
+  int64_t parameters = 0;    // tied embeddings counted once
   int64_t layers = 0;
   int64_t hidden_size = 0;
   int64_t heads = 0;

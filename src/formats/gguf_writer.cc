@@ -43,6 +43,8 @@ uint32_t ggml_type(DType dtype) {
     case DType::kF64: return 28;
     case DType::kBF16: return 30;
     case DType::kU8:
+    case DType::kF8E4M3:
+    case DType::kF8E5M2:
     case DType::kBool: break;
   }
   AGLM_CHECK(false, "GGUF has no tensors of {}", dtype_info(dtype).name);

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "formats/chat_template_source.h"
+#include "formats/quantized/resolve.h"
 #include "formats/safetensors.h"
 
 namespace autoglm {
@@ -33,6 +34,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
   const json::object& config() const override { return config_; }
   const json::object& generation_config() const override { return generation_config_; }
   std::optional<std::string> chat_template() const override { return chat_template_; }
+  std::string quantization() const override { return quantization_; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
 
   Result<void> load() {
@@ -41,9 +43,14 @@ class HuggingFaceCheckpoint final : public Checkpoint {
       generation_config_ = AGLM_TRY(read_object("generation_config.json"));
     }
     chat_template_ = AGLM_TRY(read_chat_template(directory_));
-    if (is_file(in("model.safetensors"))) return add_file("model.safetensors", nullptr);
-    if (is_file(in("model.safetensors.index.json"))) return add_shards();
-    return no_weights();
+    if (is_file(in("model.safetensors"))) {
+      AGLM_TRY(add_file("model.safetensors", nullptr));
+    } else if (is_file(in("model.safetensors.index.json"))) {
+      AGLM_TRY(add_shards());
+    } else {
+      return no_weights();
+    }
+    return resolve();
   }
 
  private:
@@ -99,6 +106,21 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     return {};
   }
 
+  // Matrices that a quantizer spread over several tensors become one each.
+  Result<void> resolve() {
+    std::optional<json::object> own;
+    for (const char* name : {"quantize_config.json", "quant_config.json"}) {
+      if (!own && is_file(in(name))) own = AGLM_TRY(read_object(name));
+    }
+    ResolvedQuantization resolved = AGLM_TRY(resolve_quantization(
+        config_, own ? &*own : nullptr, in("config.json"), std::move(tensors_)));
+    quantization_ = std::move(resolved.description);
+    tensors_ = std::move(resolved.tensors);
+    index_.clear();
+    for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+    return {};
+  }
+
   Result<void> no_weights() const {
     Error error{ErrorCode::kNotFound, "directory holds no weights", directory_,
                 "model.safetensors or model.safetensors.index.json", "neither"};
@@ -116,6 +138,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
   json::object generation_config_;
   std::optional<std::string> chat_template_;
   std::vector<MappedFile> files_;
+  std::string quantization_;
   std::vector<StoredTensor> tensors_;
 };
 

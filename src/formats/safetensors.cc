@@ -84,13 +84,14 @@ std::optional<std::string> duplicate_key(std::string_view text) {
 
 Result<DType> parse_dtype(const json::Fields& fields) {
   const std::string name = AGLM_TRY(fields.string("dtype"));
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8,
-                            DType::kI16, DType::kI32, DType::kI64, DType::kU8, DType::kBool}) {
+  for (const DType dtype :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8, DType::kI16, DType::kI32,
+        DType::kI64, DType::kU8, DType::kBool, DType::kF8E4M3, DType::kF8E5M2}) {
     if (dtype_info(dtype).name == name) return dtype;
   }
-  return Error{ErrorCode::kUnsupported, "tensor has an unsupported dtype",
-               fields.where() + ": dtype", "F32, F16, BF16, F64, I8, I16, I32, I64, U8 or BOOL",
-               name.substr(0, 40)};
+  return Error{
+      ErrorCode::kUnsupported, "tensor has an unsupported dtype", fields.where() + ": dtype",
+      "F32, F16, BF16, F64, I8, I16, I32, I64, U8, BOOL, F8_E4M3 or F8_E5M2", name.substr(0, 40)};
 }
 
 Result<std::vector<int64_t>> parse_shape(const json::Fields& fields) {

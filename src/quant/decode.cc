@@ -209,6 +209,8 @@ void decode_elements(DType dtype, std::span<const std::byte> bytes, std::span<fl
     case DType::kI32: return decode_plain<int32_t>(bytes, out);
     case DType::kI64: return decode_plain<int64_t>(bytes, out);
     case DType::kU8: return decode_plain<uint8_t>(bytes, out);
+    case DType::kF8E4M3: return decode_each<uint8_t>(bytes, out, f8_e4m3_to_f32);
+    case DType::kF8E5M2: return decode_each<uint8_t>(bytes, out, f8_e5m2_to_f32);
     case DType::kBool:
       return decode_each<uint8_t>(bytes, out, [](uint8_t v) { return v != 0 ? 1.0f : 0.0f; });
     default: break;

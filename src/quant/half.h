@@ -1,5 +1,5 @@
-// Half precision floats as bits: IEEE binary16 and bfloat16. Scalar and exact; kernels have their
-// own vector conversions and are tested against these.
+// Short floats as bits: IEEE binary16, bfloat16, and the two of eight bits. Scalar and exact;
+// kernels have their own vector conversions and are tested against these.
 #pragma once
 
 #include <bit>
@@ -44,6 +44,20 @@ inline uint16_t f32_to_f16(float value) {
   // Subnormal: adding 0.5 shifts the value so that the f32 addition itself rounds at 2^-24.
   const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
   return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
+}
+
+// The eight-bit floats of the Open Compute Project. E5M2 is the upper half of binary16. E4M3 has a
+// bias of 7, no infinities, and one not-a-number a sign.
+inline float f8_e5m2_to_f32(uint8_t bits) { return f16_to_f32(static_cast<uint16_t>(bits << 8)); }
+
+inline float f8_e4m3_to_f32(uint8_t bits) {
+  const uint32_t sign = uint32_t{bits & 0x80u} << 24;
+  const uint32_t magnitude = bits & 0x7fu;
+  if (magnitude == 0x7f) return std::bit_cast<float>(sign | 0x7fc00000u);
+  if (magnitude >= 8) return std::bit_cast<float>(sign | ((magnitude << 20) + (120u << 23)));
+  // Subnormal: fraction times 2^-9.
+  const float value = static_cast<float>(magnitude) * 0x1p-9f;
+  return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
 }
 
 }  // namespace autoglm

@@ -14,6 +14,8 @@ DTypeInfo dtype_info(DType dtype) {
     case DType::kI64: return {"I64", 1, 8};
     case DType::kU8: return {"U8", 1, 1};
     case DType::kBool: return {"BOOL", 1, 1};
+    case DType::kF8E4M3: return {"F8_E4M3", 1, 1};
+    case DType::kF8E5M2: return {"F8_E5M2", 1, 1};
     // Block sizes: ggml's block_q* structures (scales are f16; K formats hold 256 elements).
     case DType::kQ8_0: return {"Q8_0", 32, 34};
     case DType::kQ4_0: return {"Q4_0", 32, 18};

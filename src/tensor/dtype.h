@@ -18,6 +18,8 @@ enum class DType : uint8_t {
   kI64,
   kU8,
   kBool,
+  kF8E4M3,  // four bits of exponent, three of fraction, no infinities
+  kF8E5M2,
   kQ8_0,
   kQ4_0,
   kQ4_1,

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "kernels/simd/half.h"
 
 namespace autoglm {
 namespace {
@@ -166,14 +167,6 @@ class FirstBrokenRow {
   std::atomic<int64_t> row_ = -1;
 };
 
-// The upper half of an f32, rounded to nearest even; not-a-number stays one.
-uint16_t to_bf16(float value) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<uint16_t>((bits >> 16) | 0x40U);
-  return static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-
 Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const Parts& parts,
                              ThreadPool& pool) {
   HeldWeight held{.dtype = dtype_of(plan.format)};
@@ -193,10 +186,10 @@ Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const
         std::memcpy(out, row.data(), static_cast<size_t>(row_bytes));
         continue;
       }
-      // Rows that are stored as f16 are copied above, so what is rounded here is block formats.
-      AGLM_CHECK(held.dtype == DType::kBF16, "embedding rows in {}", dtype_info(held.dtype).name);
+      // What is rounded here is block formats, and tables that a quantizer made of several tensors.
+      const bool is_f16 = held.dtype == DType::kF16;
       for (size_t c = 0; c < row.size(); ++c) {
-        const uint16_t half = to_bf16(row[c]);
+        const uint16_t half = is_f16 ? f32_to_f16(row[c]) : f32_to_bf16(row[c]);
         std::memcpy(out + 2 * c, &half, sizeof half);
       }
     }
