@@ -61,7 +61,10 @@ Result<Model> build_model(const Checkpoint& checkpoint) {
   }
   Model model = AGLM_TRY(found->record(checkpoint, config));
   model.architecture = wanted;
-  if (const auto unread = config.unread(); !unread.empty()) {
+  auto unread = config.unread();
+  // formats/ has read how the weights were quantized.
+  std::erase_if(unread, [](const std::string& key) { return key == "quantization_config"; });
+  if (!unread.empty()) {
     spdlog::info("{}: configuration keys without effect: {}", checkpoint.path(), first_few(unread));
   }
   return model;

