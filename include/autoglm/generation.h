@@ -72,9 +72,10 @@ struct Usage {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
   int64_t cached_tokens = 0;  // part of prompt_tokens that was not computed again
-  // Drafted tokens that the answer took, and others. They depend on how busy the machine was.
-  int64_t accepted_draft_tokens = 0;
-  int64_t rejected_draft_tokens = 0;
+  // Of requests with a prediction: drafted tokens that answers took, and others. How many were
+  // drafted depends on how fast steps were.
+  int64_t accepted_prediction_tokens = 0;
+  int64_t rejected_prediction_tokens = 0;
 };
 
 // A piece of one answer. Events of one choice come in order; text is always whole UTF-8 characters.

@@ -24,6 +24,7 @@ struct SpeculationOptions {
   int32_t prompt_lookup_min = 2;       // shortest n-gram that is looked up
   int32_t prompt_lookup_max = 4;       // longest
   std::string model;                   // the draft model's checkpoint, same tokenizer
+  std::string quantize = "auto";       // how its weights are held; auto: as the target's
   bool adaptive = true;                // draft only as far as measurements say it pays
 };
 
@@ -52,13 +53,13 @@ struct ModelInfo {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t layers = 0;
-  int64_t max_model_len = 0;     // tokens of one sequence, prompt and answer
-  int64_t training_context = 0;  // max_position_embeddings
-  int64_t weight_bytes = 0;
+  int64_t max_model_len = 0;         // tokens of one sequence, prompt and answer
+  int64_t training_context = 0;      // max_position_embeddings
+  int64_t weight_bytes = 0;          // the draft model's included
   std::string weight_format;         // of the layers' matrices as held: "bf16", "int4"
   int64_t step_weight_bytes = 0;     // read by each step from end to end
   int64_t operations_per_token = 0;  // of the layers' matrix products
-  int64_t kv_pool_bytes = 0;
+  int64_t kv_pool_bytes = 0;         // the draft model's included
   int64_t kv_pool_tokens = 0;
   bool has_chat_template = false;
   SamplingParams default_sampling;  // from generation_config.json
@@ -81,9 +82,9 @@ struct EngineStats {
   int64_t steps = 0;
   int64_t prefix_cache_queries = 0;  // tokens
   int64_t prefix_cache_hits = 0;
-  int64_t spec_decode_drafts = 0;           // that were verified
-  int64_t spec_decode_draft_tokens = 0;     // in them
-  int64_t spec_decode_accepted_tokens = 0;  // of these, taken
+  int64_t spec_decode_drafts = 0;                          // that were verified
+  int64_t spec_decode_draft_tokens = 0;                    // in them
+  int64_t spec_decode_accepted_tokens = 0;                 // of these, taken
   std::vector<int64_t> spec_decode_accepted_per_position;  // the same by place in the draft
 };
 

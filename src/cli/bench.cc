@@ -1,5 +1,6 @@
 // autoglm bench: how fast this machine runs a model. Prompt processing, generation, batched
-// generation, each repeated; the median with its spread, as a table or as JSON.
+// generation, each repeated; the median with its spread, as a table or as JSON. With --speculation,
+// what speculative decoding gives instead.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -10,8 +11,10 @@
 #include <mutex>
 #include <random>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/bench_roof.h"
+#include "cli/bench_speculation.h"
 #include "cli/command.h"
 
 namespace autoglm {
@@ -30,12 +33,15 @@ struct BenchFlags {
   int repetitions = 5;
   bool as_json = false;
   bool roof_only = false;
+  bool speculation = false;
+  std::string text_file;  // for speculation
 };
 
 struct Row {
   std::string test;  // "prefill 512", "decode 128 x 4"
   int batch = 0;     // sequences decoded together; 0: a prompt
   std::vector<double> tokens_per_second;
+  double tokens_per_step = 0;  // of one sequence; 0: not measured
 
   double at(double quantile) const {
     std::vector<double> sorted = tokens_per_second;
@@ -75,6 +81,7 @@ Result<Timing> time_batch(const GLMModel& model, int batch, int prompt_tokens, i
     request.sampling.temperature = 0;
     request.sampling.max_tokens = answer_tokens;
     request.sampling.ignore_eos = true;
+    request.sampling.num_speculative_tokens = 0;  // --speculation measures that
     const auto seen = std::make_shared<bool>(false);
     AGLM_TRY(model.submit(std::move(request), [state, seen, batch](const GenerationEvent& event) {
       const std::lock_guard lock(state->mutex);
@@ -117,6 +124,29 @@ Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags)
   return rows;
 }
 
+// The tokens of a text file, or of a text that repeats itself.
+Result<std::vector<TokenId>> speculation_prompt(const GLMModel& model, const BenchFlags& flags) {
+  // Longer than any n-gram, and shorter than most prompts.
+  constexpr int kBlock = 32;
+  constexpr size_t kMaxTextBytes = 16 << 20;
+  if (flags.text_file.empty()) {
+    return repeating_prompt(model.info().vocab_size, flags.prompt_tokens.front(), kBlock);
+  }
+  const std::string text = AGLM_TRY(read_file(flags.text_file, kMaxTextBytes));
+  return model.tokenize(text);
+}
+
+Result<std::vector<Row>> measure_speculation(const GLMModel& model, const BenchFlags& flags) {
+  const SpeculationBench bench{.prompt = AGLM_TRY(speculation_prompt(model, flags)),
+                               .generate_tokens = flags.generate_tokens,
+                               .repetitions = flags.repetitions};
+  std::vector<Row> rows;
+  for (SpeculationRow& row : AGLM_TRY(bench_speculation(model, bench))) {
+    rows.push_back({std::move(row.test), 1, std::move(row.tokens_per_second), row.tokens_per_step});
+  }
+  return rows;
+}
+
 int64_t peak_memory_bytes() {
   struct rusage usage {};
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024
@@ -132,7 +162,8 @@ struct Measured {
 // The share of the limit that a test comes up against: of reading the weights once a step, or of
 // multiplying them with each row. The greater of the two is the wall it stands at.
 RoofShare share_of(const ModelInfo& info, const Roof& roof, const Row& row) {
-  const double steps_per_second = row.batch == 0 ? 0 : row.at(0.5) / row.batch;
+  const double tokens_per_step = row.tokens_per_step > 0 ? row.tokens_per_step : row.batch;
+  const double steps_per_second = row.batch == 0 ? 0 : row.at(0.5) / tokens_per_step;
   return roof.share(info, steps_per_second, row.at(0.5));
 }
 
@@ -142,12 +173,14 @@ void print_table(const GLMModel& model, const Measured& measured) {
              info.path, info.architecture, info.weight_format, info.instruction_set,
              static_cast<double>(info.weight_bytes) / 1e9,
              static_cast<double>(measured.peak_memory_bytes) / 1e9);
-  fmt::print("{:<20} {:>12} {:>12} {:>12}  {}\n", "tokens/s", "median", "min", "max",
+  fmt::print("{:<28} {:>12} {:>12} {:>12}  {}\n", "tokens/s", "median", "min", "max",
              "share of the roof");
   for (const Row& row : measured.rows) {
     const RoofShare share = share_of(info, measured.roof, row);
-    fmt::print("{:<20} {:>12.1f} {:>12.1f} {:>12.1f}  {:.0f} % of {}\n", row.test, row.at(0.5),
+    fmt::print("{:<28} {:>12.1f} {:>12.1f} {:>12.1f}  {:.0f} % of {}", row.test, row.at(0.5),
                row.at(0), row.at(1), share.share * 100, share.limit);
+    if (row.tokens_per_step > 0) fmt::print(", {:.2f} tokens a step", row.tokens_per_step);
+    fmt::print("\n");
   }
 }
 
@@ -156,11 +189,13 @@ void print_json(const GLMModel& model, const Measured& measured) {
   json::array tests;
   for (const Row& row : measured.rows) {
     const RoofShare share = share_of(info, measured.roof, row);
-    tests.push_back(
-        {{"test", row.test},
-         {"roof", {{"limit", share.limit}, {"share", share.share}}},
-         {"tokens_per_second", {{"median", row.at(0.5)}, {"min", row.at(0)}, {"max", row.at(1)}}},
-         {"samples", boost::json::value_from(row.tokens_per_second)}});
+    json::object test{
+        {"test", row.test},
+        {"roof", {{"limit", share.limit}, {"share", share.share}}},
+        {"tokens_per_second", {{"median", row.at(0.5)}, {"min", row.at(0)}, {"max", row.at(1)}}},
+        {"samples", boost::json::value_from(row.tokens_per_second)}};
+    if (row.tokens_per_step > 0) test["tokens_per_step"] = row.tokens_per_step;
+    tests.push_back(std::move(test));
   }
   const json::object out{{"model", info.path},
                          {"architecture", info.architecture},
@@ -191,15 +226,22 @@ void add_bench_command(CommandLine& line) {
       ->check(CLI::Range(1, 1000));
   command->add_flag("--json", flags->as_json, "write one JSON object");
   command->add_flag("--roof", flags->roof_only, "measure the machine's own limits, and no model");
+  command->add_flag("--speculation", flags->speculation,
+                    "measure speculative decoding against plain decoding instead");
+  command->add_option("--text", flags->text_file,
+                      "prompt of --speculation; else random tokens that repeat themselves");
   const SettingFlags settings(*command);
   on_chosen(line, command, [=]() -> Result<void> {
     Settings loaded = AGLM_TRY(settings.load());
     if (flags->roof_only) return print_roof(loaded.load.threads, flags->as_json);
     loaded.load.max_batch_size = std::max(
         loaded.load.max_batch_size, *std::max_element(flags->batch.begin(), flags->batch.end()));
+    std::string& method = loaded.load.speculation.method;
+    if (flags->speculation && method == "none") method = "ngram";
     const GLMModel model = AGLM_TRY(load_model(loaded));
     Measured measured;
-    measured.rows = AGLM_TRY(measure(model, *flags));
+    measured.rows =
+        AGLM_TRY(flags->speculation ? measure_speculation(model, *flags) : measure(model, *flags));
     measured.peak_memory_bytes = peak_memory_bytes();
     measured.roof = AGLM_TRY(measure_roof(loaded.load.threads));
     flags->as_json ? print_json(model, measured) : print_table(model, measured);

@@ -156,6 +156,29 @@ std::vector<SettingInfo> make_table() {
       text_setting(
           "chat_template", "TEXT", "Jinja source in place of the model's own template",
           [](auto& s) -> auto& { return s.load.chat_template; }),
+      choice_setting(
+          "speculative_method", {"none", "ngram", "draft_model"},
+          "how tokens are drafted ahead: not, from the text so far, by a second model",
+          [](auto& s) -> auto& { return s.load.speculation.method; }),
+      integer_setting(
+          "num_speculative_tokens", "tokens drafted for one sequence in one step, at most", 1, 64,
+          [](auto& s) -> auto& { return s.load.speculation.num_speculative_tokens; }),
+      integer_setting(
+          "prompt_lookup_min", "shortest n-gram that ngram looks up", 1, 16,
+          [](auto& s) -> auto& { return s.load.speculation.prompt_lookup_min; }),
+      integer_setting(
+          "prompt_lookup_max", "longest n-gram that ngram looks up", 1, 16,
+          [](auto& s) -> auto& { return s.load.speculation.prompt_lookup_max; }),
+      text_setting(
+          "speculative_model", "PATH", "the draft model, with the same tokenizer",
+          [](auto& s) -> auto& { return s.load.speculation.model; }),
+      choice_setting(
+          "speculative_quantize", {"auto", "none", "int8", "int4"},
+          "how the draft model's weights are held; auto: as the model's",
+          [](auto& s) -> auto& { return s.load.speculation.quantize; }),
+      bool_setting(
+          "speculative_adaptive", "draft only as far as measurements say it pays",
+          [](auto& s) -> auto& { return s.load.speculation.adaptive; }),
       text_setting(
           "host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
           [](auto& s) -> auto& { return s.service.host; }),

@@ -27,19 +27,25 @@ CoreOptions with_clock(CoreOptions options) {
   return options;
 }
 
+CoreOptions completed(CoreOptions options, Executor* draft) {
+  options.draft = draft;
+  return with_clock(std::move(options));
+}
+
 }  // namespace
 
 struct Engine::State {
-  State(std::unique_ptr<Executor> runs, std::shared_ptr<const Tokenizer> spells,
-        EngineOptions options)
+  State(std::unique_ptr<Executor> runs, std::unique_ptr<Executor> drafts,
+        std::shared_ptr<const Tokenizer> spells, EngineOptions options)
       : executor(std::move(runs)),
+        draft(std::move(drafts)),
         tokenizer(std::move(spells)),
         max_queue(options.max_queue),
         max_batch_size(options.core.max_batch_size),
         clock(with_clock(options.core).clock),
-        core(*executor, *tokenizer, with_clock(std::move(options.core))) {}
+        core(*executor, *tokenizer, completed(std::move(options.core), draft.get())) {}
 
-  const std::unique_ptr<Executor> executor;
+  const std::unique_ptr<Executor> executor, draft;
   const std::shared_ptr<const Tokenizer> tokenizer;
   const int32_t max_queue;
   const int32_t max_batch_size;
@@ -61,10 +67,10 @@ struct Engine::State {
   bool idle = true;  // of the core
 };
 
-Engine::Engine(std::unique_ptr<Executor> executor, std::shared_ptr<const Tokenizer> tokenizer,
-               EngineOptions options)
-    : state_(
-          std::make_shared<State>(std::move(executor), std::move(tokenizer), std::move(options))) {
+Engine::Engine(std::unique_ptr<Executor> executor, std::unique_ptr<Executor> draft,
+               std::shared_ptr<const Tokenizer> tokenizer, EngineOptions options)
+    : state_(std::make_shared<State>(std::move(executor), std::move(draft), std::move(tokenizer),
+                                     std::move(options))) {
   state_->thread = std::thread([state = state_] { run(state); });
 }
 

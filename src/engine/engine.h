@@ -21,9 +21,9 @@ struct EngineOptions {
 
 class Engine {
  public:
-  // Precondition: the executor has its pages.
-  Engine(std::unique_ptr<Executor> executor, std::shared_ptr<const Tokenizer> tokenizer,
-         EngineOptions options);
+  // `draft`: the draft model, or nullptr. Precondition: the executors have their pages.
+  Engine(std::unique_ptr<Executor> executor, std::unique_ptr<Executor> draft,
+         std::shared_ptr<const Tokenizer> tokenizer, EngineOptions options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

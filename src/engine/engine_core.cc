@@ -378,12 +378,13 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   }
   sequence.taken.push_back(*id);
   if (sequence.n_accepted < sequence.n_drafted()) {
-    if (sequence.drafts.draft[static_cast<size_t>(sequence.n_accepted)] == *id) {
-      ++sequence.n_accepted;
-      ++request.usage.accepted_draft_tokens;
-    } else {
-      request.usage.rejected_draft_tokens += sequence.n_drafted() - sequence.n_accepted;
+    const bool right = sequence.drafts.draft[static_cast<size_t>(sequence.n_accepted)] == *id;
+    if (!request.job.request.prediction.empty()) {
+      request.usage.accepted_prediction_tokens += right ? 1 : 0;
+      request.usage.rejected_prediction_tokens +=
+          right ? 0 : sequence.n_drafted() - sequence.n_accepted;
     }
+    if (right) ++sequence.n_accepted;
   }
   ++request.usage.completion_tokens;
   ++counters_.generation_tokens;

@@ -61,8 +61,8 @@ struct Running {
     options.core.max_batch_size = 2;
     options.core.max_batched_tokens = 8;
     EXPECT_TRUE(owned->reserve_pages(100));
-    engine = std::make_unique<Engine>(std::move(owned), std::make_shared<FakeTokenizer>(26),
-                                      std::move(options));
+    engine = std::make_unique<Engine>(std::move(owned), nullptr,
+                                      std::make_shared<FakeTokenizer>(26), std::move(options));
   }
 };
 

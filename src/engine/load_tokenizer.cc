@@ -1,6 +1,9 @@
 // Copies a GGUF file's vocabulary over to the text room, which does not know GGUF.
 #include "engine/load_tokenizer.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -37,6 +40,28 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::string& path)
   GgufVocabulary vocabulary = AGLM_TRY(read_gguf_vocabulary(path));
   return std::shared_ptr<const Tokenizer>(
       AGLM_TRY(Tokenizer::from_vocabulary(embedded(std::move(vocabulary)))));
+}
+
+Result<void> check_same_vocabulary(const Tokenizer& target, const Tokenizer& draft,
+                                   const std::string& where) {
+  const auto described = [](const Tokenizer& tokenizer, TokenId id) -> std::string {
+    if (static_cast<int32_t>(id) >= tokenizer.vocab_size()) return "no such token";
+    return fmt::format("\"{}\"{}", tokenizer.token_spelling(id),
+                       tokenizer.is_special(id) ? " (special)" : "");
+  };
+  const int32_t n = std::max(target.vocab_size(), draft.vocab_size());
+  for (int32_t i = 0; i < n; ++i) {
+    const TokenId id{i};
+    std::string wanted = described(target, id);
+    std::string found = described(draft, id);
+    if (wanted == found) continue;
+    return Error{.code = ErrorCode::kInvalidArgument,
+                 .what = "the draft model's vocabulary is not the model's",
+                 .where = fmt::format("{}: token {}", where, i),
+                 .expected = std::move(wanted),
+                 .found = std::move(found)};
+  }
+  return {};
 }
 
 }  // namespace autoglm

@@ -13,4 +13,9 @@ namespace autoglm {
 // `path`: a directory, or a .gguf file.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::string& path);
 
+// A draft model must mean the same tokens by the same ids. The error names the first that differs;
+// `where`: the draft model's path.
+Result<void> check_same_vocabulary(const Tokenizer& target, const Tokenizer& draft,
+                                   const std::string& where);
+
 }  // namespace autoglm

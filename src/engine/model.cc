@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/check.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/chat_prompt.h"
@@ -36,6 +37,10 @@ namespace {
 // in a step would cost memory (a row is as wide as the vocabulary) and gain nothing.
 constexpr int32_t kMinOutputRows = 16;
 
+// Rows of logits for drafted tokens: with more rows than this in a step arithmetic, not memory, is
+// the limit, and drafts no longer come for nothing.
+constexpr int32_t kMaxDraftRows = 64;
+
 Result<void> check_options(const LoadOptions& options) {
   const auto invalid = [](std::string_view name, std::string expected, int64_t found) {
     return Error{.code = ErrorCode::kInvalidArgument,
@@ -60,29 +65,105 @@ Result<void> check_options(const LoadOptions& options) {
   if (options.max_model_len < 0) {
     return invalid("max_model_len", "at least 0", options.max_model_len);
   }
+  const SpeculationOptions& speculation = options.speculation;
+  if (speculation.num_speculative_tokens < 1 ||
+      speculation.num_speculative_tokens > kMaxDraftRows) {
+    return invalid("num_speculative_tokens", fmt::format("1 to {}", kMaxDraftRows),
+                   speculation.num_speculative_tokens);
+  }
+  // Every n has a table of its own.
+  if (speculation.prompt_lookup_max < 1 || speculation.prompt_lookup_max > 16) {
+    return invalid("prompt_lookup_max", "1 to 16", speculation.prompt_lookup_max);
+  }
+  if (speculation.prompt_lookup_min < 1 ||
+      speculation.prompt_lookup_min > speculation.prompt_lookup_max) {
+    return invalid("prompt_lookup_min",
+                   fmt::format("1 to {} (prompt_lookup_max)", speculation.prompt_lookup_max),
+                   speculation.prompt_lookup_min);
+  }
+  const std::string& method = speculation.method;
+  const auto wrong = [](std::string_view name, std::string expected, const std::string& found) {
+    return Error{.code = ErrorCode::kInvalidArgument,
+                 .what = "option has the wrong value",
+                 .where = std::string(name),
+                 .expected = std::move(expected),
+                 .found = found.empty() ? "nothing" : found};
+  };
+  if (method != "none" && method != "ngram" && method != "draft_model") {
+    return wrong("speculative_method", "none, ngram or draft_model", method);
+  }
+  if (method == "draft_model" && speculation.model.empty()) {
+    return wrong("speculative_model", "the draft model's path for speculative_method draft_model",
+                 "");
+  }
+  if (method != "draft_model" && !speculation.model.empty()) {
+    return wrong("speculative_method", "draft_model, because speculative_model is set", method);
+  }
   return {};
 }
 
 ExecutorOptions executor_options(const LoadOptions& options) {
+  const SpeculationOptions& speculation = options.speculation;
+  const int64_t draft_rows =
+      speculation.method == "none"
+          ? 0
+          : std::min<int64_t>(int64_t{options.max_batch_size} * speculation.num_speculative_tokens,
+                              kMaxDraftRows);
+  const auto output_rows = static_cast<int32_t>(options.max_batch_size + draft_rows);
   return {.device = options.device,
           .quantize = options.quantize,
           .kv_cache_dtype = options.kv_cache_dtype,
           .threads = options.threads,
           .max_rows = options.max_batched_tokens,
-          .max_output_rows = std::min(std::max(options.max_batch_size, kMinOutputRows),
-                                      options.max_batched_tokens),
+          .max_output_rows =
+              std::min(std::max(output_rows, kMinOutputRows), options.max_batched_tokens),
           .progress = options.progress};
+}
+
+// The second model of method draft_model.
+struct Draft {
+  std::shared_ptr<const Checkpoint> checkpoint;
+  ExecutorOptions options;
+  ExecutorPlan plan;
+};
+
+Result<std::optional<Draft>> plan_draft(const LoadOptions& options, ExecutorOptions target,
+                                        const Tokenizer& tokenizer) {
+  const SpeculationOptions& speculation = options.speculation;
+  if (speculation.method != "draft_model") return std::optional<Draft>();
+  const std::string found = AGLM_TRY(resolve_checkpoint(speculation.model));
+  Draft draft;
+  draft.checkpoint = AGLM_TRY(Checkpoint::open(found));
+  draft.options = std::move(target);
+  draft.options.max_output_rows = options.max_batch_size;
+  if (speculation.quantize != "auto") draft.options.quantize = speculation.quantize;
+  draft.plan = AGLM_TRY(plan_executor(*draft.checkpoint, draft.options));
+  const auto spells = AGLM_TRY(load_tokenizer(found));
+  AGLM_TRY(check_same_vocabulary(tokenizer, *spells, found));
+  return std::optional<Draft>(std::move(draft));
+}
+
+// A page of the pool is a page of each model (engine/speculation/draft_model.h).
+ExecutorPlan both(ExecutorPlan plan, const std::optional<Draft>& draft) {
+  if (!draft) return plan;
+  AGLM_CHECK(draft->plan.page_tokens == plan.page_tokens, "pages of {} and {} tokens",
+             draft->plan.page_tokens, plan.page_tokens);
+  plan.weight_bytes += draft->plan.weight_bytes;
+  plan.step_bytes += draft->plan.step_bytes;
+  plan.page_bytes += draft->plan.page_bytes;
+  return plan;
 }
 
 // How the same weights would be held in less memory.
 std::vector<SmallerWeights> smaller_weights(const Checkpoint& checkpoint, ExecutorOptions options,
-                                            const ExecutorPlan& plan) {
+                                            const ExecutorPlan& plan,
+                                            const std::optional<Draft>& draft) {
   std::vector<SmallerWeights> smaller;
   for (const char* quantize : {"int8", "int4"}) {
     options.quantize = quantize;
     const auto other = plan_executor(checkpoint, options);
     if (other && other->weight_bytes < plan.weight_bytes) {
-      smaller.push_back({quantize, other->weight_bytes});
+      smaller.push_back({quantize, other->weight_bytes + (draft ? draft->plan.weight_bytes : 0)});
     }
   }
   return smaller;
@@ -148,21 +229,24 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
   const std::string found = AGLM_TRY(resolve_checkpoint(path));
   const auto checkpoint = AGLM_TRY(Checkpoint::open(found));
   const ExecutorOptions wanted = executor_options(options);
-  const ExecutorPlan plan = AGLM_TRY(plan_executor(*checkpoint, wanted));
+  auto impl = std::make_shared<Impl>();
+  impl->tokenizer = AGLM_TRY(load_tokenizer(found));
+  const ExecutorPlan own = AGLM_TRY(plan_executor(*checkpoint, wanted));
+  const std::optional<Draft> draft = AGLM_TRY(plan_draft(options, wanted, *impl->tokenizer));
+  const ExecutorPlan plan = both(own, draft);
   const auto vocab_size = static_cast<int32_t>(plan.vocab_size);
 
   // All that may be refused comes before the long part.
   const int64_t available = AGLM_TRY(available_memory_bytes());
   const bool weights_fit = plan.weight_bytes + plan.step_bytes + plan.page_bytes <= available;
-  const PoolPlan pool = AGLM_TRY(plan_pool(
-      plan,
-      {.available_bytes = available,
-       .kv_cache_memory_bytes = options.kv_cache_memory_bytes,
-       .max_model_len = options.max_model_len,
-       .max_batch_size = options.max_batch_size},
-      weights_fit ? std::vector<SmallerWeights>() : smaller_weights(*checkpoint, wanted, plan)));
-  auto impl = std::make_shared<Impl>();
-  impl->tokenizer = AGLM_TRY(load_tokenizer(found));
+  const PoolPlan pool =
+      AGLM_TRY(plan_pool(plan,
+                         {.available_bytes = available,
+                          .kv_cache_memory_bytes = options.kv_cache_memory_bytes,
+                          .max_model_len = options.max_model_len,
+                          .max_batch_size = options.max_batch_size},
+                         weights_fit ? std::vector<SmallerWeights>()
+                                     : smaller_weights(*checkpoint, wanted, own, draft)));
   impl->chat_prompt = make_chat_prompt(*checkpoint, *impl->tokenizer, options);
   if (!options.chat_template.empty() && !impl->chat_prompt) return impl->chat_prompt.error();
   const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));
@@ -170,6 +254,11 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
 
   LoadedExecutor loaded = AGLM_TRY(load_executor(checkpoint, wanted));
   AGLM_TRY(loaded.executor->reserve_pages(pool.n_pages));
+  LoadedExecutor loaded_draft;
+  if (draft) {
+    loaded_draft = AGLM_TRY(load_executor(draft->checkpoint, draft->options));
+    AGLM_TRY(loaded_draft.executor->reserve_pages(pool.n_pages));
+  }
   if (pool.was_cut) {
     spdlog::warn("the context is cut from {} to {} tokens: the KV pool holds no more",
                  plan.max_context, pool.max_model_len);
@@ -194,12 +283,13 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                 .default_sampling = sampling,
                 .eos_token_ids = end.all};
   impl->engine = std::make_shared<Engine>(
-      std::move(loaded.executor), impl->tokenizer,
+      std::move(loaded.executor), std::move(loaded_draft.executor), impl->tokenizer,
       EngineOptions{.core = {.n_pages = pool.n_pages,
                              .max_model_len = pool.max_model_len,
                              .max_batch_size = options.max_batch_size,
                              .max_batched_tokens = options.max_batched_tokens,
-                             .end = end},
+                             .end = end,
+                             .speculation = options.speculation},
                     .max_queue = options.max_queue});
   return GLMModel(std::move(impl));
 }

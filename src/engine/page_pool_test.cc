@@ -23,6 +23,19 @@ TEST(PagePool, HandsOutEveryPageOnceAndTakesThemBack) {
   EXPECT_EQ(pool.check({&b}), std::nullopt);
 }
 
+TEST(PagePool, TrimmingKeepsTheFirstPages) {
+  PagePool pool(4);
+  std::vector<int32_t> a;
+  pool.allocate(3, a);
+  const std::vector<int32_t> first(a.begin(), a.begin() + 1);
+  pool.trim(5, a);
+  EXPECT_EQ(a.size(), 3U);
+  pool.trim(1, a);
+  EXPECT_EQ(a, first);
+  EXPECT_EQ(pool.n_free(), 3);
+  EXPECT_EQ(pool.check({&a}), std::nullopt);
+}
+
 TEST(PagePool, CheckNamesALostAndADoublyHeldPage) {
   PagePool pool(4);
   std::vector<int32_t> a;

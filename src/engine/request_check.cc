@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "text/tokenizer/unicode.h"
 
@@ -59,6 +60,8 @@ Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
   if (s.prompt_logprobs) {
     AGLM_TRY(in_range("prompt_logprobs", *s.prompt_logprobs, 0, kMaxLogprobs));
   }
+  AGLM_TRY(in_range("num_speculative_tokens", s.num_speculative_tokens.value_or(0), 0,
+                    std::numeric_limits<int32_t>::max()));
   AGLM_TRY(at_most("logit_bias", s.logit_bias.size(), kMaxLogitBiases));
   for (const auto& [id, bias] : s.logit_bias) {
     AGLM_TRY(token_in_vocabulary("logit_bias", id, vocab_size));
@@ -106,6 +109,12 @@ Result<void> check_request(const GenerationRequest& request, const RequestLimits
   const SamplingParams& s = request.sampling;
   AGLM_TRY(check_prompt(request.prompt, limits));
   AGLM_TRY(check_sampling(s, limits.vocab_size));
+  // Indexed with the prompt; what is longer than a sequence can be does not come true.
+  AGLM_TRY(
+      at_most("prediction", request.prediction.size(), static_cast<size_t>(limits.max_model_len)));
+  for (const TokenId id : request.prediction) {
+    AGLM_TRY(token_in_vocabulary("prediction", static_cast<int32_t>(id), limits.vocab_size));
+  }
   const auto length = static_cast<int64_t>(request.prompt.size());
   const int64_t room = std::min(limits.max_model_len, limits.pool_tokens) - length;
   if (s.max_tokens && *s.max_tokens < 0) {

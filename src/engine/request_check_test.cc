@@ -36,6 +36,10 @@ TEST(RequestCheck, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.push_back(TokenId{-1}); }), "prompt");
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.resize(51); }), "prompt");
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.resize(50); }), "max_tokens");
+  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction.push_back(TokenId{100}); }), "prediction");
+  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction.resize(51); }), "prediction");
+  EXPECT_EQ(refused([](auto&, auto& s) { s.num_speculative_tokens = -1; }),
+            "num_speculative_tokens");
   EXPECT_EQ(refused([](auto&, auto& s) { s.max_tokens = 49; }), "max_tokens");
   EXPECT_EQ(refused([](auto&, auto& s) { s.max_tokens = -1; }), "max_tokens");
   EXPECT_EQ(refused([](auto&, auto& s) { s.min_tokens = 49; }), "min_tokens");

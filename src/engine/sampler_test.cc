@@ -87,6 +87,35 @@ TEST(Sampler, TakesNoEndBeforeMinTokens) {
   EXPECT_EQ(sample(setup, {1, 9, 2, 8}, 3), (std::vector<int32_t>{2, 2, 1}));
 }
 
+TEST(Sampler, WhatIsTakenBackWasNeverDrawn) {
+  const Draws setup{.params = {.temperature = 0.8,
+                               .repetition_penalty = 1.5,
+                               .presence_penalty = 0.5,
+                               .frequency_penalty = 0.7,
+                               .min_tokens = 3},
+                    .prompt = {TokenId{2}, TokenId{5}},
+                    .end_ids = {TokenId{1}}};
+  const std::vector<float> logits{1, 2, 1.5F, 0.5F, 1.2F, 2.2F};
+  const std::vector<int32_t> expected = sample(setup, logits, 12);
+  Sampler sampler(setup.params, setup.seed, setup.choice, setup.end_ids, setup.prompt);
+  SamplerScratch scratch;
+  const std::vector<float> others{3, 1, 1, 1, 2, 1};
+  for (const int32_t id : expected) {
+    std::vector<TokenId> ahead;
+    for (int i = 0; i < 5; ++i) ahead.push_back(*sampler.next(others, scratch));
+    for (; !ahead.empty(); ahead.pop_back()) sampler.take_back(ahead.back());
+    EXPECT_EQ(*sampler.next(logits, scratch), TokenId{id});
+  }
+}
+
+TEST(SamplerDeathTest, AbortsWhenATokenIsTakenBackThatWasNotDrawn) {
+  Sampler sampler({.frequency_penalty = 1}, 1, 0, {}, {});
+  SamplerScratch scratch;
+  EXPECT_DEATH(sampler.take_back(TokenId{1}), "never drawn");
+  const TokenId id = *sampler.next(std::vector<float>{5, 1, 1}, scratch);
+  EXPECT_DEATH(sampler.take_back(TokenId{static_cast<int32_t>(id) + 1}), "not the last");
+}
+
 TEST(Sampler, RefusesLogitsThatAreNotNumbers) {
   Sampler sampler(greedy(), 1, 0, {}, {});
   SamplerScratch scratch;

@@ -112,6 +112,16 @@ struct Metrics::Series {
       counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache");
   Counter& prefix_hits =
       counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache");
+  Counter& drafts = counter("vllm:spec_decode_num_drafts_total", "Drafts verified");
+  Counter& draft_tokens =
+      counter("vllm:spec_decode_num_draft_tokens_total", "Drafted tokens verified");
+  Counter& accepted_tokens =
+      counter("vllm:spec_decode_num_accepted_tokens_total", "Drafted tokens that answers took");
+  prometheus::Family<Counter>& accepted_per_position =
+      prometheus::BuildCounter()
+          .Name("vllm:spec_decode_num_accepted_tokens_per_pos_total")
+          .Help("The same by place in the draft, from 0")
+          .Register(registry);
   Counter& steps = counter("autoglm:engine_steps_total", "Steps of the engine");
   prometheus::Family<Counter>& success = prometheus::BuildCounter()
                                              .Name("vllm:request_success_total")
@@ -220,6 +230,14 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.prefix_queries, stats.prefix_cache_queries);
   raise_to(s.prefix_hits, stats.prefix_cache_hits);
   raise_to(s.steps, stats.steps);
+  raise_to(s.drafts, stats.spec_decode_drafts);
+  raise_to(s.draft_tokens, stats.spec_decode_draft_tokens);
+  raise_to(s.accepted_tokens, stats.spec_decode_accepted_tokens);
+  for (size_t i = 0; i < stats.spec_decode_accepted_per_position.size(); ++i) {
+    Labels labels = s.labels;
+    labels["position"] = fmt::to_string(i);
+    raise_to(s.accepted_per_position.Add(labels), stats.spec_decode_accepted_per_position[i]);
+  }
 }
 
 void Metrics::on_step(const StepObservation& step) {

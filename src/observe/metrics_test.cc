@@ -38,6 +38,21 @@ TEST(Metrics, CountersFollowTheEnginesTotals) {
                                         "\"tiny\"} 25"));
 }
 
+TEST(Metrics, CountsDraftsUnderVllmsNames) {
+  Metrics metrics = small_metrics();
+  metrics.update({.spec_decode_drafts = 3,
+                  .spec_decode_draft_tokens = 12,
+                  .spec_decode_accepted_tokens = 4,
+                  .spec_decode_accepted_per_position = {3, 1}});
+  const std::string text = metrics.text();
+  const std::string labels = "{engine=\"0\",model_name=\"tiny\"";
+  EXPECT_THAT(text, HasSubstr("vllm:spec_decode_num_drafts_total" + labels + "} 3"));
+  EXPECT_THAT(text, HasSubstr("vllm:spec_decode_num_draft_tokens_total" + labels + "} 12"));
+  EXPECT_THAT(text, HasSubstr("vllm:spec_decode_num_accepted_tokens_total" + labels + "} 4"));
+  EXPECT_THAT(text, HasSubstr("vllm:spec_decode_num_accepted_tokens_per_pos_total" + labels +
+                              ",position=\"1\"} 1"));
+}
+
 TEST(Metrics, SortsTimesIntoVllmsBuckets) {
   Metrics metrics = small_metrics();
   metrics.on_step({.seconds = 0.03,

@@ -115,6 +115,29 @@ TEST(Service, CompletesTokenIdsAndLists) {
   EXPECT_EQ(requests[0].sampling.max_tokens, 16);  // OpenAI's default
 }
 
+TEST(Service, HandsAPredictedOutputToTheEngine) {
+  RunningService service;
+  const std::string chat = R"({"messages":[{"role":"user","content":"Hi"}],"prediction":)";
+  EXPECT_EQ(service
+                .post("/v1/chat/completions",
+                      chat + R"({"type":"content","content":"ab"},"num_speculative_tokens":3})")
+                .status,
+            200);
+  EXPECT_EQ(service
+                .post("/v1/chat/completions",
+                      chat + R"({"type":"content","content":[{"type":"text","text":"c"}]}})")
+                .status,
+            200);
+  EXPECT_EQ(service.post("/v1/chat/completions", chat + "null}").status, 200);
+  const auto requests = service.backend().requests();
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_THAT(requests[0].prediction, ElementsAre(TokenId{97}, TokenId{98}));
+  EXPECT_EQ(requests[0].sampling.num_speculative_tokens, 3);
+  EXPECT_THAT(requests[1].prediction, ElementsAre(TokenId{99}));
+  EXPECT_FALSE(requests[1].sampling.num_speculative_tokens);
+  EXPECT_TRUE(requests[2].prediction.empty());
+}
+
 TEST(Service, ScoresAnEchoedPrompt) {
   RunningService service;
   const char* request = R"({"prompt":"ab","max_tokens":0,"echo":true,"logprobs":1,

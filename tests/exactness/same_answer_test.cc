@@ -1,7 +1,7 @@
 // Promise 1: a request gets the same tokens and the same log-probabilities, bit for bit, whatever
 // runs beside it, with one thread or two, with its prompt computed whole or in pieces, preempted or
-// not, at every precision. 200 random requests are answered one by one, then all at once by engines
-// of other shapes.
+// not, with tokens drafted ahead in every way, at every precision. 200 random requests are answered
+// one by one, then all at once by engines of other shapes.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -85,6 +85,7 @@ struct Shape {
   int32_t max_batch_size;
   int32_t max_batched_tokens;
   int64_t pool_sequences;  // the KV pool, in sequences of full length
+  SpeculationOptions speculation = {};
 };
 
 Result<GLMModel> load(const std::string& path, const std::string& quantize, const Shape& shape) {
@@ -94,7 +95,8 @@ Result<GLMModel> load(const std::string& path, const std::string& quantize, cons
                       .max_batch_size = shape.max_batch_size,
                       .max_batched_tokens = shape.max_batched_tokens,
                       .max_queue = kRequests,
-                      .threads = shape.threads};
+                      .threads = shape.threads,
+                      .speculation = shape.speculation};
   if (shape.pool_sequences > 0) {
     // Its own default tells how much a token takes.
     auto probe = GLMModel::from_pretrained(path, options);
@@ -123,6 +125,27 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
       {"one thread, prompts in pieces, batches of 5", 1, 5, 23, 0},
       {"two threads, prompts in pieces, batches of 7", 2, 7, 17, 0},
       {"two threads, a pool that preempts", 2, 12, 64, 2},
+      {"prompt lookup, as it pays", 2, 16, 512, 0, {.method = "ngram"}},
+      {"prompt lookup of single tokens, always",
+       1,
+       5,
+       64,
+       0,
+       {.method = "ngram",
+        .num_speculative_tokens = 5,
+        .prompt_lookup_min = 1,
+        .prompt_lookup_max = 2,
+        .adaptive = false}},
+      {"the model at int4 drafts for itself, a pool that preempts",
+       2,
+       12,
+       64,
+       2,
+       {.method = "draft_model",
+        .num_speculative_tokens = 4,
+        .model = path,
+        .quantize = "int4",
+        .adaptive = false}},
   };
   for (const Shape& shape : shapes) {
     SCOPED_TRACE(shape.name);
@@ -133,7 +156,14 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
     std::shuffle(order.begin(), order.end(), std::mt19937(7));
     std::vector<std::future<Result<GenerationResult>>> answers(requests.size());
     for (const size_t i : order) {
-      answers[i] = std::async(std::launch::async, [&, i] { return model->generate(requests[i]); });
+      GenerationRequest request = requests[i];
+      if (i % 4 == 0) {
+        // Predicted, but for a token in the middle.
+        request.prediction = expected[i].choices[0].tokens;
+        if (i % 8 == 0) request.prediction[request.prediction.size() / 2] = TokenId{1};
+      }
+      answers[i] =
+          std::async(std::launch::async, [&, request] { return model->generate(request); });
     }
     int different = 0;
     for (size_t i = 0; i < requests.size(); ++i) {
@@ -145,8 +175,16 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
     EXPECT_EQ(different, 0) << "of " << requests.size();
     // How many there are depends on when the threads above run; the engine's seeded simulation
     // (engine_core_test.cc) is where preemption is certain.
-    std::printf("%s: %lld preemptions\n", shape.name,
-                static_cast<long long>(model->stats().preemptions));
+    const EngineStats stats = model->stats();
+    std::printf("%s: %lld preemptions, %lld of %lld drafted tokens accepted\n", shape.name,
+                static_cast<long long>(stats.preemptions),
+                static_cast<long long>(stats.spec_decode_accepted_tokens),
+                static_cast<long long>(stats.spec_decode_draft_tokens));
+    if (shape.speculation.method == "none") {
+      EXPECT_EQ(stats.spec_decode_draft_tokens, 0);
+    } else if (!shape.speculation.adaptive) {
+      EXPECT_GT(stats.spec_decode_accepted_tokens, 0);
+    }
   }
 }
 

@@ -36,6 +36,11 @@ json::object usage_json(const Usage& usage) {
   object["total_tokens"] = usage.prompt_tokens + usage.completion_tokens;
   object["completion_tokens"] = usage.completion_tokens;
   object["prompt_tokens_details"] = json::object{{"cached_tokens", usage.cached_tokens}};
+  if (usage.accepted_prediction_tokens + usage.rejected_prediction_tokens > 0) {
+    object["completion_tokens_details"] =
+        json::object{{"accepted_prediction_tokens", usage.accepted_prediction_tokens},
+                     {"rejected_prediction_tokens", usage.rejected_prediction_tokens}};
+  }
   return object;
 }
 

@@ -101,6 +101,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
       sum.prompt_tokens += result.usage.prompt_tokens;
       sum.completion_tokens += result.usage.completion_tokens;
       sum.cached_tokens += result.usage.cached_tokens;
+      sum.accepted_prediction_tokens += result.usage.accepted_prediction_tokens;
+      sum.rejected_prediction_tokens += result.usage.rejected_prediction_tokens;
     }
     return sum;
   }

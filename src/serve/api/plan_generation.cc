@@ -26,7 +26,8 @@ AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
 }
 
 // `begins_text`: as in GenerationRequest.
-std::vector<GenerationRequest> requests_for(const AnswerFacts& facts, bool begins_text) {
+std::vector<GenerationRequest> requests_for(const AnswerFacts& facts, bool begins_text,
+                                            const std::vector<TokenId>& prediction) {
   SamplingParams sampling = facts.options.sampling;
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
   std::vector<GenerationRequest> requests;
@@ -34,7 +35,8 @@ std::vector<GenerationRequest> requests_for(const AnswerFacts& facts, bool begin
     requests.push_back({.prompt = prompt,
                         .sampling = sampling,
                         .request_id = facts.id,
-                        .begins_text = begins_text});
+                        .begins_text = begins_text,
+                        .prediction = prediction});
   }
   return requests;
 }
@@ -61,7 +63,8 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, !chat.continue_final_message);
+  plan.requests = requests_for(facts, !chat.continue_final_message,
+                               AGLM_TRY(read_prediction(*context.backend, fields)));
   plan.format = chat_format(std::move(facts), std::move(role));
   return plan;
 }
@@ -102,7 +105,7 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, false);
+  plan.requests = requests_for(facts, false, AGLM_TRY(read_prediction(*context.backend, fields)));
   plan.format = completions_format(std::move(facts));
   return plan;
 }
@@ -144,7 +147,7 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, chat);
+  plan.requests = requests_for(facts, chat, AGLM_TRY(read_prediction(*context.backend, fields)));
   plan.format = infer_format(std::move(facts));
   return plan;
 }

@@ -7,6 +7,7 @@
 
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
+#include "serve/api/json_text.h"
 
 namespace autoglm::serve {
 
@@ -57,6 +58,33 @@ Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Promp
   }
   if (ids.empty()) return bad_field(param, "the prompt has no tokens", "at least one token");
   return ids;
+}
+
+Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
+                                             const json::Fields& fields) {
+  if (fields.find("prediction") == nullptr) return std::vector<TokenId>();
+  const json::Fields prediction = AGLM_TRY(fields.child("prediction"));
+  const std::string type = AGLM_TRY(prediction.string("type"));
+  if (type != "content") {
+    return bad_field("prediction.type", "unknown kind", "\"content\"", printable_utf8(type));
+  }
+  const json::value* content = prediction.find("content");
+  if (content == nullptr) {
+    return bad_field("prediction.content", "field is missing", "a text or text parts");
+  }
+  if (!content->is_array()) {
+    return backend.tokenize(AGLM_TRY(prediction.string("content")), {.add_special_tokens = false});
+  }
+  std::string text;
+  for (const json::value& item : content->get_array()) {
+    const json::Fields part = AGLM_TRY(json::fields_of(item, "prediction.content"));
+    const std::string kind = AGLM_TRY(part.string("type"));
+    if (kind != "text") {
+      return bad_field("prediction.content", "a part is no text", "{\"type\": \"text\", ...}");
+    }
+    text += AGLM_TRY(part.string("text"));
+  }
+  return backend.tokenize(text, {.add_special_tokens = false});
 }
 
 Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,

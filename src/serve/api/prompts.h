@@ -35,6 +35,11 @@ Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& 
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
                                         bool add_special_tokens, std::string_view param);
 
+// OpenAI's predicted output, {"type": "content", "content": text or text parts}, as the tokens of
+// that text; none when there is no such field.
+Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
+                                             const json::Fields& fields);
+
 // Errors when the prompt and the answer asked for do not fit; an unset max_tokens stays unset.
 Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,
                            const std::optional<int64_t>& max_tokens, std::string_view param);

@@ -59,6 +59,9 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
   if (const auto v = AGLM_TRY(integer_field(fields, "n", 1, kMaxChoices))) {
     sampling.n = static_cast<int32_t>(*v);
   }
+  if (const auto v = AGLM_TRY(integer_field(fields, "num_speculative_tokens", 0, kMaxTokens))) {
+    sampling.num_speculative_tokens = static_cast<int32_t>(*v);
+  }
   return {};
 }
 
