@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   autoglm::add_template_command(line);
   autoglm::add_bench_command(line);
   autoglm::add_synthetic_command(line);
+  autoglm::add_pack_command(line);
   try {
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();

@@ -3,42 +3,13 @@
 
 #include <utility>
 
-#include "base/files.h"
 #include "devices/cpu/cpu_executor.h"
+#include "engine/checkpoint_weights.h"
 #include "kernels/attention/attention.h"
 #include "models/registry.h"
 
 namespace autoglm {
 namespace {
-
-void drop_pages(const StoredTensor& tensor) {
-  MappedFile::drop_pages(tensor.bytes);
-  if (tensor.quantized == nullptr) return;
-  for (const auto& part : tensor.quantized->parts) MappedFile::drop_pages(part);
-}
-
-class CheckpointWeights : public WeightSource {
- public:
-  explicit CheckpointWeights(const Checkpoint& checkpoint) : checkpoint_(&checkpoint) {}
-
-  Result<SourceTensor> open(std::string_view name) const override {
-    const StoredTensor* tensor = checkpoint_->find(name);
-    if (tensor == nullptr) {
-      return Error{ErrorCode::kNotFound, "tensor is missing", checkpoint_->path(),
-                   std::string(name), "no such tensor"};
-    }
-    return SourceTensor{
-        .dtype = tensor->dtype,
-        .where = tensor->where,
-        .decode_row = [tensor](int64_t row,
-                               std::span<float> out) { decode_row(*tensor, row, out); },
-        .stored_row = [tensor](int64_t row) { return tensor->row(row); },
-        .release = [tensor] { drop_pages(*tensor); }};
-  }
-
- private:
-  const Checkpoint* checkpoint_;
-};
 
 Result<CpuOptions> cpu_options(const ExecutorOptions& options, int64_t max_context) {
   if (options.device != "auto" && options.device != "cpu") {
@@ -58,11 +29,15 @@ Result<CpuOptions> cpu_options(const ExecutorOptions& options, int64_t max_conte
 }  // namespace
 
 Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorOptions& options) {
-  AGLM_TRY(cpu_options(options, 0));
+  const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
+  ExecutorOptions wanted = options;
+  wanted.quantize = AGLM_TRY(weights.quantize(options.quantize));
+  AGLM_TRY(cpu_options(wanted, 0));
   const Model model = AGLM_TRY(build_model(checkpoint));
-  const CpuOptions cpu = AGLM_TRY(cpu_options(options, model.max_context));
-  const CpuMemory memory = AGLM_TRY(cpu_memory(model.graph, CheckpointWeights(checkpoint), cpu));
+  const CpuOptions cpu = AGLM_TRY(cpu_options(wanted, model.max_context));
+  const CpuMemory memory = AGLM_TRY(cpu_memory(model.graph, weights, cpu));
   return ExecutorPlan{.architecture = model.architecture,
+                      .quantization = wanted.quantize,
                       .parameters = model.parameters,
                       .vocab_size = model.vocab_size,
                       .hidden_size = model.hidden_size,
@@ -75,22 +50,29 @@ Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorO
 }
 
 Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions& options) {
+  ExecutorOptions wanted = options;
+  const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
+  wanted.quantize = AGLM_TRY(weights.quantize(options.quantize));
   const Model model = AGLM_TRY(build_model(checkpoint));
-  return cpu_program(model.graph, AGLM_TRY(cpu_options(options, model.max_context)));
+  return cpu_program(model.graph, AGLM_TRY(cpu_options(wanted, model.max_context)));
 }
 
 Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
                                      const ExecutorOptions& options) {
+  CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(*checkpoint));
+  ExecutorOptions wanted = options;
+  wanted.quantize = AGLM_TRY(weights.quantize(options.quantize));
   const Model model = AGLM_TRY(build_model(*checkpoint));
-  const CpuOptions cpu = AGLM_TRY(cpu_options(options, model.max_context));
-  std::unique_ptr<CpuExecutor> executor =
-      AGLM_TRY(make_cpu_executor(model.graph, CheckpointWeights(*checkpoint), cpu));
+  const CpuOptions cpu = AGLM_TRY(cpu_options(wanted, model.max_context));
+  weights.look_for_pack(model.graph, cpu, wanted.quantize);
+  std::unique_ptr<CpuExecutor> executor = AGLM_TRY(make_cpu_executor(model.graph, weights, cpu));
   const ModelSummary summary = executor->summary();
   return LoadedExecutor{.executor = std::move(executor),
                         .instruction_set = summary.isa,
                         .weight_format = summary.weight_format,
                         .step_weight_bytes = summary.step_weight_bytes,
-                        .operations_per_token = summary.operations_per_token};
+                        .operations_per_token = summary.operations_per_token,
+                        .from_pack = weights.has_pack()};
 }
 
 }  // namespace autoglm

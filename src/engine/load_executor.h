@@ -30,6 +30,7 @@ struct ExecutorOptions {
 // exist are errors here.
 struct ExecutorPlan {
   std::string architecture;
+  std::string quantization;  // as ExecutorOptions; a packed model says its own
   int64_t parameters = 0;
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
@@ -51,6 +52,7 @@ struct LoadedExecutor {
   std::string weight_format;    // of the layers' matrices: "bf16"
   int64_t step_weight_bytes = 0;
   int64_t operations_per_token = 0;
+  bool from_pack = false;  // weights are mapped, not packed anew
 };
 Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
                                      const ExecutorOptions& options);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "formats/gguf_vocabulary.h"
+#include "formats/pack_file.h"
 
 namespace autoglm {
 namespace {
@@ -30,16 +31,22 @@ EmbeddedVocabulary embedded(GgufVocabulary from) {
           .add_space_prefix = from.add_space_prefix};
 }
 
+Result<std::shared_ptr<const Tokenizer>> from_gguf(const std::string& path) {
+  GgufVocabulary vocabulary = AGLM_TRY(read_gguf_vocabulary(path));
+  return std::shared_ptr<const Tokenizer>(
+      AGLM_TRY(Tokenizer::from_vocabulary(embedded(std::move(vocabulary)))));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::string& path) {
   std::error_code ignored;
+  const std::string packed = fmt::format("{}/{}", path, kPackedVocabularyName);
+  if (std::filesystem::is_regular_file(packed, ignored)) return from_gguf(packed);
   if (std::filesystem::is_directory(path, ignored)) {
     return std::shared_ptr<const Tokenizer>(AGLM_TRY(Tokenizer::from_directory(path)));
   }
-  GgufVocabulary vocabulary = AGLM_TRY(read_gguf_vocabulary(path));
-  return std::shared_ptr<const Tokenizer>(
-      AGLM_TRY(Tokenizer::from_vocabulary(embedded(std::move(vocabulary)))));
+  return from_gguf(path);
 }
 
 Result<void> check_same_vocabulary(const Tokenizer& target, const Tokenizer& draft,

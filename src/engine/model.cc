@@ -265,7 +265,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
   }
   impl->info = {.path = found,
                 .architecture = plan.architecture,
-                .quantization = options.quantize,
+                .quantization = plan.quantization,
                 .instruction_set = loaded.instruction_set,
                 .parameters = plan.parameters,
                 .vocab_size = plan.vocab_size,

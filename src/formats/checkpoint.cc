@@ -72,6 +72,7 @@ void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
              out.size(), tensor.columns(), tensor.where);
   AGLM_CHECK(i >= 0 && i < tensor.rows(), "row {} of {}: {}", i, tensor.rows(), tensor.where);
   if (tensor.quantized != nullptr) return tensor.quantized->decode_row(i, out);
+  AGLM_CHECK(!tensor.bytes.empty(), "{} has no bytes", tensor.where);
   decode_elements(tensor.dtype, tensor.row(i), out);
 }
 

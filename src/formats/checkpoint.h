@@ -37,7 +37,7 @@ struct StoredTensor {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;  // slowest first, as PyTorch prints it
   // Checked: exactly the size that dtype and shape need. Not aligned: safetensors may put a tensor
-  // at any byte. Empty for quantized matrices.
+  // at any byte. Empty for quantized matrices, and in packed models.
   std::span<const std::byte> bytes;
   // GGUF stores Llama's q and k rows in another order: logical row i is stored row row_order[i].
   // Empty: as stored.
@@ -53,9 +53,15 @@ struct StoredTensor {
   int64_t stored_bytes() const;  // on disk
 };
 
+class PackFile;
+
 class Checkpoint {
  public:
-  enum class Kind { kHuggingFace, kGguf };
+  enum class Kind {
+    kHuggingFace,
+    kGguf,
+    kPacked,  // what `autoglm pack IN OUT` wrote: no tensor but a few has bytes, pack() has them
+  };
 
   // A directory with config.json, or a .gguf file. Maps the files; reads no weights.
   static Result<std::shared_ptr<const Checkpoint>> open(const std::string& path);
@@ -72,6 +78,8 @@ class Checkpoint {
   virtual std::string quantization() const { return {}; }
   virtual const std::vector<StoredTensor>& tensors() const = 0;
   const StoredTensor* find(std::string_view name) const;  // nullptr: there is none
+  // The weights of a packed model; nullptr for the other kinds.
+  virtual std::shared_ptr<const PackFile> pack() const { return nullptr; }
 
  protected:
   std::map<std::string, size_t, std::less<>> index_;  // name -> position in tensors()

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "formats/pack_file.h"
+
 namespace autoglm {
 namespace {
 
@@ -121,6 +123,13 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
     summary.parameters += elements(tensor);
     summary.bytes += tensor.stored_bytes();
     out.parameters += elements(tensor);
+  }
+  if (const auto pack = checkpoint.pack()) {
+    out.format = "packed";
+    int64_t bytes = 0;
+    for (const PackedWeightEntry& weight : pack->header().weights) bytes += weight.size_bytes;
+    out.weight_bytes.emplace_back(pack->header().quantize, bytes);
+    return out;
   }
   for (const WeightRule& rule : rules) {
     double bytes = 0;

@@ -33,7 +33,7 @@ struct TensorSummary {
 
 struct CheckpointEstimate {
   std::string path;
-  std::string format;  // "Hugging Face", "GGUF"
+  std::string format;  // "Hugging Face", "GGUF", "packed"
   std::string architecture;
   std::string quantization;  // by whoever made the checkpoint; empty: none
   int64_t parameters = 0;    // tied embeddings counted once

@@ -427,6 +427,7 @@ Result<Gguf> parse_gguf(std::span<const std::byte> file, std::string_view where)
   const uint64_t n_entries = AGLM_TRY(read_count(reader, "metadata entries", kMinEntryBytes));
   for (uint64_t i = 0; i < n_entries; ++i) AGLM_TRY(read_entry(reader, file, gguf));
   const uint64_t alignment = AGLM_TRY(alignment_of(gguf));
+  gguf.metadata_end = reader.position();
 
   std::vector<Described> described;
   std::set<std::string> names;
@@ -447,6 +448,13 @@ Result<Gguf> parse_gguf(std::span<const std::byte> file, std::string_view where)
   }
   AGLM_TRY(check_overlaps(gguf.tensors));
   return gguf;
+}
+
+std::string gguf_without_tensors(std::span<const std::byte> file, const Gguf& gguf) {
+  std::string copy(reinterpret_cast<const char*>(file.data()), gguf.metadata_end);
+  constexpr size_t kTensorCount = 8;  // after the magic and the version
+  copy.replace(kTensorCount, sizeof(uint64_t), sizeof(uint64_t), '\0');
+  return copy;
 }
 
 }  // namespace autoglm

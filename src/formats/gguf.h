@@ -54,6 +54,7 @@ struct Gguf {
   std::string where;
   uint32_t version = 0;
   std::map<std::string_view, GgufValue> metadata;
+  size_t metadata_end = 0;            // first byte after the metadata
   std::vector<StoredTensor> tensors;  // under their GGUF names, in file order, shapes slowest first
 
   const GgufValue* find(std::string_view key) const;
@@ -70,6 +71,9 @@ struct Gguf {
 // arrays, keys or tensors that appear twice, unsupported tensor types, an alignment that is not a
 // power of two, tensors that leave the file, are misaligned or overlap.
 Result<Gguf> parse_gguf(std::span<const std::byte> file, std::string_view where);
+
+// A file of the same metadata and no tensors.
+std::string gguf_without_tensors(std::span<const std::byte> file, const Gguf& gguf);
 
 // Bytes of unknown origin for an error message: unprintable ones as "\xNN", cut to 80.
 std::string printable(std::string_view bytes);

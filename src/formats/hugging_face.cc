@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "formats/chat_template_source.h"
+#include "formats/pack_file.h"
 #include "formats/quantized/resolve.h"
 #include "formats/safetensors.h"
 
@@ -29,13 +30,15 @@ class HuggingFaceCheckpoint final : public Checkpoint {
  public:
   explicit HuggingFaceCheckpoint(std::string directory) : directory_(std::move(directory)) {}
 
-  Kind kind() const override { return Kind::kHuggingFace; }
+  Kind kind() const override { return pack_ ? Kind::kPacked : Kind::kHuggingFace; }
   const std::string& path() const override { return directory_; }
   const json::object& config() const override { return config_; }
   const json::object& generation_config() const override { return generation_config_; }
   std::optional<std::string> chat_template() const override { return chat_template_; }
   std::string quantization() const override { return quantization_; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+
+  std::shared_ptr<const PackFile> pack() const override { return pack_; }
 
   Result<void> load() {
     config_ = AGLM_TRY(read_object("config.json"));
@@ -47,6 +50,8 @@ class HuggingFaceCheckpoint final : public Checkpoint {
       AGLM_TRY(add_file("model.safetensors", nullptr));
     } else if (is_file(in("model.safetensors.index.json"))) {
       AGLM_TRY(add_shards());
+    } else if (is_file(in(kPackFileName))) {
+      return add_pack();
     } else {
       return no_weights();
     }
@@ -106,6 +111,13 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     return {};
   }
 
+  Result<void> add_pack() {
+    pack_ = AGLM_TRY(PackFile::open(in(kPackFileName)));
+    tensors_ = pack_->header().tensors;
+    for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+    return {};
+  }
+
   // Matrices that a quantizer spread over several tensors become one each.
   Result<void> resolve() {
     std::optional<json::object> own;
@@ -139,6 +151,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
   std::optional<std::string> chat_template_;
   std::vector<MappedFile> files_;
   std::string quantization_;
+  std::shared_ptr<const PackFile> pack_;
   std::vector<StoredTensor> tensors_;
 };
 

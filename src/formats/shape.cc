@@ -25,13 +25,13 @@ Result<size_t> stored_bytes(DType dtype, std::span<const int64_t> shape, std::st
   }
   if (elements > kMaxBytes / info.block_bytes) return too_large();
   if (info.block_elements > 1 && elements > 0) {
-    const int64_t columns = elements / shape[0];
     if (shape.size() < 2 || shape.back() % info.block_elements != 0) {
       return Error{ErrorCode::kCorrupt, "rows do not consist of whole blocks", std::string(where),
                    fmt::format("two dimensions or more, the last a multiple of {} for {}",
                                info.block_elements, info.name),
                    fmt::format("[{}]", fmt::join(shape, ", "))};
     }
+    const int64_t columns = elements / shape[0];
     return static_cast<size_t>(shape[0] * (columns / info.block_elements) * info.block_bytes);
   }
   return static_cast<size_t>(elements / info.block_elements * info.block_bytes);

@@ -156,6 +156,10 @@ Result<void> divide_by_stored_factors(const Checkpoint& checkpoint, Rope& rope) 
                  fmt::format("{} dimensions, {} elements in the first", factors->shape.size(),
                              factors->rows())};
   }
+  if (factors->bytes.empty()) {
+    return Error{ErrorCode::kCorrupt, "tensor was not packed", factors->where,
+                 fmt::format("{} rope divisors", n), "none"};
+  }
   for (int64_t i = 0; i < n; ++i) {
     float factor = 0;
     decode_row(*factors, i, {&factor, 1});

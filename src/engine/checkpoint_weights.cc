@@ -1,0 +1,152 @@
+#include "engine/checkpoint_weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "devices/cpu/pack_weights.h"
+
+namespace autoglm {
+namespace {
+
+Result<void> check_layout(const PackFile& pack) {
+  if (pack.header().layout_version == kWeightLayoutVersion) return {};
+  return Error{ErrorCode::kUnsupported,
+               "weights were packed in another layout; pack them again with this program",
+               pack.path() + ": layout", fmt::format("{}", kWeightLayoutVersion),
+               fmt::format("{}", pack.header().layout_version)};
+}
+
+Error stale(const PackFile& pack, std::string_view what, std::string expected, std::string found) {
+  return Error{ErrorCode::kInvalidArgument, "pack does not belong to this start",
+               fmt::format("{}: {}", pack.path(), what), std::move(expected), std::move(found)};
+}
+
+std::string text(const SourceFile& file) {
+  return fmt::format("{} of {} bytes, modified at {}, head {:016x}", file.name, file.size_bytes,
+                     file.modified_ns, file.head_hash);
+}
+
+std::string text(const WeightDescription& weight) {
+  return fmt::format("{} as {} {} {} [{}, {}]", weight.key.substr(0, 200), weight.form,
+                     weight.format, weight.order, weight.rows, weight.columns);
+}
+
+WeightDescription description_of(const PackedWeightEntry& entry) {
+  return {.key = entry.key,
+          .form = entry.form,
+          .format = entry.format,
+          .order = entry.order,
+          .rows = entry.rows,
+          .columns = entry.columns,
+          .bytes = entry.size_bytes};
+}
+
+// Both lists in the same order; the first difference is told.
+template <class T>
+Result<void> check_same(const PackFile& pack, std::string_view what, const std::vector<T>& expected,
+                        const std::vector<T>& found) {
+  for (size_t i = 0; i < std::max(expected.size(), found.size()); ++i) {
+    if (i < expected.size() && i < found.size() && expected[i] == found[i]) continue;
+    return stale(pack, what, i < expected.size() ? text(expected[i]) : "no more",
+                 i < found.size() ? text(found[i]) : "no more");
+  }
+  return {};
+}
+
+void drop_pages(const StoredTensor& tensor) {
+  MappedFile::drop_pages(tensor.bytes);
+  if (tensor.quantized == nullptr) return;
+  for (const auto& part : tensor.quantized->parts) MappedFile::drop_pages(part);
+}
+
+}  // namespace
+
+Result<CheckpointWeights> CheckpointWeights::of(const Checkpoint& checkpoint) {
+  CheckpointWeights weights(checkpoint);
+  weights.pack_ = checkpoint.pack();
+  if (weights.pack_) AGLM_TRY(check_layout(*weights.pack_));
+  return weights;
+}
+
+Result<std::string> CheckpointWeights::quantize(const std::string& wish) const {
+  if (!pack_ || wish == pack_->header().quantize) return wish;
+  if (wish == "none") return pack_->header().quantize;
+  return Error{ErrorCode::kInvalidArgument,
+               "a packed model is held as it was packed; pack the original checkpoint otherwise",
+               pack_->path() + ": quantize", pack_->header().quantize, wish};
+}
+
+Result<std::shared_ptr<const PackFile>> CheckpointWeights::fitting_pack(
+    const std::string& path, const Graph& graph, const CpuOptions& options,
+    std::string_view quantize) const {
+  auto pack = AGLM_TRY(PackFile::open(path));
+  AGLM_TRY(check_layout(*pack));
+  const PackHeader& header = pack->header();
+  if (header.rounding_version != kWeightRoundingVersion) {
+    return stale(*pack, "rounding", fmt::format("{}", kWeightRoundingVersion),
+                 fmt::format("{}", header.rounding_version));
+  }
+  if (header.quantize != quantize) {
+    return stale(*pack, "quantize", std::string(quantize), header.quantize);
+  }
+  const std::vector<SourceFile> source = AGLM_TRY(identify_source(checkpoint_->path()));
+  AGLM_TRY(check_same(*pack, "source", source, header.source));
+  std::vector<WeightDescription> packed;
+  for (const PackedWeightEntry& entry : header.weights) packed.push_back(description_of(entry));
+  const std::vector<WeightDescription> expected = AGLM_TRY(describe_weights(graph, *this, options));
+  AGLM_TRY(check_same(*pack, "weights", expected, packed));
+  return pack;
+}
+
+void CheckpointWeights::look_for_pack(const Graph& graph, const CpuOptions& options,
+                                      std::string_view quantize) {
+  if (pack_) return;
+  const std::string path = pack_path_beside(checkpoint_->path(), quantize);
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return;
+  auto pack = fitting_pack(path, graph, options, quantize);
+  if (!pack) {
+    spdlog::warn("the pack is not used, `autoglm pack` makes it anew: {}", pack.error().message());
+    return;
+  }
+  pack_ = *std::move(pack);
+  spdlog::info("weights are mapped from {}", path);
+}
+
+Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
+  const StoredTensor* tensor = checkpoint_->find(name);
+  if (tensor == nullptr) {
+    return Error{ErrorCode::kNotFound, "tensor is missing", checkpoint_->path(), std::string(name),
+                 "no such tensor"};
+  }
+  if (checkpoint_->kind() == Checkpoint::Kind::kPacked) {
+    return Error{ErrorCode::kCorrupt, "weight is not in the pack",
+                 pack_ ? pack_->path() : checkpoint_->path(), std::string(name), "no such weight"};
+  }
+  return SourceTensor{
+      .dtype = tensor->dtype,
+      .where = tensor->where,
+      .decode_row = [tensor](int64_t row, std::span<float> out) { decode_row(*tensor, row, out); },
+      .stored_row = [tensor](int64_t row) { return tensor->row(row); },
+      .release = [tensor] { drop_pages(*tensor); }};
+}
+
+std::optional<HeldTensor> CheckpointWeights::held(std::string_view key) const {
+  if (!pack_) return std::nullopt;
+  const PackedWeightEntry* entry = pack_->find(key);
+  if (entry == nullptr) return std::nullopt;
+  return HeldTensor{.form = entry->form,
+                    .format = entry->format,
+                    .order = entry->order,
+                    .rows = entry->rows,
+                    .columns = entry->columns,
+                    .bytes = entry->bytes,
+                    .memory = pack_};
+}
+
+}  // namespace autoglm

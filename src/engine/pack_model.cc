@@ -1,0 +1,221 @@
+#include "engine/pack_model.h"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/files.h"
+#include "devices/cpu/pack_weights.h"
+#include "engine/checkpoint_weights.h"
+#include "formats/checkpoint.h"
+#include "formats/gguf.h"
+#include "formats/pack_file.h"
+#include "models/registry.h"
+
+namespace autoglm {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Tensors that are no weights but shape the graph (rope divisors) have a few hundred elements.
+constexpr int64_t kMaxKeptElements = 16384;
+// Tokenizers of a quarter million tokens take 20 MiB; what is larger is none of ours.
+constexpr uintmax_t kMaxCopiedBytes = uintmax_t{256} << 20;
+
+Error io_error(std::string_view what, const std::string& path, const std::error_code& code) {
+  return Error{ErrorCode::kIo, std::string(what), path, "", code.message()};
+}
+
+// The small files of a Hugging Face directory: configuration, tokenizer, template, licence.
+bool is_copied(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(".safetensors.index.json") || name.ends_with(".bin.index.json")) return false;
+  for (const char* extension : {".json", ".jinja", ".txt", ".model", ".tiktoken", ".md"}) {
+    if (path.extension() == extension) return true;
+  }
+  return name.starts_with("LICENSE") || name.starts_with("NOTICE");
+}
+
+Result<void> copy_small_files(const std::string& from, const std::string& to) {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(from, code)) {
+    if (!entry.is_regular_file(code) || !is_copied(entry.path())) continue;
+    if (entry.file_size(code) > kMaxCopiedBytes) continue;
+    const fs::path target = fs::path(to) / entry.path().filename();
+    if (!fs::copy_file(entry.path(), target, code)) {
+      return io_error("cannot copy", entry.path().string(), code);
+    }
+  }
+  if (code) return io_error("cannot read the directory", from, code);
+  return {};
+}
+
+Result<void> write_text(const std::string& path, std::string_view text) {
+  return write_file(path, std::as_bytes(std::span(text)));
+}
+
+// A GGUF file's metadata, as the files that a Hugging Face directory has.
+Result<void> write_gguf_files(const Checkpoint& checkpoint, const std::string& to) {
+  AGLM_TRY(write_text(to + "/config.json", boost::json::serialize(checkpoint.config())));
+  if (!checkpoint.generation_config().empty()) {
+    AGLM_TRY(write_text(to + "/generation_config.json",
+                        boost::json::serialize(checkpoint.generation_config())));
+  }
+  if (const auto source = checkpoint.chat_template()) {
+    AGLM_TRY(write_text(to + "/chat_template.jinja", *source));
+  }
+  const MappedFile file = AGLM_TRY(MappedFile::open(checkpoint.path()));
+  const Gguf gguf = AGLM_TRY(parse_gguf(file.bytes(), checkpoint.path()));
+  return write_text(fmt::format("{}/{}", to, kPackedVocabularyName),
+                    gguf_without_tensors(file.bytes(), gguf));
+}
+
+Result<void> write_small_files(const Checkpoint& checkpoint, const std::string& to) {
+  if (checkpoint.kind() == Checkpoint::Kind::kGguf) return write_gguf_files(checkpoint, to);
+  AGLM_TRY(copy_small_files(checkpoint.path(), to));
+  if (checkpoint.config().contains("quantization_config")) {
+    // It told how the tensors were stored, which are packed now.
+    json::object config = checkpoint.config();
+    config.erase("quantization_config");
+    AGLM_TRY(write_text(to + "/config.json", boost::json::serialize(config)));
+  }
+  return {};
+}
+
+// What a checkpoint's pack says, and the decoded bytes that it keeps of small tensors.
+struct Described {
+  PackHeader header;
+  std::vector<std::vector<float>> kept;
+};
+
+Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
+                           const CheckpointWeights& weights, const CpuOptions& options,
+                           const std::string& quantize) {
+  Described described{.header = {.layout_version = kWeightLayoutVersion,
+                                 .rounding_version = kWeightRoundingVersion,
+                                 .architecture = model.architecture,
+                                 .quantize = quantize,
+                                 .source = AGLM_TRY(identify_source(checkpoint.path()))}};
+  std::set<std::string_view> used;
+  for (const Weight& weight : model.graph.weights()) {
+    for (const WeightPart& part : weight.parts) used.insert(part.tensor);
+  }
+  for (const StoredTensor& tensor : checkpoint.tensors()) {
+    StoredTensor& entry = described.header.tensors.emplace_back();
+    entry.name = tensor.name;
+    entry.dtype = tensor.dtype;
+    entry.shape = tensor.shape;
+    const int64_t elements = tensor.rows() * tensor.columns();
+    if (used.contains(tensor.name) || tensor.shape.size() != 1 || elements < 1 ||
+        elements > kMaxKeptElements) {
+      continue;
+    }
+    std::vector<float>& kept = described.kept.emplace_back(static_cast<size_t>(elements));
+    for (int64_t i = 0; i < elements; ++i) {
+      decode_row(tensor, i, std::span(kept).subspan(static_cast<size_t>(i), 1));
+    }
+    entry.dtype = DType::kF32;
+    entry.bytes = std::as_bytes(std::span(kept));  // moving a vector does not move its elements
+  }
+  for (WeightDescription& weight : AGLM_TRY(describe_weights(model.graph, weights, options))) {
+    described.header.weights.push_back({.key = std::move(weight.key),
+                                        .form = std::move(weight.form),
+                                        .format = std::move(weight.format),
+                                        .order = std::move(weight.order),
+                                        .rows = weight.rows,
+                                        .columns = weight.columns,
+                                        .size_bytes = weight.bytes});
+  }
+  return described;
+}
+
+Result<int64_t> write_pack(const Checkpoint& checkpoint, const std::string& path,
+                           const PackOptions& options) {
+  const Model model = AGLM_TRY(build_model(checkpoint));
+  const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
+  const CpuOptions cpu{.quantize = AGLM_TRY(parse_quantize(options.quantize)),
+                       .threads = options.threads,
+                       .progress = options.progress};
+  const Described described = AGLM_TRY(describe(checkpoint, model, weights, cpu, options.quantize));
+  TensorFile file = AGLM_TRY(create_pack(path, described.header));
+  int64_t total = 0;
+  AGLM_TRY(pack_weights(model.graph, weights, cpu, [&](std::span<const std::byte> bytes) {
+    total += static_cast<int64_t>(bytes.size());
+    return file.append(bytes);
+  }));
+  AGLM_TRY(file.finish());
+  return total;
+}
+
+// A directory under a neighbouring name, removed unless it was put in place.
+class NewDirectory {
+ public:
+  explicit NewDirectory(std::string path)
+      : path_(std::move(path)), partial_(fmt::format("{}.{}.partial", path_, ::getpid())) {}
+  NewDirectory(const NewDirectory&) = delete;
+  NewDirectory& operator=(const NewDirectory&) = delete;
+  ~NewDirectory() {
+    std::error_code ignored;
+    if (made_) fs::remove_all(partial_, ignored);
+  }
+
+  const std::string& partial() const { return partial_; }
+
+  Result<void> make() {
+    std::error_code code;
+    if (fs::exists(path_, code) && !(fs::is_directory(path_, code) && fs::is_empty(path_, code))) {
+      return Error{ErrorCode::kInvalidArgument, "output is there already", path_,
+                   "a new or an empty directory", "something in it"};
+    }
+    made_ = fs::create_directory(partial_, code);
+    if (!made_) return io_error("cannot create the directory", partial_, code);
+    return {};
+  }
+
+  Result<void> put_in_place() {
+    std::error_code code;
+    fs::rename(partial_, path_, code);
+    if (code) return io_error("cannot rename into place", path_, code);
+    made_ = false;
+    return {};
+  }
+
+ private:
+  std::string path_;
+  std::string partial_;
+  bool made_ = false;
+};
+
+}  // namespace
+
+Result<PackedModel> pack_model(const std::string& in, const std::string& out,
+                               const PackOptions& options) {
+  const std::string found = AGLM_TRY(resolve_checkpoint(in));
+  const auto checkpoint = AGLM_TRY(Checkpoint::open(found));
+  if (checkpoint->kind() == Checkpoint::Kind::kPacked) {
+    return Error{ErrorCode::kInvalidArgument, "model is packed already", found, "a checkpoint",
+                 "a packed model"};
+  }
+  if (out.empty()) {
+    const std::string path = pack_path_beside(checkpoint->path(), options.quantize);
+    return PackedModel{path, AGLM_TRY(write_pack(*checkpoint, path, options))};
+  }
+  std::string target = out;
+  while (target.size() > 1 && target.ends_with('/')) target.pop_back();
+  NewDirectory directory(target);
+  AGLM_TRY(directory.make());
+  AGLM_TRY(write_small_files(*checkpoint, directory.partial()));
+  const std::string path = fmt::format("{}/{}", directory.partial(), kPackFileName);
+  const int64_t bytes = AGLM_TRY(write_pack(*checkpoint, path, options));
+  AGLM_TRY(directory.put_in_place());
+  return PackedModel{target, bytes};
+}
+
+}  // namespace autoglm
