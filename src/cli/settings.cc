@@ -151,7 +151,7 @@ std::vector<SettingInfo> make_table() {
           "threads", "threads that compute; 0: one for each processor", 0, 1024,
           [](auto& s) -> auto& { return s.load.threads; }),
       bool_setting(
-          "offline", "never look for models on a network",
+          "offline", "either way nothing is ever downloaded: a hub id is looked up in local caches",
           [](auto& s) -> auto& { return s.load.offline; }),
       text_setting(
           "chat_template", "TEXT", "Jinja source in place of the model's own template",

@@ -247,6 +247,13 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                           .max_batch_size = options.max_batch_size},
                          weights_fit ? std::vector<SmallerWeights>()
                                      : smaller_weights(*checkpoint, wanted, own, draft)));
+  if (impl->tokenizer->vocab_size() > vocab_size) {
+    // Fine-tuned models often come so: the token was added, the embedding was not enlarged.
+    spdlog::warn(
+        "{}: the tokenizer has ids up to {}, the model up to {}: prompts with larger ones are "
+        "refused",
+        found, impl->tokenizer->vocab_size() - 1, vocab_size - 1);
+  }
   impl->chat_prompt = make_chat_prompt(*checkpoint, *impl->tokenizer, options);
   if (!options.chat_template.empty() && !impl->chat_prompt) return impl->chat_prompt.error();
   const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));

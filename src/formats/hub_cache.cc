@@ -93,9 +93,10 @@ Result<std::string> resolve_checkpoint(const std::string& name_or_path) {
       }
     }
   }
-  return Error{ErrorCode::kNotFound, "no such checkpoint", name_or_path,
-               "a directory, a .gguf file, or a hub id in a local cache",
-               fmt::format("nothing at {}", fmt::join(searched, ", "))};
+  return Error{
+      ErrorCode::kNotFound, "no such checkpoint", name_or_path,
+      "a directory, a .gguf file, or a hub id in a local cache; nothing is ever downloaded",
+      fmt::format("nothing at {}", fmt::join(searched, ", "))};
 }
 
 }  // namespace autoglm

@@ -47,6 +47,18 @@ class Errors(unittest.TestCase):
     def test_a_hub_id_that_no_cache_holds_lists_the_places_searched(self):
         env = environment(HF_HOME=str(self.folder))
         self.fails(autoglm("generate", "x", "--model", "org/name", env=env), "org/name", self.folder)
+        self.fails(autoglm("generate", "x", "--model", "org/name", "--offline", "false", env=env), "org/name",
+                   self.folder, "nothing is ever downloaded")
+
+    def test_a_token_that_only_the_tokenizer_knows_is_told_with_the_checkpoint(self):
+        def more(data):
+            tokenizer = json.loads(data)
+            tokenizer["added_tokens"].append({"id": 5000, "content": "<|extra|>", "special": True})
+            return json.dumps(tokenizer).encode()
+        model = self.broken("tokenizer.json", more)
+        out = autoglm("generate", "a <|extra|>", "--model", model)
+        self.fails(out, "4095", "5000")
+        self.assertIn(f"{model}: the tokenizer has ids up to 5000, the model up to 4095", out.stderr)
 
     def test_an_unknown_architecture_lists_the_known_ones(self):
         model = self.broken("config.json", lambda b: b.replace(b"Glm4ForCausalLM", b"FooForCausalLM"))

@@ -154,6 +154,31 @@ Result<void> add_config_tokens(const TokenizerConfig& config, int32_t first_id,
   return {};
 }
 
+Result<void> add_missing_tokens(const TokenizerConfig& config, PipelineParts& parts) {
+  const auto add = [&](AddedToken token) -> Result<void> {
+    if (token.content.empty() || parts.added.id_of(token.content)) return {};
+    const Vocabulary& known = parts.model->vocabulary();
+    const int64_t next = std::max<int64_t>(parts.added.end_id(), std::ssize(known));
+    const int64_t id = known.find(token.content).value_or(static_cast<int32_t>(next));
+    if (id >= kMaxVocabulary) {
+      return Error{ErrorCode::kCorrupt, "too many added tokens", parts.where,
+                   fmt::format("ids from 0 to {}", kMaxVocabulary - 1), std::to_string(id)};
+    }
+    return parts.added.add(std::move(token), TokenId{static_cast<int32_t>(id)}, parts.where);
+  };
+  auto by_id = config.added;
+  std::sort(by_id.begin(), by_id.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [id, token] : by_id) AGLM_TRY(add(std::move(token)));
+  for (const auto& name : {config.bos, config.eos, config.unknown, config.padding}) {
+    if (name) AGLM_TRY(add({.content = *name, .special = true}));
+  }
+  for (const std::string& name : config.special) {
+    AGLM_TRY(add({.content = name, .special = true}));
+  }
+  return {};
+}
+
 void apply_config(const TokenizerConfig& config, PipelineParts& parts) {
   const auto id_of = [&](const std::optional<std::string>& name) -> std::optional<TokenId> {
     if (!name) return std::nullopt;

@@ -40,6 +40,10 @@ struct PipelineParts {
 Result<void> add_config_tokens(const TokenizerConfig& config, int32_t first_id,
                                PipelineParts& parts);
 
+// Adds the tokens that the configuration names and tokenizer.json lacks, in transformers' order:
+// with the model's id where the model knows the token, else with the next free one.
+Result<void> add_missing_tokens(const TokenizerConfig& config, PipelineParts& parts);
+
 // Takes bos and eos from the configuration and, if nothing frames the text yet, the frame that
 // add_bos_token and add_eos_token ask for. Names that no token has are passed over.
 void apply_config(const TokenizerConfig& config, PipelineParts& parts);

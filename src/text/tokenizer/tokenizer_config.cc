@@ -40,6 +40,28 @@ Result<void> read_added(const json::Fields& fields, TokenizerConfig& config) {
   return {};
 }
 
+// Tokens in a list, or by names of the model's own: {"image_token": "<image>"}.
+Result<void> read_special(const json::Fields& fields, std::string_view key,
+                          TokenizerConfig& config) {
+  const json::value* tokens = fields.find(key);
+  if (tokens == nullptr || !config.special.empty()) return {};
+  const auto read = [&](const json::value& token) -> Result<void> {
+    if (token.is_string()) {
+      config.special.emplace_back(token.get_string());
+    } else {
+      const json::Fields object = AGLM_TRY(json::fields_of(token, fields.where()));
+      config.special.push_back(AGLM_TRY(object.string("content")));
+    }
+    return {};
+  };
+  if (const json::object* named = tokens->if_object()) {
+    for (const auto& entry : *named) AGLM_TRY(read(entry.value()));
+    return {};
+  }
+  for (const json::value& token : *AGLM_TRY(fields.list(key))) AGLM_TRY(read(token));
+  return {};
+}
+
 Result<void> read_file_into(const std::string& path, TokenizerConfig& config) {
   if (!std::filesystem::exists(path)) return {};
   constexpr size_t kMaxBytes = size_t{64} << 20;
@@ -66,17 +88,8 @@ Result<void> read_file_into(const std::string& path, TokenizerConfig& config) {
     config.tokenizer_class = AGLM_TRY(fields.string_or("tokenizer_class", ""));
   }
   if (config.added.empty()) AGLM_TRY(read_added(fields, config));
-  if (config.special.empty() && fields.find("additional_special_tokens") != nullptr) {
-    const json::array* tokens = AGLM_TRY(fields.list("additional_special_tokens"));
-    for (const json::value& entry : *tokens) {
-      if (entry.is_string()) {
-        config.special.emplace_back(entry.get_string());
-      } else {
-        const json::Fields object = AGLM_TRY(json::fields_of(entry, path));
-        config.special.push_back(AGLM_TRY(object.string("content")));
-      }
-    }
-  }
+  AGLM_TRY(read_special(fields, "extra_special_tokens", config));
+  AGLM_TRY(read_special(fields, "additional_special_tokens", config));
   return {};
 }
 

@@ -19,7 +19,7 @@ struct TokenizerConfig {
   std::optional<std::string> pattern;  // pat_str: the expression that cuts text, for tiktoken files
   std::optional<bool> add_bos, add_eos, add_prefix_space, lowercase;
   std::vector<std::pair<int64_t, AddedToken>> added;  // added_tokens_decoder
-  std::vector<std::string> special;                   // additional_special_tokens, without ids
+  std::vector<std::string> special;  // extra_special_tokens (once additional_...), without ids
 };
 
 // `directory` ends without a slash.

@@ -31,6 +31,7 @@ Result<std::unique_ptr<Tokenizer>> read_tokenizer_json(const json::value& docume
   const json::Fields model = AGLM_TRY(fields.child("model"));
   parts.model = AGLM_TRY(read_model(model));
   AGLM_TRY(read_added_tokens(fields, parts));
+  AGLM_TRY(add_missing_tokens(config, parts));
   if (fields.find("normalizer") != nullptr) {
     const json::Fields normalizer = AGLM_TRY(fields.child("normalizer"));
     parts.normalizer = AGLM_TRY(read_normalizer(normalizer));

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "support/shared_data.h"
 #include "text/tokenizer.h"
@@ -40,9 +42,9 @@ constexpr std::string_view kSmall = R"({
   "added_tokens": [{"id": 9, "content": "<s>", "special": true}],
   "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}})";
 
-Result<std::unique_ptr<Tokenizer>> read(std::string_view text) {
+Result<std::unique_ptr<Tokenizer>> read(std::string_view text, const TokenizerConfig& config = {}) {
   const json::value document = AGLM_TRY(json::parse(text, "tokenizer.json"));
-  return read_tokenizer_json(document, "tokenizer.json", {});
+  return read_tokenizer_json(document, "tokenizer.json", config);
 }
 
 std::string replaced(std::string_view from, std::string_view to) {
@@ -50,6 +52,46 @@ std::string replaced(std::string_view from, std::string_view to) {
   const size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos);
   return text.replace(at, from.size(), to);
+}
+
+// Ids of transformers 5.23.
+TEST(TokenizerJson, AddsTheTokensThatOnlyTheConfigurationNames) {
+  TokenizerConfig config;
+  config.bos = "<s>";
+  config.unknown = "<unk>";
+  config.padding = "<pad>";
+  config.added = {{30, {.content = "<late>"}}, {9, {.content = "<s>", .special = true}}};
+  config.special = {"<one>", "aa", "<s>", "<two>"};
+  const auto tokenizer = read(kSmall, config);
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  const auto ids = [&](std::string_view text) {
+    return numbers((*tokenizer)->encode(text).value());
+  };
+  EXPECT_THAT(ids("<one>a<two>"), ElementsAreArray({12, 0, 13}));
+  EXPECT_THAT(ids("<late><pad><s>b"), ElementsAreArray({10, 11, 9, 8}));
+  EXPECT_THAT(ids("aab aaaa"), ElementsAreArray({1, 8, 3, 1, 1}));
+  EXPECT_THAT(ids("<unk>a"), ElementsAreArray({3, 0}));
+  EXPECT_TRUE((*tokenizer)->is_special(TokenId{12}));
+  EXPECT_FALSE((*tokenizer)->is_special(TokenId{10}));
+  EXPECT_EQ((*tokenizer)->vocab_size(), 14);
+}
+
+TEST(TokenizerJson, ReadsExtraSpecialTokensAsAListAndByName) {
+  const std::string folder = testing::TempDir() + "autoglm_extra_special_tokens";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/tokenizer.json") << kSmall;
+  for (const char* extra :
+       {R"(["<one>", {"content": "<two>"}])", R"({"x": "<one>", "y": "<two>"})"}) {
+    std::ofstream(folder + "/tokenizer_config.json")
+        << R"({"extra_special_tokens": )" << extra << "}";
+    const auto tokenizer = Tokenizer::from_directory(folder);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+    EXPECT_EQ((*tokenizer)->token_id("<one>"), TokenId{10});
+    EXPECT_EQ((*tokenizer)->token_id("<two>"), TokenId{11});
+  }
+  std::ofstream(folder + "/tokenizer_config.json") << R"({"extra_special_tokens": [7]})";
+  EXPECT_FALSE(Tokenizer::from_directory(folder));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(TokenizerJson, MergesAWordOfAMegabyteInLessThanQuadraticTime) {
