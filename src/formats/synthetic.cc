@@ -141,7 +141,7 @@ Result<void> write_hugging_face(const SyntheticOptions& options,
 Result<void> write_gguf(const SyntheticOptions& options,
                         const std::vector<SyntheticTensor>& tensors) {
   GgufMetadata metadata;
-  add_synthetic_metadata(options.shape, metadata);
+  add_synthetic_metadata(options.shape, options.dtype, metadata);
   add_vocabulary(synthetic_vocabulary(options.shape.vocab_size), metadata);
   TensorFile file =
       AGLM_TRY(create_gguf(options.path, metadata, plan(tensors, options.dtype, true)));

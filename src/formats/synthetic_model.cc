@@ -261,7 +261,29 @@ json::object synthetic_config(const SyntheticShape& s, DType dtype) {
   return config;
 }
 
-void add_synthetic_metadata(const SyntheticShape& s, GgufMetadata& metadata) {
+namespace {
+
+// What GGUF calls the mixture of formats in a file (general.file_type): here one for all matrices.
+// Peers refuse a file that does not say.
+uint32_t gguf_file_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF16: return 1;
+    case DType::kQ4_0: return 2;
+    case DType::kQ4_1: return 3;
+    case DType::kQ8_0: return 7;
+    case DType::kQ5_0: return 8;
+    case DType::kQ5_1: return 9;
+    case DType::kQ4_K: return 15;
+    case DType::kQ5_K: return 17;
+    case DType::kQ6_K: return 18;
+    case DType::kBF16: return 32;
+    default: return 0;  // f32
+  }
+}
+
+}  // namespace
+
+void add_synthetic_metadata(const SyntheticShape& s, DType dtype, GgufMetadata& metadata) {
   const Family& family = family_of(s);
   const auto key = [&](std::string_view name) {
     return fmt::format("{}.{}", family.gguf_name, name);
@@ -271,6 +293,8 @@ void add_synthetic_metadata(const SyntheticShape& s, GgufMetadata& metadata) {
   };
   metadata.add_string("general.architecture", family.gguf_name);
   metadata.add_string("general.name", "synthetic");
+  metadata.add_uint32("general.file_type", gguf_file_type(dtype));
+  metadata.add_uint32("general.quantization_version", 2);
   add("vocab_size", s.vocab_size);
   add("context_length", s.max_position_embeddings);
   add("embedding_length", s.hidden_size);

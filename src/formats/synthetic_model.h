@@ -25,6 +25,6 @@ struct SyntheticTensor {
 Result<void> check_shape(const SyntheticShape& shape);
 std::vector<SyntheticTensor> synthetic_tensors(const SyntheticShape& shape);
 json::object synthetic_config(const SyntheticShape& shape, DType dtype);
-void add_synthetic_metadata(const SyntheticShape& shape, GgufMetadata& metadata);
+void add_synthetic_metadata(const SyntheticShape& shape, DType dtype, GgufMetadata& metadata);
 
 }  // namespace autoglm
