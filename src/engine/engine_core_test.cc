@@ -349,6 +349,79 @@ TEST(EngineCore, EmbeddingsAreTheScaledMeanAndTheSameInAnyCompany) {
   EXPECT_EQ(alone, embed(true));
 }
 
+// An answer of 200 tokens, repeating itself after a few, by steps of 1 + `row_seconds` a row.
+EngineStats speculated(SpeculationOptions speculation, double row_seconds,
+                       std::optional<int32_t> asked = std::nullopt) {
+  ExecutorLimits limits = kLimits;
+  limits.max_context = 256;
+  CoreOptions options = kRoomy;
+  options.n_pages = 80;
+  options.max_model_len = 256;
+  options.speculation = std::move(speculation);
+  Fixture f(limits, options);
+  f.executor.memory = 1;
+  f.executor.on_step = [&](const StepInput& input) {
+    f.now += 1 + row_seconds * static_cast<double>(input.tokens.size());
+  };
+  GenerationRequest request = request_of(
+      {1, 2},
+      {.temperature = 0, .max_tokens = 200, .ignore_eos = true, .num_speculative_tokens = asked});
+  f.core.add({.id = 1, .request = std::move(request), .on_event = [](const auto&) {}});
+  while (!f.core.idle()) f.core.step();
+  EXPECT_EQ(f.core.stats().generation_tokens, 200);
+  return f.core.stats();
+}
+
+TEST(EngineCore, DraftsWhereItPaysAndNotWhereItIsALoss) {
+  const SpeculationOptions adaptive{.method = "ngram", .num_speculative_tokens = 4};
+  EXPECT_LT(speculated(adaptive, 0.01).steps, 80);
+  const EngineStats dear = speculated(adaptive, 100);
+  EXPECT_GT(dear.steps, 180) << "a row costs as much as a step";
+  EXPECT_LT(dear.spec_decode_drafts, 10) << "it was tried, and given up";
+  SpeculationOptions always = adaptive;
+  always.adaptive = false;
+  EXPECT_LT(speculated(always, 100).steps, 80);
+}
+
+TEST(EngineCore, ARequestMayDraftLessThanTheEngineOrNothing) {
+  const SpeculationOptions always{
+      .method = "ngram", .num_speculative_tokens = 4, .adaptive = false};
+  EXPECT_EQ(speculated(always, 0, 0).steps, 200);
+  const EngineStats one = speculated(always, 0, 1);
+  EXPECT_EQ(one.spec_decode_draft_tokens, one.spec_decode_drafts);
+  EXPECT_LT(one.steps, 130);
+  EXPECT_EQ(speculated(always, 0, 100).steps, speculated(always, 0).steps);
+}
+
+TEST(EngineCore, APredictionIsTakenSeveralTokensAStepAndCounted) {
+  const auto request = request_of({3, 1}, {.temperature = 0.8, .max_tokens = 21});
+  const Outcome plain = run_alone(request, 5);
+  const auto& tokens = plain.result.choices[0].tokens;
+  for (const bool wrong_in_the_middle : {false, true}) {
+    GenerationRequest predicting = request;
+    predicting.prediction = tokens;
+    if (wrong_in_the_middle) predicting.prediction.insert(predicting.prediction.begin() + 9, 2, {});
+    CoreOptions options = kRoomy;
+    options.speculation = {.method = "draft_model", .num_speculative_tokens = 5, .adaptive = false};
+    Fixture f(kLimits, options);
+    f.draft.error_every = 1;
+    Outcome outcome;
+    f.core.add({.id = 1, .request = predicting, .seed = 5, .on_event = [&](const auto& event) {
+                  record(outcome, event);
+                }});
+    while (!f.core.idle()) f.core.step();
+    expect_same(plain, outcome, true);
+    const Usage& usage = outcome.result.usage;
+    if (!wrong_in_the_middle) {
+      EXPECT_EQ(f.core.stats().steps, 1 + (std::ssize(tokens) - 1 + 5) / 6);
+      EXPECT_EQ(usage.rejected_prediction_tokens, 0);
+    } else {
+      EXPECT_GT(usage.rejected_prediction_tokens, 0);
+    }
+    EXPECT_GT(usage.accepted_prediction_tokens, std::ssize(tokens) / 3);
+  }
+}
+
 TEST(EngineCore, TellsTheObserverTimesAndRows) {
   struct Observer : EngineObserver {
     void on_step(const StepObservation& step) override { steps.push_back(step); }

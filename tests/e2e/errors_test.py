@@ -44,6 +44,18 @@ class Errors(unittest.TestCase):
     def test_no_such_model(self):
         self.fails(autoglm("generate", "x", "--model", "/nowhere/model"), "/nowhere/model")
 
+    def test_speculation_without_its_model_and_with_a_wrong_one(self):
+        self.fails(autoglm("generate", "x", "--speculative-method", "draft_model"), "speculative_model")
+        self.fails(autoglm("generate", "x", "--speculative-model", TINY), "speculative_method",
+                   "draft_model")
+        self.fails(autoglm("generate", "x", "--speculative-method", "ngram", "--prompt-lookup-min", 5),
+                   "prompt_lookup_min", "prompt_lookup_max")
+        draft = self.folder / "draft"
+        made = autoglm("synthetic", draft, "--preset", "tiny")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.fails(autoglm("generate", "x", "--speculative-method", "draft_model",
+                           "--speculative-model", draft), draft, "token ", "vocabulary")
+
     def test_a_hub_id_that_no_cache_holds_lists_the_places_searched(self):
         env = environment(HF_HOME=str(self.folder))
         self.fails(autoglm("generate", "x", "--model", "org/name", env=env), "org/name", self.folder)

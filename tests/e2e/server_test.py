@@ -25,6 +25,28 @@ class Stories(unittest.TestCase):
             self.assertEqual(text, answer["choices"][0]["text"])
 
 
+class Speculation(unittest.TestCase):
+    def test_drafts_are_seen_in_the_metrics_and_not_in_the_answer(self):
+        body = {"prompt": "one two three one two three one two", "max_tokens": 40, "seed": 3, "ignore_eos": True}
+        with Server("--speculative-method", "ngram", "--speculative-adaptive", "false") as server:
+            def answer(**fields):
+                status, answer = server.post("/v1/completions", {**body, **fields})
+                self.assertEqual(status, 200, answer)
+                return answer["choices"][0]["text"], answer["usage"]
+
+            plain, usage = answer(num_speculative_tokens=0)
+            self.assertNotIn("completion_tokens_details", usage)
+            name = "vllm:spec_decode_num_draft_tokens_total"
+            drafted = [line for line in server.request("GET", "/metrics")[2].split("\n")
+                       if line.startswith(name)]
+            self.assertEqual([line.split()[-1] for line in drafted], ["0"])
+            self.assertEqual(answer()[0], plain)
+            text, usage = answer(prediction={"type": "content", "content": plain})
+            self.assertEqual(text, plain)
+            self.assertGreater(usage["completion_tokens_details"]["accepted_prediction_tokens"], 10)
+            self.assertNotIn(drafted[0], server.request("GET", "/metrics")[2])
+
+
 class TinyGlm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
