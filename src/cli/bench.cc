@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -46,7 +47,8 @@ struct Row {
   double at(double quantile) const {
     std::vector<double> sorted = tokens_per_second;
     std::sort(sorted.begin(), sorted.end());
-    return sorted[static_cast<size_t>(quantile * static_cast<double>(sorted.size() - 1) + 0.5)];
+    return sorted[static_cast<size_t>(
+        std::lround(quantile * static_cast<double>(sorted.size() - 1)))];
   }
 };
 
@@ -54,6 +56,7 @@ struct Row {
 std::vector<TokenId> random_prompt(const GLMModel& model, int n, std::mt19937_64& random) {
   std::uniform_int_distribution<int32_t> id(0, static_cast<int32_t>(model.info().vocab_size) - 1);
   std::vector<TokenId> prompt;
+  prompt.reserve(static_cast<size_t>(n));
   for (int i = 0; i < n; ++i) prompt.push_back(TokenId{id(random)});
   return prompt;
 }

@@ -49,7 +49,7 @@ SettingInfo text_setting(std::string_view key, std::string_view value, std::stri
 }
 
 template <class Reach>
-SettingInfo choice_setting(std::string_view key, std::vector<std::string_view> words,
+SettingInfo choice_setting(std::string_view key, const std::vector<std::string_view>& words,
                            std::string_view help, Reach reach) {
   return {key, "WORD", help,
           [reach, words](Settings& s, std::string_view text) -> Result<void> {

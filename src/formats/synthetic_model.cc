@@ -81,7 +81,7 @@ class List {
                         .permuted_heads = permuted});
   }
 
-  void add_norm(std::string name, std::string gguf, int64_t size) {
+  void add_norm(const std::string& name, const std::string& gguf, int64_t size) {
     add(name + ".weight", gguf + ".weight", {size});
     tensors_.back().around_one = true;
   }

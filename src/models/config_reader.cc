@@ -66,7 +66,7 @@ bool ConfigReader::present(std::string_view key) {
   return fields_.raw().contains(key);
 }
 
-Error ConfigReader::wrong(std::string_view key, std::string what, std::string expected) const {
+Error ConfigReader::wrong(std::string_view key, std::string what, std::string_view expected) const {
   Error error = fields_.wrong(key, expected);
   if (!what.empty()) error.what = std::move(what);
   return error;

@@ -37,7 +37,7 @@ class ConfigReader {
   Result<void> only_flag(std::string_view key, bool supported);
   Result<void> only_name(std::string_view key, std::string_view supported);
 
-  Error wrong(std::string_view key, std::string what, std::string expected) const;
+  Error wrong(std::string_view key, std::string what, std::string_view expected) const;
 
   // Keys never asked for, other than those that say nothing about the computation.
   std::vector<std::string> unread() const;

@@ -45,6 +45,7 @@ std::string first_few(const std::vector<std::string>& names) {
 
 std::vector<std::string_view> known_architectures() {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kArchitectures));
   for (const Architecture& a : kArchitectures) names.push_back(a.name);
   return names;
 }

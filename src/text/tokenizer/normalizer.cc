@@ -101,13 +101,10 @@ std::string bert_clean(std::string_view text) {
     const Character c = character_at(text, i);
     const bool space = is_white_space(c.code);
     const bool plain_control = c.code == '\t' || c.code == '\n' || c.code == '\r';
-    if (plain_control) {
+    const bool dropped = c.code == 0 || c.code == 0xFFFD || is_other(c.code);
+    if (plain_control || (space && !dropped)) {
       out += ' ';
-    } else if (c.code == 0 || c.code == 0xFFFD || is_other(c.code)) {
-      // dropped
-    } else if (space) {
-      out += ' ';
-    } else {
+    } else if (!dropped) {
       out.append(text, i, c.length);
     }
     i += c.length;
@@ -179,21 +176,21 @@ NormalizerPtr make_sequence(std::vector<NormalizerPtr> steps) {
 }
 
 NormalizerPtr make_unicode_form(NormalForm form) {
-  return make_map([form](std::string text) { return normalize_unicode(text, form); });
+  return make_map([form](const std::string& text) { return normalize_unicode(text, form); });
 }
 
 NormalizerPtr make_lowercase() {
-  return make_map([](std::string text) { return to_lower(text); });
+  return make_map([](const std::string& text) { return to_lower(text); });
 }
 
 NormalizerPtr make_strip_accents() {
-  return make_map([](std::string text) {
+  return make_map([](const std::string& text) {
     return keep_characters(text, [](char32_t c) { return !is_mark(c); });
   });
 }
 
 NormalizerPtr make_nmt() {
-  return make_map([](std::string text) { return clean_for_translation(text); });
+  return make_map([](const std::string& text) { return clean_for_translation(text); });
 }
 
 NormalizerPtr make_strip(bool left, bool right) {
@@ -201,22 +198,23 @@ NormalizerPtr make_strip(bool left, bool right) {
 }
 
 NormalizerPtr make_prepend(std::string prefix) {
-  return make_map(
-      [prefix](std::string text) { return text.empty() ? text : prefix + std::move(text); });
+  return make_map([prefix = std::move(prefix)](std::string text) {
+    return text.empty() ? text : prefix + std::move(text);
+  });
 }
 
 NormalizerPtr make_replace(std::string literal, std::string content) {
-  return make_map(
-      [literal, content](std::string text) { return replace_literal(text, literal, content); });
+  return make_map([literal = std::move(literal), content = std::move(content)](
+                      const std::string& text) { return replace_literal(text, literal, content); });
 }
 
 NormalizerPtr make_replace(Regex pattern, std::string content) {
-  return make_map(
-      [pattern, content](std::string text) { return replace_matches(text, pattern, content); });
+  return make_map([pattern = std::move(pattern), content = std::move(content)](
+                      const std::string& text) { return replace_matches(text, pattern, content); });
 }
 
 NormalizerPtr make_byte_level_normalizer() {
-  return make_map([](std::string text) {
+  return make_map([](const std::string& text) {
     std::string out;
     append_byte_level(out, text);
     return out;

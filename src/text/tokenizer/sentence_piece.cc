@@ -92,7 +92,7 @@ class SentencePieceTokenizer : public Tokenizer {
     const std::string spelling = token_spelling(id);
     if (const auto byte = byte_token_value(spelling)) return {static_cast<char>(*byte)};
     Result<std::string> text = replace_literal(spelling, kMark, " ");
-    return text ? std::move(*text) : spelling;
+    return text ? *text : spelling;
   }
 
   std::string token_spelling(TokenId id) const override {

@@ -50,7 +50,7 @@ class WordLevel : public WordModel {
 
 class WordPiece : public WordModel {
  public:
-  WordPiece(Vocabulary vocabulary, WordPieceOptions options, std::string_view where)
+  WordPiece(Vocabulary vocabulary, const WordPieceOptions& options, std::string_view where)
       : WordModel(std::move(vocabulary), options.unknown_token, where),
         prefix_(options.continuing_subword_prefix),
         max_characters_(std::min(options.max_characters, kMaxCharacters)) {
