@@ -29,10 +29,11 @@ std::vector<int> usable_processors() {
 ThreadPool::ThreadPool(int n_threads)
     : n_threads_(n_threads > 0 ? n_threads : static_cast<int>(usable_processors().size())) {
   const std::vector<int> processors = usable_processors();
+  const bool crowded = n_threads_ > static_cast<int>(processors.size());
+  spins_ = crowded ? 0 : kSpins;
   for (int i = 1; i < n_threads_; ++i) {
     workers_.emplace_back([this, i] { work(i); });
-    if (n_threads_ > static_cast<int>(processors.size()))
-      continue;  // more threads than processors: float
+    if (crowded) continue;  // they float
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(processors[static_cast<size_t>(i)], &set);
@@ -65,7 +66,7 @@ void ThreadPool::region(Function function, void* argument) {
   }
   function(argument, 0);
   for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
-    if (spins < kSpins) {
+    if (spins < spins_) {
       _mm_pause();
     } else {
       std::this_thread::yield();
@@ -75,7 +76,7 @@ void ThreadPool::region(Function function, void* argument) {
 
 // Returns false when the pool stops.
 bool ThreadPool::wait_for_region(uint64_t seen) {
-  for (int spins = 0; spins < kSpins; ++spins) {
+  for (int spins = 0; spins < spins_; ++spins) {
     if (generation_.load(std::memory_order_acquire) != seen) return !stopping_;
     _mm_pause();
   }

@@ -1,5 +1,6 @@
 // A persistent pool for parallel regions: the caller and n-1 pinned workers run one function each,
-// then meet. Workers spin shortly between regions (a decode step has a hundred of them), then park.
+// then meet. Workers spin shortly between regions (a decode step has a hundred of them), then park;
+// with more threads than processors nobody spins, since that would hold up who is waited for.
 // One region at a time; regions do not nest.
 #pragma once
 
@@ -55,6 +56,7 @@ class ThreadPool {
   bool wait_for_region(uint64_t seen);
 
   const int n_threads_;
+  int spins_ = 0;  // looks at a word before a wait gives the processor up
   Function function_ = nullptr;
   void* argument_ = nullptr;
   std::atomic<uint64_t> generation_{0};

@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <numeric>
@@ -41,6 +42,37 @@ TEST(ThreadPool, WorksAfterItsWorkersHaveParked) {
     pool.run([&](int index) { ++calls[static_cast<size_t>(index)]; });
   }
   EXPECT_EQ(calls, (std::vector<int>{3, 3}));
+}
+
+double processor_seconds() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+TEST(ThreadPool, AnIdleSecondCostsNoProcessorTime) {
+  ThreadPool pool(4);
+  pool.run([](int) {});
+  const double before = processor_seconds();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  // Workers that went on spinning would take a second each.
+  EXPECT_LT(processor_seconds() - before, 0.05);
+}
+
+TEST(ThreadPool, MoreThreadsThanProcessorsStillMeetSoon) {
+  ThreadPool pool(32);
+  int64_t calls = 0;
+  std::atomic<int64_t> sum{0};
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds(200)) {
+    pool.run([&](int) { sum.fetch_add(1, std::memory_order_relaxed); });
+    ++calls;
+  }
+  EXPECT_EQ(sum.load(), 32 * calls);
+  EXPECT_GT(calls, 10);  // 20 ms each would be threads that spin their time slices away
 }
 
 TEST(ThreadPool, WhatOneRegionWroteTheNextOneReads) {
