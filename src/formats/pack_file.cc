@@ -102,10 +102,13 @@ std::optional<DType> dtype_named(std::string_view name) {
 
 Result<SourceFile> parse_source(const json::value& entry, const std::string& where) {
   const json::Fields fields = AGLM_TRY(json::fields_of(entry, where));
-  return SourceFile{.name = AGLM_TRY(fields.string("name")),
-                    .size_bytes = AGLM_TRY(fields.integer("bytes")),
-                    .modified_ns = AGLM_TRY(fields.integer("modified_ns")),
-                    .head_hash = std::bit_cast<uint64_t>(AGLM_TRY(fields.integer("head_hash")))};
+  // Field by field: compilers forget what an aggregate holds when its initialiser returns early.
+  SourceFile file;
+  file.name = AGLM_TRY(fields.string("name"));
+  file.size_bytes = AGLM_TRY(fields.integer("bytes"));
+  file.modified_ns = AGLM_TRY(fields.integer("modified_ns"));
+  file.head_hash = std::bit_cast<uint64_t>(AGLM_TRY(fields.integer("head_hash")));
+  return file;
 }
 
 Result<StoredTensor> parse_tensor(const json::value& entry, const std::string& where, Data& data) {
@@ -134,12 +137,13 @@ Result<StoredTensor> parse_tensor(const json::value& entry, const std::string& w
 Result<PackedWeightEntry> parse_weight(const json::value& entry, const std::string& where,
                                        Data& data) {
   const json::Fields fields = AGLM_TRY(json::fields_of(entry, where));
-  PackedWeightEntry weight{.key = AGLM_TRY(fields.string("rows_of")),
-                           .form = AGLM_TRY(fields.string("form")),
-                           .format = AGLM_TRY(fields.string("format")),
-                           .order = AGLM_TRY(fields.string("order")),
-                           .rows = AGLM_TRY(size_field(fields, "rows", 1)),
-                           .columns = AGLM_TRY(size_field(fields, "columns", 1))};
+  PackedWeightEntry weight;
+  weight.key = AGLM_TRY(fields.string("rows_of"));
+  weight.form = AGLM_TRY(fields.string("form"));
+  weight.format = AGLM_TRY(fields.string("format"));
+  weight.order = AGLM_TRY(fields.string("order"));
+  weight.rows = AGLM_TRY(size_field(fields, "rows", 1));
+  weight.columns = AGLM_TRY(size_field(fields, "columns", 1));
   weight.size_bytes = AGLM_TRY(fields.integer("bytes"));
   if (weight.size_bytes < 1) return fields.wrong("bytes", "a whole number from 1");
   weight.bytes = AGLM_TRY(data.take(fields, weight.size_bytes));
@@ -263,10 +267,11 @@ Result<PackHeader> parse_pack(std::span<const std::byte> file, std::string_view 
   const json::value document =
       AGLM_TRY(json::parse(text.json, name, {.max_bytes = kMaxHeaderBytes, .max_depth = 8}));
   const json::Fields fields = AGLM_TRY(json::fields_of(document, name));
-  PackHeader header{.layout_version = AGLM_TRY(fields.integer("layout")),
-                    .rounding_version = AGLM_TRY(fields.integer("rounding")),
-                    .architecture = AGLM_TRY(fields.string("architecture")),
-                    .quantize = AGLM_TRY(fields.string("quantize"))};
+  PackHeader header;
+  header.layout_version = AGLM_TRY(fields.integer("layout"));
+  header.rounding_version = AGLM_TRY(fields.integer("rounding"));
+  header.architecture = AGLM_TRY(fields.string("architecture"));
+  header.quantize = AGLM_TRY(fields.string("quantize"));
   for (const json::value& entry : *AGLM_TRY(entries(fields, "source"))) {
     header.source.push_back(AGLM_TRY(parse_source(entry, name + ": source")));
   }
