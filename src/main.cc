@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   autoglm::add_bench_command(line);
   autoglm::add_synthetic_command(line);
   autoglm::add_pack_command(line);
+  autoglm::add_quantize_command(line);
   try {
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();

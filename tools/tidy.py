@@ -24,6 +24,7 @@ ROOMS = {
     "devices": {"tensor", "quant", "graph", "kernels"},
     "models": {"tensor", "quant", "graph", "formats"},
     "engine": {"tensor", "quant", "graph", "formats", "models", "devices", "text", "kernels"},
+    "train": {"tensor", "quant", "graph", "formats", "models", "devices", "text", "kernels"},
     "observe": set(),
     "serve": {"observe"},
 }

@@ -33,6 +33,7 @@ void add_template_command(CommandLine& line);
 void add_bench_command(CommandLine& line);
 void add_synthetic_command(CommandLine& line);
 void add_pack_command(CommandLine& line);
+void add_quantize_command(CommandLine& line);
 
 // Flags for all settings, and --config. load() then reads file, environment and flags, in that
 // order.

@@ -13,6 +13,22 @@
 namespace autoglm {
 namespace {
 
+float read_int8(const CodedMatrix& matrix, int64_t row, std::span<int8_t> codes) {
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = matrix.code8(row, static_cast<int64_t>(i));
+  return matrix.channel_scale(row);
+}
+
+float read_int4(const CodedMatrix& matrix, int64_t row, std::span<Int4Group> groups) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const auto group = static_cast<int64_t>(g);
+    groups[g] = {.scale = matrix.scale(row, group), .offset = matrix.offset(row, group)};
+    const int64_t begin = group * CodedMatrix::kGroup;
+    const int64_t n = std::min(CodedMatrix::kGroup, matrix.columns - begin);
+    for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code4(row, begin + i);
+  }
+  return matrix.channel_scale(row);
+}
+
 Result<void> check_layout(const PackFile& pack) {
   if (pack.header().layout_version == kWeightLayoutVersion) return {};
   return Error{ErrorCode::kUnsupported,
@@ -128,12 +144,23 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
     return Error{ErrorCode::kCorrupt, "weight is not in the pack",
                  pack_ ? pack_->path() : checkpoint_->path(), std::string(name), "no such weight"};
   }
-  return SourceTensor{
+  SourceTensor source{
       .dtype = tensor->dtype,
       .where = tensor->where,
       .decode_row = [tensor](int64_t row, std::span<float> out) { decode_row(*tensor, row, out); },
       .stored_row = [tensor](int64_t row) { return tensor->row(row); },
       .release = [tensor] { drop_pages(*tensor); }};
+  if (tensor->dtype == DType::kCodes8) {
+    source.int8_row = [tensor](int64_t row, std::span<int8_t> codes) {
+      return read_int8(*tensor->coded, row, codes);
+    };
+  }
+  if (tensor->dtype == DType::kCodes4) {
+    source.int4_row = [tensor](int64_t row, std::span<Int4Group> groups) {
+      return read_int4(*tensor->coded, row, groups);
+    };
+  }
+  return source;
 }
 
 std::optional<HeldTensor> CheckpointWeights::held(std::string_view key) const {

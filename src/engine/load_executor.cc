@@ -54,7 +54,7 @@ Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions
   const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
   wanted.quantize = AGLM_TRY(weights.quantize(options.quantize));
   const Model model = AGLM_TRY(build_model(checkpoint));
-  return cpu_program(model.graph, AGLM_TRY(cpu_options(wanted, model.max_context)));
+  return cpu_program(model.graph, weights, AGLM_TRY(cpu_options(wanted, model.max_context)));
 }
 
 Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,

@@ -34,6 +34,11 @@ std::span<const std::byte> StoredTensor::row(int64_t i) const {
 
 int64_t StoredTensor::stored_bytes() const {
   auto sum = static_cast<int64_t>(bytes.size());
+  if (coded) {
+    for (const auto part : {coded->group_scales, coded->group_offsets, coded->channel_scales}) {
+      sum += static_cast<int64_t>(part.size());
+    }
+  }
   if (quantized == nullptr) return sum;
   for (const auto& part : quantized->parts) sum += static_cast<int64_t>(part.size());
   return sum;
@@ -71,6 +76,7 @@ void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
   AGLM_CHECK(static_cast<int64_t>(out.size()) == tensor.columns(), "room for {}, row of {}: {}",
              out.size(), tensor.columns(), tensor.where);
   AGLM_CHECK(i >= 0 && i < tensor.rows(), "row {} of {}: {}", i, tensor.rows(), tensor.where);
+  if (tensor.coded) return tensor.coded->decode_row(i, out);
   if (tensor.quantized != nullptr) return tensor.quantized->decode_row(i, out);
   AGLM_CHECK(!tensor.bytes.empty(), "{} has no bytes", tensor.where);
   decode_elements(tensor.dtype, tensor.row(i), out);

@@ -45,6 +45,7 @@ double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
   if (tensor.shape.size() < 2) return count * 4;
   const double bits = is_embedding_or_head(tensor.name) ? rule.embedding_bits : rule.linear_bits;
   if (bits > 0) return count * bits / 8;
+  if (tensor.coded) return static_cast<double>(tensor.stored_bytes());
   return count * (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ? 4 : 2);
 }
 

@@ -55,6 +55,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     } else {
       return no_weights();
     }
+    if (AGLM_TRY(is_coded_checkpoint(config_, in("config.json")))) return join();
     return resolve();
   }
 
@@ -119,6 +120,15 @@ class HuggingFaceCheckpoint final : public Checkpoint {
   }
 
   // Matrices that a quantizer spread over several tensors become one each.
+  // What `autoglm quantize` wrote.
+  Result<void> join() {
+    quantization_ = std::string(kCodedQuantMethod);
+    tensors_ = AGLM_TRY(join_coded(std::move(tensors_)));
+    index_.clear();
+    for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+    return {};
+  }
+
   Result<void> resolve() {
     std::optional<json::object> own;
     for (const char* name : {"quantize_config.json", "quant_config.json"}) {

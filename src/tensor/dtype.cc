@@ -27,6 +27,8 @@ DTypeInfo dtype_info(DType dtype) {
     case DType::kQ4_K: return {"Q4_K", 256, 144};
     case DType::kQ5_K: return {"Q5_K", 256, 176};
     case DType::kQ6_K: return {"Q6_K", 256, 210};
+    case DType::kCodes8: return {"INT8", 1, 1};
+    case DType::kCodes4: return {"INT4", 2, 1};
   }
   return {"?", 1, 1};
 }

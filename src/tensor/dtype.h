@@ -30,6 +30,10 @@ enum class DType : uint8_t {
   kQ4_K,
   kQ5_K,
   kQ6_K,
+  // Codes of the program's own quantizer; scales and offsets stand in tensors beside them
+  // (formats/coded_matrix.h).
+  kCodes8,
+  kCodes4,
 };
 
 struct DTypeInfo {

@@ -26,9 +26,14 @@ DType kv_dtype(KvDType wish, WeightFormat matrices) {
   return wish == KvDType::kF32 ? DType::kF32 : DType::kBF16;
 }
 
-Graph prepared(const Graph& graph, const CpuOptions& options) {
-  return options.fuse ? fuse(graph, {.integer_matrices = options.quantize != Quantize::kNone})
-                      : graph;
+Result<Graph> prepared(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
+  if (!options.fuse) return graph;
+  if (options.quantize != Quantize::kNone) return fuse(graph, {.integer_matrices = true});
+  // As stored: what that is depends on which tensors become one weight.
+  Graph fused = fuse(graph, {.integer_matrices = false});
+  const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(fused, source, options.quantize));
+  if (!products_are_integers(plans)) return fused;
+  return fuse(graph, {.integer_matrices = true});
 }
 
 PlanOptions plan_options(const CpuOptions& options) {
@@ -68,7 +73,7 @@ class Executing : public CpuExecutor {
   Executing(Isa isa, int threads) : isa_(isa), pool_(threads), context_{pool_, isa} {}
 
   Result<void> load(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
-    program_ = compile(prepared(graph, options), plan_options(options));
+    program_ = AGLM_TRY(cpu_program(graph, source, options));
     const std::vector<WeightPlan> plans =
         AGLM_TRY(plan_weights(program_.graph, source, options.quantize));
     weights_ = AGLM_TRY(load_weights(program_.graph, plans, source, pool_, options));
@@ -231,14 +236,15 @@ Result<KvDType> parse_kv_dtype(std::string_view name) {
                "kv_cache_dtype", "auto, f32 or bf16", std::string(name)};
 }
 
-Program cpu_program(const Graph& graph, const CpuOptions& options) {
-  return compile(prepared(graph, options), plan_options(options));
+Result<Program> cpu_program(const Graph& graph, const WeightSource& source,
+                            const CpuOptions& options) {
+  return compile(AGLM_TRY(prepared(graph, source, options)), plan_options(options));
 }
 
 Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
                              const CpuOptions& options) {
   AGLM_TRY(check_options(graph, options));
-  const Program program = cpu_program(graph, options);
+  const Program program = AGLM_TRY(cpu_program(graph, source, options));
   const std::vector<WeightPlan> plans =
       AGLM_TRY(plan_weights(program.graph, source, options.quantize));
   CpuMemory memory{.arena_bytes = program.plan.arena_bytes};

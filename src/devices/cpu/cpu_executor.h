@@ -17,7 +17,7 @@
 namespace autoglm {
 
 enum class Quantize : uint8_t {
-  kNone,  // f32, f16 and bf16 as stored; GGUF's block formats become bf16
+  kNone,  // f32, f16, bf16 and quantized codes as stored; GGUF's block formats become bf16
   kInt8,  // every matrix in int8
   kInt4,  // matrices inside layers in int4; embedding and output matrix in int8
 };
@@ -79,6 +79,7 @@ Result<std::unique_ptr<CpuExecutor>> make_cpu_executor(const Graph& graph,
                                                        const CpuOptions& options);
 
 // The program that make_cpu_executor() would run, without weights: for `autoglm graph`.
-Program cpu_program(const Graph& graph, const CpuOptions& options);
+Result<Program> cpu_program(const Graph& graph, const WeightSource& source,
+                            const CpuOptions& options);
 
 }  // namespace autoglm

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -34,13 +35,24 @@ DType dtype_of(WeightFormat format) {
   }
 }
 
-// Of a matrix whose parts are stored differently: the one that loses nothing.
+WeightFormat held_as(const SourceTensor& tensor) {
+  if (tensor.int4_row) return WeightFormat::kInt4;
+  if (tensor.int8_row) return WeightFormat::kInt8;
+  return held_as(tensor.dtype);
+}
+
+// The one of two that loses nothing: int4 codes expand to int8 exactly.
+WeightFormat joined(WeightFormat a, WeightFormat b) {
+  if (a == b) return a;
+  return is_integer(a) && is_integer(b) ? WeightFormat::kInt8 : WeightFormat::kF32;
+}
+
+// Of a matrix whose parts may be stored differently.
 Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& source) {
   WeightFormat format = WeightFormat::kF32;
   for (size_t i = 0; i < weight.parts.size(); ++i) {
-    const SourceTensor tensor = AGLM_TRY(source.open(weight.parts[i].tensor));
-    const WeightFormat part = held_as(tensor.dtype);
-    format = i == 0 || part == format ? part : WeightFormat::kF32;
+    const WeightFormat part = held_as(AGLM_TRY(source.open(weight.parts[i].tensor)));
+    format = i == 0 ? part : joined(format, part);
   }
   return format;
 }
@@ -121,11 +133,41 @@ class Parts {
     return part.tensor.stored_row(row - part.begin + part.first_row);
   }
 
-  Error not_finite(int64_t row) const {
+  // Whether the codes in the file can be packed as they are.
+  bool has_codes_for(WeightFormat format) const {
+    return std::ranges::all_of(parts_, [&](const Part& part) {
+      return format == WeightFormat::kInt4
+                 ? part.tensor.int4_row != nullptr
+                 : format == WeightFormat::kInt8 && is_integer(held_as(part.tensor));
+    });
+  }
+
+  float int4_row(int64_t row, std::span<Int4Group> groups) const {
     const Part& part = part_of(row);
-    return Error{ErrorCode::kCorrupt, "weight is not a number",
-                 fmt::format("{}: row {}", part.tensor.where, row - part.begin + part.first_row),
-                 "finite numbers", "NaN or infinity"};
+    return part.tensor.int4_row(row - part.begin + part.first_row, groups);
+  }
+
+  // int4 codes are expanded, with the help of `groups`; what cannot be gives -128.
+  float int8_row(int64_t row, std::span<int8_t> codes, std::span<Int4Group> groups) const {
+    const Part& part = part_of(row);
+    const int64_t stored = row - part.begin + part.first_row;
+    if (part.tensor.int8_row) return part.tensor.int8_row(stored, codes);
+    const float scale = part.tensor.int4_row(stored, groups);
+    for (size_t i = 0; i < codes.size(); ++i) {
+      const Int4Group& group = groups[i / 32];
+      const int bracket = group.scale * group.codes[i % 32] + group.offset;
+      codes[i] = static_cast<int8_t>(is_expandable(group) ? bracket : -128);
+    }
+    return scale;
+  }
+
+  Error not_finite(int64_t row) const {
+    return broken(row, "weight is not a number", "finite numbers", "NaN or infinity");
+  }
+  Error not_expandable(int64_t row) const {
+    return broken(row, "codes are out of range",
+                  "a finite channel scale, and scale * code + offset in [-127, 127]",
+                  "one that is not");
   }
 
   void release() const {
@@ -138,6 +180,12 @@ class Parts {
     int64_t first_row;
     SourceTensor tensor;
   };
+  Error broken(int64_t row, std::string what, std::string expected, std::string found) const {
+    const Part& part = part_of(row);
+    return Error{ErrorCode::kCorrupt, std::move(what),
+                 fmt::format("{}: row {}", part.tensor.where, row - part.begin + part.first_row),
+                 std::move(expected), std::move(found)};
+  }
   const Part& part_of(int64_t row) const {
     size_t i = parts_.size() - 1;
     while (parts_[i].begin > row) --i;
@@ -156,7 +204,9 @@ class FirstBrokenRow {
     for (const float weight : weights) {
       broken |= uint32_t{(std::bit_cast<uint32_t>(weight) & kExponent) == kExponent};
     }
-    if (broken == 0) return;
+    if (broken != 0) note(row);
+  }
+  void note(int64_t row) {
     int64_t first = row_.load();
     while ((first < 0 || row < first) && !row_.compare_exchange_weak(first, row)) {
     }
@@ -195,6 +245,30 @@ Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const
     }
   });
   return held;
+}
+
+// The codes of the file, checked, in place.
+Result<void> pack_stored_codes(const Parts& parts, ThreadPool& pool, PackedWeight& packed) {
+  FirstBrokenRow broken;
+  const auto n_groups = static_cast<size_t>((packed.k() + 31) / 32);
+  pool.parallel_for(packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
+    if (packed.format() == WeightFormat::kInt4) {
+      packed.pack_codes(begin, end, [&](int64_t row, std::span<Int4Group> groups) {
+        const float scale = parts.int4_row(row, groups);
+        if (!std::isfinite(scale) || !std::ranges::all_of(groups, is_expandable)) broken.note(row);
+        return scale;
+      });
+      return;
+    }
+    std::vector<Int4Group> groups(n_groups);
+    packed.pack_codes(begin, end, [&](int64_t row, std::span<int8_t> codes) {
+      const float scale = parts.int8_row(row, codes, groups);
+      if (!std::isfinite(scale) || std::ranges::count(codes, int8_t{-128}) > 0) broken.note(row);
+      return scale;
+    });
+  });
+  if (broken.row() >= 0) return parts.not_expandable(broken.row());
+  return {};
 }
 
 // What was held before, where it lies. Its numbers are taken as they are, but for the few that
@@ -280,6 +354,11 @@ Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
   } else {
     held.packed =
         AGLM_TRY(PackedWeight::allocate(plan.format, weight.rows, weight.columns, plan.order));
+    if (parts.has_codes_for(plan.format)) {
+      AGLM_TRY(pack_stored_codes(parts, pool, held.packed));
+      parts.release();
+      return held;
+    }
     pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
       held.packed.pack_panels(begin, end, [&](int64_t row, std::span<float> out) {
         parts.decode_row(row, out);
@@ -347,6 +426,12 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
     plan.bytes = planned_bytes(weight, plan);
   }
   return plans;
+}
+
+bool products_are_integers(const std::vector<WeightPlan>& plans) {
+  return std::ranges::all_of(plans, [](const WeightPlan& plan) {
+    return plan.form != WeightPlan::Form::kPacked || is_integer(plan.format);
+  });
 }
 
 WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans) {

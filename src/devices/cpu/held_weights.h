@@ -32,6 +32,8 @@ struct WeightPlan {
 // graph.
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
                                              Quantize quantize);
+// Whether every product will be one of integers, so that norms may hand on int8 rows.
+bool products_are_integers(const std::vector<WeightPlan>& plans);
 // The format of the layers' matrices (the first one's).
 WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans);
 

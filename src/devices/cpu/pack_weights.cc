@@ -12,7 +12,7 @@ namespace autoglm {
 Result<std::vector<WeightDescription>> describe_weights(const Graph& graph,
                                                         const WeightSource& source,
                                                         const CpuOptions& options) {
-  const Graph used = cpu_program(graph, options).graph;
+  const Graph used = AGLM_TRY(cpu_program(graph, source, options)).graph;
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(used, source, options.quantize));
   std::vector<WeightDescription> described;
   for (size_t i = 0; i < plans.size(); ++i) {
@@ -32,7 +32,7 @@ Result<std::vector<WeightDescription>> describe_weights(const Graph& graph,
 
 Result<void> pack_weights(const Graph& graph, const WeightSource& source, const CpuOptions& options,
                           const std::function<Result<void>(std::span<const std::byte>)>& take) {
-  const Graph used = cpu_program(graph, options).graph;
+  const Graph used = AGLM_TRY(cpu_program(graph, source, options)).graph;
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(used, source, options.quantize));
   int64_t total = 1;
   for (const WeightPlan& plan : plans) total += plan.bytes;

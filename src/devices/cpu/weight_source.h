@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "autoglm/result.h"
+#include "kernels/linear/int4.h"
 #include "tensor/dtype.h"
 
 namespace autoglm {
@@ -22,6 +23,10 @@ struct SourceTensor {
   std::function<void(int64_t row, std::span<float> out)> decode_row;
   // The stored bytes of a row, for dtypes of one element a block; the span is row-sized.
   std::function<std::span<const std::byte>(int64_t row)> stored_row;
+  // Of a matrix that is stored as codes, one of the two: the row's codes, its channel scale
+  // returned. Codes are as stored, not checked.
+  std::function<float(int64_t row, std::span<int8_t> codes)> int8_row{};
+  std::function<float(int64_t row, std::span<Int4Group> groups)> int4_row{};
   // Tells the source that the tensor has been read.
   std::function<void()> release;
 };

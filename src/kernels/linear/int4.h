@@ -14,6 +14,12 @@ struct Int4Group {
   uint8_t codes[32] = {};  // 0..15
 };
 
+// Whether kernels can expand the group: every bracket in [-127, 127]. What the quantizers here
+// choose is; what a file holds need not be.
+inline bool is_expandable(const Int4Group& group) {
+  return group.scale <= 16 && group.offset >= -127 && group.offset + 15 * group.scale <= 127;
+}
+
 // Fills ceil(row.size() / 32) groups and returns the channel scale. Elements past the end code a
 // zero as well as they can; they meet zeros. Every element of `row` is finite.
 float quantize_int4_row(std::span<const float> row, std::span<Int4Group> groups);

@@ -73,9 +73,7 @@ void store_int8(std::span<const float> row, int64_t lane, std::byte* panel, floa
   }
 }
 
-void store_int4(std::span<const float> row, std::span<Int4Group> groups, int64_t lane,
-                std::byte* panel, float* channel_scale) {
-  *channel_scale = quantize_int4_row(row, groups);
+void store_groups(std::span<const Int4Group> groups, int64_t lane, std::byte* panel) {
   auto* out = reinterpret_cast<uint8_t*>(panel);
   for (size_t g = 0; g < groups.size(); ++g) {
     const auto k = static_cast<int64_t>(g) * layout::kInt4Group;
@@ -175,37 +173,62 @@ const float* PackedWeight::channel_scales() const {
   return reinterpret_cast<const float*>(data_.data() + n_panels_ * panel_bytes_);
 }
 
-void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
+template <class Store>
+void PackedWeight::for_rows(int64_t begin, int64_t end, const Store& store) {
   AGLM_CHECK(0 <= begin && begin <= end && end <= n_panels_, "panels [{}, {}) of {}", begin, end,
              n_panels_);
-  std::vector<float> row(static_cast<size_t>(k_));
-  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+  auto* scales = reinterpret_cast<float*>(data_.data() + n_panels_ * panel_bytes_);
   for (int64_t p = begin; p < end; ++p) {
-    std::byte* panel = data_.data() + p * panel_bytes_;
     for (int64_t lane = 0; lane < kRows; ++lane) {
-      const int64_t i = row_at(p, lane);
-      if (i < 0) continue;
-      source(i, row);
-      if (is_integer(format_)) {
-        if (!all_finite(row)) {
-          std::replace_if(
-              row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
-        }
-        auto* scales = reinterpret_cast<float*>(data_.data() + n_panels_ * panel_bytes_);
-        float* channel_scale = scales + p * kRows + lane;
-        if (format_ == WeightFormat::kInt8) store_int8(row, lane, panel, channel_scale);
-        if (format_ == WeightFormat::kInt4) store_int4(row, groups, lane, panel, channel_scale);
-        continue;
-      }
-      for (int64_t k = 0; k < k_; ++k) {
-        const int64_t at = k * kRows + lane;
-        const float w = row[static_cast<size_t>(k)];
-        if (format_ == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
-        if (format_ == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
-        if (format_ == WeightFormat::kBF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_bf16(w);
-      }
+      const int64_t row = row_at(p, lane);
+      if (row < 0) continue;
+      store(row, lane, data_.data() + p * panel_bytes_,
+            is_integer(format_) ? scales + p * kRows + lane : nullptr);
     }
   }
+}
+
+void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
+  std::vector<float> row(static_cast<size_t>(k_));
+  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+  for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
+    source(i, row);
+    if (is_integer(format_)) {
+      if (!all_finite(row)) {
+        std::replace_if(
+            row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
+      }
+      if (format_ == WeightFormat::kInt8) return store_int8(row, lane, panel, channel_scale);
+      *channel_scale = quantize_int4_row(row, groups);
+      return store_groups(groups, lane, panel);
+    }
+    for (int64_t k = 0; k < k_; ++k) {
+      const int64_t at = k * kRows + lane;
+      const float w = row[static_cast<size_t>(k)];
+      if (format_ == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
+      if (format_ == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
+      if (format_ == WeightFormat::kBF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_bf16(w);
+    }
+  });
+}
+
+void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int8Source& source) {
+  AGLM_CHECK(format_ == WeightFormat::kInt8, "int8 codes for {}", weight_format_name(format_));
+  std::vector<int8_t> codes(static_cast<size_t>(k_));
+  for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
+    *channel_scale = source(row, codes);
+    auto* out = reinterpret_cast<int8_t*>(panel);
+    for (int64_t k = 0; k < k_; ++k) out[layout::int8_at(k, lane)] = codes[static_cast<size_t>(k)];
+  });
+}
+
+void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int4Source& source) {
+  AGLM_CHECK(format_ == WeightFormat::kInt4, "int4 codes for {}", weight_format_name(format_));
+  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+  for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
+    *channel_scale = source(row, groups);
+    store_groups(groups, lane, panel);
+  });
 }
 
 void PackedWeight::decode_row(int64_t row, std::span<float> out) const {

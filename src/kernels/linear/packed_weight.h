@@ -10,6 +10,7 @@
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
+#include "kernels/linear/int4.h"
 
 namespace autoglm {
 
@@ -40,6 +41,9 @@ class PackedWeight {
 
   // Writes row `row` of the matrix, in f32, to `out` (k elements).
   using RowSource = std::function<void(int64_t row, std::span<float> out)>;
+  // Writes the codes of row `row` that were chosen before, and returns its channel scale.
+  using Int8Source = std::function<float(int64_t row, std::span<int8_t> codes)>;      // k of them
+  using Int4Source = std::function<float(int64_t row, std::span<Int4Group> groups)>;  // ceil(k/32)
 
   PackedWeight() = default;
   // Reserves zeroed memory. Errors: sizes below 1, k over kMaxColumns, odd n with kGateUp, no
@@ -59,6 +63,11 @@ class PackedWeight {
   // ranges may run at the same time (with a source that may). Not-a-number becomes 0 in integer
   // formats.
   void pack_panels(int64_t begin, int64_t end, const RowSource& source);
+
+  // The same from codes: nothing is chosen again, so the kernels use exactly these weights.
+  // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable.
+  void pack_codes(int64_t begin, int64_t end, const Int8Source& source);
+  void pack_codes(int64_t begin, int64_t end, const Int4Source& source);
 
   // Row `row` as the kernels use it: what the source gave, after rounding or quantization.
   void decode_row(int64_t row, std::span<float> out) const;
@@ -84,6 +93,9 @@ class PackedWeight {
 
  private:
   static Result<PackedWeight> shaped(WeightFormat format, int64_t n, int64_t k, PackOrder order);
+  // Calls store(row, lane, panel, channel_scale) for every row of the panels.
+  template <class Store>
+  void for_rows(int64_t begin, int64_t end, const Store& store);
 
   WeightFormat format_ = WeightFormat::kF32;
   PackOrder order_ = PackOrder::kPlain;

@@ -1,0 +1,120 @@
+// Coded matrices as a hostile file may hold them.
+#include "formats/coded_matrix.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+
+#include "formats/checkpoint.h"
+
+namespace autoglm {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Two rows of 34 columns at 4 bits, and one matrix of 3 columns at 8.
+struct Parts {
+  std::array<std::byte, 34> nibbles{};
+  std::array<std::byte, 4> scales{};
+  std::array<std::byte, 4> offsets{};
+  std::array<float, 2> channels{0.5f, 2.0f};
+  std::array<std::byte, 3> whole{std::byte{1}, std::byte{0xff}, std::byte{127}};
+  std::array<float, 1> channel{0.25f};
+
+  Parts() {
+    nibbles[0] = std::byte{0xf3};   // row 0: codes 3 and 15
+    nibbles[16] = std::byte{0x01};  // row 0, group 1: codes 1 and 0
+    scales = {std::byte{2}, std::byte{4}, std::byte{1}, std::byte{1}};
+    offsets = {std::byte{0xf6}, std::byte{7}, std::byte{0}, std::byte{0}};  // -10, 7
+  }
+
+  std::vector<StoredTensor> tensors() const {
+    const auto of = [](std::string name, DType dtype, std::vector<int64_t> shape, auto& bytes) {
+      return StoredTensor{.name = std::move(name),
+                          .where = "file",
+                          .dtype = dtype,
+                          .shape = std::move(shape),
+                          .bytes = std::as_bytes(std::span(bytes))};
+    };
+    return {of("w_codes", DType::kU8, {2, 17}, nibbles),
+            of("w_group_scales", DType::kU8, {2, 2}, scales),
+            of("w_group_offsets", DType::kI8, {2, 2}, offsets),
+            of("w_channel_scales", DType::kF32, {2}, channels),
+            of("v_codes", DType::kI8, {1, 3}, whole),
+            of("v_channel_scales", DType::kF32, {1}, channel),
+            of("plain_codes_channel_scales", DType::kF32, {1}, channel)};
+  }
+};
+
+std::string error(std::vector<StoredTensor> tensors) {
+  const auto joined = join_coded(std::move(tensors));
+  return joined ? "joined" : joined.error().message();
+}
+
+TEST(CodedMatrix, DecodesWhatItsPartsSay) {
+  const Parts parts;
+  const auto joined = join_coded(parts.tensors());
+  ASSERT_TRUE(joined) << joined.error().message();
+  ASSERT_EQ(joined->size(), 3U);
+  const StoredTensor& w = (*joined)[0];
+  EXPECT_EQ(w.name, "w");
+  EXPECT_EQ(w.shape, (std::vector<int64_t>{2, 34}));
+  EXPECT_EQ(w.stored_bytes(), 34U + 4 + 4 + 8);
+  std::vector<float> row(34);
+  decode_row(w, 0, row);
+  EXPECT_EQ(row[0], 0.5f * (2 * 3 - 10));
+  EXPECT_EQ(row[1], 0.5f * (2 * 15 - 10));
+  EXPECT_EQ(row[2], 0.5f * -10);
+  EXPECT_EQ(row[32], 0.5f * (4 * 1 + 7));
+  std::vector<float> short_row(3);
+  decode_row((*joined)[1], 0, short_row);
+  EXPECT_EQ(short_row, (std::vector<float>{0.25f, -0.25f, 31.75f}));
+  EXPECT_EQ((*joined)[2].name, "plain_codes_channel_scales");
+}
+
+TEST(CodedMatrix, RefusesPartsThatAreMissingOrContradictTheCodes) {
+  const Parts parts;
+  for (size_t missing = 1; missing < 4; ++missing) {
+    auto tensors = parts.tensors();
+    tensors.erase(tensors.begin() + static_cast<long>(missing));
+    EXPECT_THAT(error(tensors), HasSubstr("part of a quantized matrix is missing"));
+  }
+  auto tensors = parts.tensors();
+  tensors[1].shape = {2, 1};
+  EXPECT_THAT(error(tensors), HasSubstr("contradicts its codes (expected U8 [2, 2]"));
+  tensors = parts.tensors();
+  tensors[3].dtype = DType::kI32;
+  EXPECT_THAT(error(tensors), HasSubstr("contradicts its codes"));
+  tensors = parts.tensors();
+  tensors[0].shape = {34};
+  EXPECT_THAT(error(tensors), HasSubstr("codes have a form that is not known"));
+  tensors = parts.tensors();
+  tensors.push_back(tensors[3]);
+  tensors.back().name = "w";
+  EXPECT_THAT(error(tensors), HasSubstr("matrix is there twice"));
+}
+
+TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
+  const auto asked = [](std::string_view config) {
+    const auto parsed = json::parse(config, "config.json");
+    const auto coded = is_coded_checkpoint(parsed->as_object(), "config.json");
+    return coded ? std::string(*coded ? "yes" : "no") : coded.error().message();
+  };
+  EXPECT_EQ(asked("{}"), "no");
+  EXPECT_EQ(asked(R"({"quantization_config": {"quant_method": "gptq"}})"), "no");
+  EXPECT_EQ(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 1, "group_size": 32}})"),
+            "yes");
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 2, "group_size": 32}})"),
+              HasSubstr("version"));
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 1, "group_size": 64}})"),
+              HasSubstr("group_size"));
+  EXPECT_THAT(asked(R"({"quantization_config": 4})"), HasSubstr("quantization_config"));
+}
+
+}  // namespace
+}  // namespace autoglm

@@ -1,0 +1,128 @@
+#include "train/quantize/matrix_codes.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace autoglm {
+namespace {
+
+int64_t groups_of(int64_t columns) {
+  return (columns + CodedMatrix::kGroup - 1) / CodedMatrix::kGroup;
+}
+
+}  // namespace
+
+MatrixCodes::MatrixCodes(int bits, int64_t rows, int64_t columns)
+    : bits_(bits), rows_(rows), columns_(columns) {
+  AGLM_CHECK(bits == 8 || (bits == 4 && columns % 2 == 0), "{} bits for {} columns", bits, columns);
+  codes_.resize(static_cast<size_t>(rows * columns * bits / 8));
+  channel_scales_.resize(static_cast<size_t>(rows));
+  if (bits == 8) return;
+  group_scales_.resize(static_cast<size_t>(rows * groups_of(columns)));
+  group_offsets_.resize(group_scales_.size());
+}
+
+void MatrixCodes::store(int64_t row, const RowCodes& codes) {
+  channel_scales_[static_cast<size_t>(row)] = codes.channel_scale;
+  std::byte* out = codes_.data() + row * (columns_ * bits_ / 8);
+  if (bits_ == 8) {
+    for (size_t i = 0; i < codes.values.size(); ++i)
+      out[i] = static_cast<std::byte>(codes.values[i]);
+    return;
+  }
+  const int64_t n_groups = groups_of(columns_);
+  for (int64_t g = 0; g < n_groups; ++g) {
+    const Int4Group& group = codes.groups[static_cast<size_t>(g)];
+    group_scales_[static_cast<size_t>(row * n_groups + g)] = static_cast<std::byte>(group.scale);
+    group_offsets_[static_cast<size_t>(row * n_groups + g)] = static_cast<std::byte>(group.offset);
+    const int64_t begin = g * CodedMatrix::kGroup;
+    const int64_t n = std::min(CodedMatrix::kGroup, columns_ - begin);
+    for (int64_t i = 0; i < n; i += 2) {
+      out[(begin + i) / 2] = static_cast<std::byte>(group.codes[i] | group.codes[i + 1] << 4);
+    }
+  }
+}
+
+RowCodes MatrixCodes::row(int64_t row) const {
+  const CodedMatrix matrix = view();
+  RowCodes out{.channel_scale = matrix.channel_scale(row)};
+  if (bits_ == 8) {
+    out.values.resize(static_cast<size_t>(columns_));
+    for (int64_t i = 0; i < columns_; ++i)
+      out.values[static_cast<size_t>(i)] = matrix.code8(row, i);
+    return out;
+  }
+  for (int64_t g = 0; g < matrix.groups(); ++g) {
+    Int4Group& group = out.groups.emplace_back();
+    group = {.scale = matrix.scale(row, g), .offset = matrix.offset(row, g)};
+    const int64_t begin = g * CodedMatrix::kGroup;
+    const int64_t n = std::min(CodedMatrix::kGroup, columns_ - begin);
+    for (int64_t i = 0; i < n; ++i) group.codes[i] = matrix.code4(row, begin + i);
+  }
+  return out;
+}
+
+CodedMatrix MatrixCodes::view() const {
+  return {.bits = bits_,
+          .columns = columns_,
+          .codes = codes_,
+          .group_scales = group_scales_,
+          .group_offsets = group_offsets_,
+          .channel_scales = std::as_bytes(std::span(channel_scales_))};
+}
+
+Result<PackedWeight> MatrixCodes::pack(int64_t begin, int64_t end, ThreadPool& pool) const {
+  const WeightFormat format = bits_ == 8 ? WeightFormat::kInt8 : WeightFormat::kInt4;
+  PackedWeight packed = AGLM_TRY(PackedWeight::allocate(format, end - begin, columns_));
+  pool.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
+    if (bits_ == 8) {
+      packed.pack_codes(first, last, [&](int64_t i, std::span<int8_t> out) {
+        const RowCodes codes = row(begin + i);
+        std::ranges::copy(codes.values, out.begin());
+        return codes.channel_scale;
+      });
+    } else {
+      packed.pack_codes(first, last, [&](int64_t i, std::span<Int4Group> out) {
+        const RowCodes codes = row(begin + i);
+        std::ranges::copy(codes.groups, out.begin());
+        return codes.channel_scale;
+      });
+    }
+  });
+  return packed;
+}
+
+std::vector<TensorPlan> MatrixCodes::plans(const std::string& name, int bits, int64_t rows,
+                                           int64_t columns) {
+  using namespace coded_suffix;
+  const auto named = [&](std::string_view suffix) { return name + std::string(suffix); };
+  std::vector<TensorPlan> plans;
+  if (bits == 8) {
+    plans.push_back({.name = named(kCodes), .dtype = DType::kI8, .shape = {rows, columns}});
+  } else {
+    const int64_t groups = groups_of(columns);
+    plans.push_back({.name = named(kCodes), .dtype = DType::kU8, .shape = {rows, columns / 2}});
+    plans.push_back({.name = named(kGroupScales), .dtype = DType::kU8, .shape = {rows, groups}});
+    plans.push_back({.name = named(kGroupOffsets), .dtype = DType::kI8, .shape = {rows, groups}});
+  }
+  plans.push_back({.name = named(kChannelScales), .dtype = DType::kF32, .shape = {rows}});
+  return plans;
+}
+
+Result<void> MatrixCodes::append_to(TensorFile& file) const {
+  AGLM_TRY(file.append(codes_));
+  AGLM_TRY(file.append(group_scales_));
+  AGLM_TRY(file.append(group_offsets_));
+  return file.append(std::as_bytes(std::span(channel_scales_)));
+}
+
+int64_t MatrixCodes::stored_bytes(int bits, int64_t rows, int64_t columns) {
+  int64_t bytes = 0;
+  for (const TensorPlan& plan : plans("", bits, rows, columns)) {
+    bytes += static_cast<int64_t>(plan.bytes());
+  }
+  return bytes;
+}
+
+}  // namespace autoglm

@@ -1,0 +1,405 @@
+#include "train/quantize/quantize.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/check.h"
+#include "base/files.h"
+#include "base/thread_pool.h"
+#include "formats/checkpoint.h"
+#include "formats/safetensors_writer.h"
+#include "models/registry.h"
+#include "train/quantize/calibration_text.h"
+#include "train/quantize/folds.h"
+#include "train/quantize/matrix_quantizer.h"
+#include "train/quantize/mixed_bits.h"
+#include "train/quantize/output.h"
+#include "train/quantize/survey.h"
+#include "train/quantize/targets.h"
+
+namespace autoglm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// 4 bits a weight, and 16 for each group of 32.
+constexpr double kInt4Bits = 4.5;
+
+Result<void> check_input(const Checkpoint& checkpoint) {
+  if (checkpoint.kind() != Checkpoint::Kind::kHuggingFace) {
+    return Error{ErrorCode::kUnsupported, "only Hugging Face directories are quantized",
+                 checkpoint.path(), "a directory with config.json and safetensors",
+                 "another kind of checkpoint"};
+  }
+  const json::Fields config(checkpoint.config(), checkpoint.path() + "/config.json");
+  if (config.find("quantization_config") != nullptr || !checkpoint.quantization().empty()) {
+    return Error{ErrorCode::kUnsupported, "checkpoint is quantized already", config.where(),
+                 "weights in floats", "a quantization_config"};
+  }
+  return {};
+}
+
+Result<void> check_options(const QuantizeOptions& options) {
+  const double bits = options.bits;
+  if (bits != 4 && !(bits >= kInt4Bits && bits <= 8)) {
+    return Error{ErrorCode::kInvalidArgument, "bits are out of range", "--bits",
+                 "4, 8, or an average from 4.5 to 8", fmt::format("{}", bits)};
+  }
+  if (options.method.needs_text() && options.calibration.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "method needs a text to calibrate on", "--calibrate",
+                 fmt::format("a text file, for {}", method_name(options.method)), "none"};
+  }
+  return {};
+}
+
+// What happens to the weights on their way: reading, quantizing, writing, and running the model
+// with what was written.
+class QuantizingRun final : public RunVisitor {
+ public:
+  QuantizingRun(const Targets& targets, const FoldedWeights& weights, MatrixQuantizer& quantizer,
+                TensorFile& file, int64_t calibration_rows, std::vector<MatrixReport>& reports)
+      : targets_(targets),
+        weights_(weights),
+        quantizer_(quantizer),
+        file_(file),
+        calibration_rows_(calibration_rows),
+        reports_(reports) {}
+
+  // A matrix outside of the layers: embedding and output.
+  Result<void> quantize(const Target& target) {
+    return keep(target, AGLM_TRY(quantizer_.quantize(target, weights_, nullptr)));
+  }
+
+  Result<void> quantize_group(const TargetGroup& group, const RowsView* x) {
+    held_.clear();
+    std::optional<GroupInput> input;
+    if (x != nullptr) {
+      RowsView rows = *x;
+      rows.rows = std::min(rows.rows, calibration_rows_);
+      if (rows.rows > 0) input = AGLM_TRY(quantizer_.prepare(rows));
+    }
+    for (const size_t i : group.targets) {
+      const Target& target = targets_.matrices[i];
+      RoundedMatrix done =
+          AGLM_TRY(quantizer_.quantize(target, weights_, input ? &*input : nullptr));
+      AGLM_TRY(keep(target, std::move(done)));
+    }
+    return {};
+  }
+
+  Result<void> on_products(std::span<const int32_t> nodes, const RowsView& x) override {
+    for (const TargetGroup& group : targets_.groups) {
+      if (group.nodes.front() == nodes.front()) return quantize_group(group, &x);
+    }
+    AGLM_CHECK(false, "products of node {} are in no group", nodes.front());
+    return {};
+  }
+
+  Result<PackedWeight> matrix(const Weight& weight, int64_t begin, int64_t end) override {
+    return codes_of(weight).pack(begin, end, quantizer_.pool());
+  }
+
+  Result<void> embedding_row(const Weight& weight, int64_t row, std::span<float> out) override {
+    embedding_codes(weight).decode_row(row, out);
+    return {};
+  }
+
+  Result<std::vector<float>> vector(const Weight& weight) override {
+    return weights_.read_vector(*weights_.checkpoint().find(weight.parts[0].tensor));
+  }
+
+  // The codes of embedding and output, which stay.
+  const MatrixCodes& embedding_codes(const Weight& weight) const {
+    const auto found = kept_.find(weight.parts[0].tensor);
+    AGLM_CHECK(found != kept_.end(), "{} is not quantized yet", weight.name());
+    return found->second;
+  }
+
+ private:
+  const MatrixCodes& codes_of(const Weight& weight) const {
+    const auto found = held_.find(weight.parts[0].tensor);
+    AGLM_CHECK(found != held_.end(), "{} is not quantized yet", weight.name());
+    return found->second;
+  }
+
+  Result<void> keep(const Target& target, RoundedMatrix done) {
+    AGLM_TRY(done.codes.append_to(file_));
+    reports_.push_back({.tensor = target.tensor,
+                        .rows = target.rows,
+                        .columns = target.columns,
+                        .bits = target.bits,
+                        .weight_error = done.weight_error,
+                        .output_error = done.output_error});
+    (target.group < 0 ? kept_ : held_).emplace(target.tensor, std::move(done.codes));
+    MappedFile::drop_pages(weights_.checkpoint().find(target.tensor)->bytes);
+    return {};
+  }
+
+  const Targets& targets_;
+  const FoldedWeights& weights_;
+  MatrixQuantizer& quantizer_;
+  TensorFile& file_;
+  int64_t calibration_rows_;
+  std::vector<MatrixReport>& reports_;
+  std::map<std::string, MatrixCodes, std::less<>> held_;  // of the group that is being run
+  std::map<std::string, MatrixCodes, std::less<>> kept_;
+};
+
+class Quantizing {
+ public:
+  Quantizing(std::shared_ptr<const Checkpoint> checkpoint, Model model,
+             const QuantizeOptions& options, Isa isa)
+      : options_(options),
+        checkpoint_(std::move(checkpoint)),
+        model_(std::move(model)),
+        pool_(options.threads),
+        context_{pool_, isa},
+        targets_(find_targets(model_.graph)),
+        weights_(*checkpoint_) {}
+
+  Result<QuantizeReport> run() {
+    const Clock::time_point begin = Clock::now();
+    OutputFolder folder = AGLM_TRY(OutputFolder::create(options_.output));
+    text_ = AGLM_TRY(read_calibration(*checkpoint_, model_, options_));
+    AGLM_TRY(survey());
+    AGLM_TRY(choose_bits());
+    AGLM_TRY(write(folder));
+    AGLM_TRY(folder.copy_companions(checkpoint_->path()));
+    AGLM_TRY(folder.write_config(config()));
+    AGLM_TRY(folder.finish());
+    report_.input = checkpoint_->path();
+    report_.output = options_.output;
+    report_.method = method_name(options_.method);
+    report_.bits_per_weight = targets_.bits_per_weight();
+    report_.layer_bits_per_weight = layer_bits(targets_);
+    for (const StoredTensor& tensor : checkpoint_->tensors()) {
+      report_.bytes_before += static_cast<int64_t>(tensor.bytes.size());
+    }
+    report_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    return std::move(report_);
+  }
+
+ private:
+  // Where the float model runs over the text: scales to move, how much each matrix matters, and
+  // the hidden states to compare with.
+  Result<void> survey() {
+    if (!needs_run()) return {};
+    const SurveyOptions wanted{.method = options_.method,
+                               .bits = options_.bits,
+                               .calibration_rows = text_.calibration_rows()};
+    Survey survey =
+        AGLM_TRY(run_survey(model_.graph, targets_, *checkpoint_, text_.input(), wanted, context_,
+                            stage(0.0, survey_share(), "reading activations")));
+    weights_ = std::move(survey.weights);
+    sensitivity_ = std::move(survey.sensitivity);
+    spreads_ = std::move(survey.scale_spreads);
+    before_ = std::move(survey.hidden);
+    return {};
+  }
+
+  Result<void> choose_bits() {
+    if (options_.bits == 8) return {};
+    for (size_t g = 0; g < targets_.groups.size(); ++g) set_bits(targets_, static_cast<int>(g), 4);
+    if (options_.bits <= kInt4Bits) return {};
+    if (sensitivity_.empty()) {
+      sensitivity_ = AGLM_TRY(weight_sensitivity(targets_, weights_, pool_));
+    }
+    raise_bits(targets_, sensitivity_, options_.bits);
+    return {};
+  }
+
+  Result<void> write(OutputFolder& folder) {
+    std::vector<TensorPlan> plans;
+    const auto plan = [&](const Target& target) {
+      for (TensorPlan& part :
+           MatrixCodes::plans(target.tensor, target.bits, target.rows, target.columns)) {
+        plans.push_back(std::move(part));
+      }
+    };
+    const auto [first, last] = outer_targets();
+    for (const size_t i : first) plan(targets_.matrices[i]);
+    for (const TargetGroup& group : targets_.groups) {
+      for (const size_t i : group.targets) plan(targets_.matrices[i]);
+    }
+    for (const size_t i : last) plan(targets_.matrices[i]);
+    std::vector<const StoredTensor*> rest;
+    for (const StoredTensor& tensor : checkpoint_->tensors()) {
+      if (is_target(tensor.name)) continue;
+      rest.push_back(&tensor);
+      plans.push_back({.name = tensor.name,
+                       .dtype = weights_.is_folded(tensor.name) ? DType::kF32 : tensor.dtype,
+                       .shape = tensor.shape});
+    }
+    for (const TensorPlan& p : plans) report_.bytes_after += static_cast<int64_t>(p.bytes());
+    TensorFile file = AGLM_TRY(create_safetensors(folder.file("model.safetensors"), plans));
+
+    MatrixQuantizer quantizer(context_, {.gptq = options_.method.gptq});
+    QuantizingRun visitor(targets_, weights_, quantizer, file, text_.calibration_rows(),
+                          report_.matrices);
+    for (const size_t i : first) AGLM_TRY(visitor.quantize(targets_.matrices[i]));
+    const auto progress = stage(survey_share(), 0.95, "quantizing");
+    HiddenRows after;
+    if (needs_run()) {
+      after = AGLM_TRY(run_graph(model_.graph, text_.input(), visitor, context_, progress));
+    } else {
+      for (size_t g = 0; g < targets_.groups.size(); ++g) {
+        AGLM_TRY(visitor.quantize_group(targets_.groups[g], nullptr));
+        if (progress) {
+          progress(static_cast<double>(g + 1) / static_cast<double>(targets_.groups.size()));
+        }
+      }
+    }
+    for (const size_t i : last) AGLM_TRY(visitor.quantize(targets_.matrices[i]));
+    for (const StoredTensor* tensor : rest) AGLM_TRY(copy(*tensor, file));
+    AGLM_TRY(file.finish());
+    if (options_.evaluate) AGLM_TRY(evaluate(visitor, after));
+    report_.calibration_tokens = text_.calibration_rows();
+    for (MatrixReport& matrix : report_.matrices) {
+      if (const auto found = spreads_.find(matrix.tensor); found != spreads_.end()) {
+        matrix.scale_spread = found->second;
+      }
+    }
+    return {};
+  }
+
+  Result<void> copy(const StoredTensor& tensor, TensorFile& file) {
+    if (!weights_.is_folded(tensor.name)) return file.append(tensor.bytes);
+    const std::vector<float> values = AGLM_TRY(weights_.read_vector(tensor));
+    return file.append(std::as_bytes(std::span(values)));
+  }
+
+  Result<void> evaluate(const QuantizingRun& visitor, const HiddenRows& after) {
+    const Weight& head = model_.graph.weight(model_.graph.node(model_.graph.logits()).weight);
+    const StoredTensor& stored = *checkpoint_->find(head.parts[0].tensor);
+    PackedWeight before =
+        AGLM_TRY(PackedWeight::allocate(WeightFormat::kBF16, head.rows, head.columns));
+    if (stored.dtype != DType::kBF16) {
+      before = AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, head.rows, head.columns));
+    }
+    pool_.parallel_for(before.n_panels(), 1, [&](int64_t begin, int64_t end) {
+      before.pack_panels(begin, end,
+                         [&](int64_t row, std::span<float> out) { decode_row(stored, row, out); });
+    });
+    const PackedWeight now = AGLM_TRY(visitor.embedding_codes(head).pack(0, head.rows, pool_));
+    const std::span<const std::vector<TokenId>> sequences(text_.sequences);
+    report_.quality = AGLM_TRY(compare(context_, sequences.subspan(text_.first_evaluation),
+                                       {.hidden = &before_.view, .head = &before},
+                                       {.hidden = &after.view, .head = &now}));
+    return {};
+  }
+
+  json::object config() const {
+    json::object exceptions;
+    const int usual = options_.bits == 8 ? 8 : 4;
+    for (const Target& target : targets_.matrices) {
+      if (target.bits != usual) exceptions[target.tensor] = target.bits;
+    }
+    json::object config = checkpoint_->config();
+    config["quantization_config"] = json::object{
+        {"quant_method", kCodedQuantMethod},
+        {"version", 1},
+        {"bits", usual},
+        {"group_size", CodedMatrix::kGroup},
+        {"bits_of", std::move(exceptions)},
+        {"bits_per_weight", targets_.bits_per_weight()},
+        {"method", method_name(options_.method)},
+    };
+    return config;
+  }
+
+  bool needs_run() const {
+    return options_.method.needs_text() || options_.evaluate || !options_.calibration.empty();
+  }
+  double survey_share() const { return needs_run() ? 0.4 : 0.0; }
+
+  std::function<void(double)> stage(double from, double to, std::string_view name) const {
+    if (!options_.progress) return {};
+    return [this, from, to, name](double fraction) {
+      options_.progress(from + (to - from) * fraction, name);
+    };
+  }
+
+  bool is_target(std::string_view tensor) const {
+    return std::ranges::any_of(targets_.matrices,
+                               [&](const Target& target) { return target.tensor == tensor; });
+  }
+
+  // Matrices outside of the layers: those that the run needs first, and those after it.
+  std::pair<std::vector<size_t>, std::vector<size_t>> outer_targets() const {
+    std::pair<std::vector<size_t>, std::vector<size_t>> result;
+    for (size_t i = 0; i < targets_.matrices.size(); ++i) {
+      if (targets_.matrices[i].group >= 0) continue;
+      (i == 0 ? result.first : result.second).push_back(i);
+    }
+    return result;
+  }
+
+  const QuantizeOptions& options_;
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Model model_;
+  ThreadPool pool_;
+  Context context_;
+  Targets targets_;
+  FoldedWeights weights_;
+  CalibrationText text_;
+  std::vector<double> sensitivity_;
+  std::map<std::string, double> spreads_;
+  HiddenRows before_;
+  QuantizeReport report_;
+};
+
+}  // namespace
+
+Result<QuantizeMethod> parse_method(std::string_view name) {
+  QuantizeMethod method;
+  if (name == "rtn") return method;
+  std::string_view rest = name;
+  while (!rest.empty()) {
+    const size_t plus = rest.find('+');
+    const std::string_view part = rest.substr(0, plus);
+    rest = plus == std::string_view::npos ? std::string_view{} : rest.substr(plus + 1);
+    if (part == "awq") {
+      method.awq = true;
+    } else if (part == "gptq") {
+      method.gptq = true;
+    } else if (part == "smoothquant") {
+      method.smoothquant = true;
+    } else {
+      return Error{ErrorCode::kInvalidArgument, "unknown method", "--method",
+                   "rtn, or awq, gptq and smoothquant joined by +", std::string(name)};
+    }
+  }
+  if (method.awq && method.smoothquant) {
+    return Error{ErrorCode::kInvalidArgument, "both methods scale the same columns", "--method",
+                 "awq or smoothquant", std::string(name)};
+  }
+  return method;
+}
+
+std::string method_name(const QuantizeMethod& method) {
+  std::string name;
+  const auto add = [&](bool used, std::string_view part) {
+    if (used) name += (name.empty() ? "" : "+") + std::string(part);
+  };
+  add(method.awq, "awq");
+  add(method.smoothquant, "smoothquant");
+  add(method.gptq, "gptq");
+  return name.empty() ? "rtn" : name;
+}
+
+Result<QuantizeReport> quantize_checkpoint(const std::string& input,
+                                           const QuantizeOptions& options) {
+  AGLM_TRY(check_options(options));
+  const std::shared_ptr<const Checkpoint> checkpoint = AGLM_TRY(Checkpoint::open(input));
+  AGLM_TRY(check_input(*checkpoint));
+  Model model = AGLM_TRY(build_model(*checkpoint));
+  const Isa isa = AGLM_TRY(select_isa());
+  return Quantizing(checkpoint, std::move(model), options, isa).run();
+}
+
+}  // namespace autoglm

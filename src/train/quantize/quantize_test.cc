@@ -1,0 +1,251 @@
+// Quantizing as a whole, on tiny models: what is loaded is what was chosen, moved scales change
+// nothing but rounding, and what cannot be done is refused before anything is left behind.
+#include "train/quantize/quantize.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.h"
+#include "base/thread_pool.h"
+#include "devices/cpu/held_weights.h"
+#include "engine/checkpoint_weights.h"
+#include "formats/safetensors_writer.h"
+#include "formats/synthetic.h"
+#include "graph/fuse.h"
+#include "models/registry.h"
+#include "support/shared_data.h"
+#include "train/quantize/report.h"
+#include "train/quantize/targets.h"
+
+namespace autoglm {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Quantizing : public ::testing::Test {
+ protected:
+  Quantizing() {
+    folder_ = fs::temp_directory_path() /
+              fmt::format("autoglm-quantize-{}-{}", ::getpid(),
+                          ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+  }
+  ~Quantizing() override { fs::remove_all(folder_); }
+
+  std::string in(std::string_view name) const { return (folder_ / name).string(); }
+
+  // A tiny random model; its intermediate size is not a multiple of 32.
+  std::string synthetic(const std::string& architecture) const {
+    const std::string path = in(architecture);
+    SyntheticShape shape = synthetic_preset("tiny", architecture).value();
+    shape.layers = 2;
+    shape.hidden_size = 64;
+    shape.intermediate_size = 172;
+    shape.heads = 4;
+    shape.kv_heads = 2;
+    shape.head_dim = 16;
+    shape.vocab_size = 300;
+    const auto written = write_synthetic({.path = path, .shape = shape});
+    EXPECT_TRUE(written) << written.error().message();
+    return path;
+  }
+
+  // English of sorts, different with each seed.
+  std::string text(std::string_view name, uint32_t seed, int words) const {
+    std::string text;
+    for (int i = 0; i < words; ++i) {
+      seed = seed * 1664525 + 1013904223;
+      text += fmt::format("{} ", std::string_view("the cat sat on a mat and saw that dogs run")
+                                     .substr(seed >> 27, 5 + (seed >> 24) % 4));
+    }
+    std::ofstream(in(name)) << text;
+    return in(name);
+  }
+
+  QuantizeReport quantized(const std::string& input, QuantizeOptions options) const {
+    options.output = in("out");
+    fs::remove_all(options.output);
+    auto report = quantize_checkpoint(input, options);
+    EXPECT_TRUE(report) << report.error().message();
+    return report ? *report : QuantizeReport{};
+  }
+
+  std::string refused(const std::string& input, const QuantizeOptions& options) const {
+    const auto report = quantize_checkpoint(input, options);
+    return report ? "done" : report.error().message();
+  }
+
+  fs::path folder_;
+};
+
+double bits_of(const QuantizeReport& report, std::string_view part) {
+  for (const MatrixReport& m : report.matrices) {
+    if (m.tensor.find(part) != std::string::npos) return m.bits;
+  }
+  return 0;
+}
+
+TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
+  for (const char* architecture : {"Glm4ForCausalLM", "LlamaForCausalLM", "ChatGLMModel"}) {
+    for (const double bits : {4.0, 6.0, 8.0}) {
+      quantized(synthetic(architecture), {.bits = bits});
+      const auto checkpoint = Checkpoint::open(in("out"));
+      ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+      const Model model = build_model(**checkpoint).value();
+      const Graph graph = fuse(model.graph, {.integer_matrices = true});
+      const CheckpointWeights source = CheckpointWeights::of(**checkpoint).value();
+      const auto plans = plan_weights(graph, source, Quantize::kNone).value();
+      ThreadPool pool(2);
+      int matrices = 0;
+      for (size_t i = 0; i < plans.size(); ++i) {
+        if (plans[i].form != WeightPlan::Form::kPacked) continue;
+        const Weight& weight = graph.weights()[i];
+        EXPECT_TRUE(is_integer(plans[i].format)) << weight.name();
+        const HeldWeight held = hold_weight(weight, plans[i], source, pool).value();
+        std::vector<float> used(static_cast<size_t>(weight.columns));
+        std::vector<float> stored(used.size());
+        int64_t row = 0;
+        for (const WeightPart& part : weight.parts) {
+          for (int64_t r = 0; r < part.rows; ++r) {
+            held.packed.decode_row(row++, used);
+            decode_row(*(*checkpoint)->find(part.tensor), part.first_row + r, stored);
+            ASSERT_EQ(used, stored) << weight.name() << " row " << row - 1;
+          }
+        }
+        ++matrices;
+      }
+      EXPECT_GT(matrices, 4) << architecture;
+    }
+  }
+}
+
+TEST_F(Quantizing, MatricesOfOneProductShareTheirBits) {
+  const QuantizeReport report = quantized(synthetic("LlamaForCausalLM"), {.bits = 6.0});
+  EXPECT_LE(report.layer_bits_per_weight, 6.0);
+  EXPECT_GT(report.layer_bits_per_weight, 5.0);
+  EXPECT_EQ(bits_of(report, "0.self_attn.q_proj"), bits_of(report, "0.self_attn.v_proj"));
+  EXPECT_EQ(bits_of(report, "1.mlp.gate_proj"), bits_of(report, "1.mlp.up_proj"));
+  EXPECT_EQ(bits_of(report, "embed_tokens"), 8);
+}
+
+TEST_F(Quantizing, MoreBitsAndBetterMethodsComeCloserToTheOriginal) {
+  const std::string input = source_path("models/tiny-glm");
+  QuantizeOptions options{.calibration = source_path("models/tiny-glm/README.md"),
+                          .evaluation = source_path("tests/data/tiny_glm_heldout.txt"),
+                          .calibration_tokens = 2048,
+                          .evaluation_tokens = 1024,
+                          .window = 256,
+                          .evaluate = true};
+  options.bits = 8;
+  const double int8 = quantized(input, options).quality->kl_mean;
+  options.bits = 4;
+  const double rtn = quantized(input, options).quality->kl_mean;
+  options.method = {.awq = true, .gptq = true};
+  const QuantizeReport best = quantized(input, options);
+  EXPECT_LT(int8, 0.25 * rtn);
+  EXPECT_LT(best.quality->kl_mean, rtn);
+  EXPECT_LT(best.quality->perplexity_after, 1.02 * best.quality->perplexity_before);
+  EXPECT_GT(best.quality->same_top1, 0.9);
+}
+
+TEST_F(Quantizing, MovedScalesLeaveTheModelWhereItWas) {
+  const std::string calibration = text("text", 1, 2000);
+  for (const char* architecture : {"Glm4ForCausalLM", "LlamaForCausalLM", "ChatGLMModel"}) {
+    const std::string input = synthetic(architecture);
+    QuantizeOptions options{.bits = 8, .calibration = calibration, .evaluate = true};
+    const double plain = quantized(input, options).quality->kl_mean;
+    for (const bool awq : {true, false}) {
+      options.method = {.awq = awq, .smoothquant = !awq};
+      const QuantizeReport report = quantized(input, options);
+      int moved = 0;
+      for (const MatrixReport& m : report.matrices) moved += m.scale_spread.has_value() ? 1 : 0;
+      EXPECT_GT(moved, 0) << architecture;
+      EXPECT_LT(report.quality->kl_mean, 3 * plain + 1e-5) << architecture;
+    }
+  }
+}
+
+TEST_F(Quantizing, ReportsAsTextJsonAndAPageThatNeedsNoNetwork) {
+  QuantizeOptions options{.bits = 5, .calibration = text("text", 2, 2000), .evaluate = true};
+  options.method.gptq = true;
+  const QuantizeReport report = quantized(synthetic("Glm4ForCausalLM"), options);
+  ASSERT_TRUE(write_report(report, in("report")));
+  const std::string page = read_file(in("report/report.html"), 1 << 20).value();
+  EXPECT_THAT(page, HasSubstr("<svg"));
+  EXPECT_THAT(page, HasSubstr("mlp.down_proj"));
+  EXPECT_THAT(page, ::testing::Not(HasSubstr("http")));
+  const auto document = json::parse_file(in("report/report.json"));
+  EXPECT_EQ(document->at("matrices").as_array().size(), report.matrices.size());
+  EXPECT_GT(document->at("quality").at("perplexity_after").as_double(), 1);
+  EXPECT_THAT(to_text(report), HasSubstr("perplexity"));
+}
+
+TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
+  const std::string input = synthetic("LlamaForCausalLM");
+  const auto refuse = [&](QuantizeOptions options) {
+    if (options.output.empty()) options.output = in("out");
+    const std::string message = refused(input, options);
+    EXPECT_FALSE(fs::exists(in("out"))) << message;
+    EXPECT_FALSE(fs::exists(in("out.partial"))) << message;
+    return message;
+  };
+  EXPECT_THAT(refuse({.bits = 3}), HasSubstr("bits are out of range"));
+  EXPECT_THAT(refuse({.method = {.gptq = true}}), HasSubstr("needs a text"));
+  EXPECT_THAT(refuse({.calibration = text("short", 1, 3)}), HasSubstr("text is too short"));
+  EXPECT_THAT(refuse({.calibration = in("none")}), HasSubstr("none"));
+  EXPECT_THAT(refuse({.output = input}), HasSubstr("output exists and is not an empty folder"));
+  fs::create_directories(in("there.partial"));
+  EXPECT_THAT(refuse({.output = in("there")}), HasSubstr("an interrupted run left its folder"));
+  quantized(input, {});
+  EXPECT_THAT(refused(in("out"), {.output = in("again")}), HasSubstr("quantized already"));
+  EXPECT_FALSE(parse_method("awq+smoothquant"));
+  EXPECT_FALSE(parse_method("best"));
+  EXPECT_EQ(method_name(*parse_method("gptq+awq")), "awq+gptq");
+}
+
+TEST_F(Quantizing, NamesTheRowThatIsNoNumber) {
+  const std::string input = synthetic("LlamaForCausalLM");
+  std::string file = read_file(input + "/model.safetensors", 1 << 26).value();
+  const auto checkpoint = Checkpoint::open(input).value();
+  const StoredTensor& tensor = *checkpoint->find("model.layers.1.mlp.down_proj.weight");
+  const uint16_t nan = 0x7fc0;
+  const std::string row(reinterpret_cast<const char*>(tensor.row(5).data()), 64);
+  const size_t at = file.find(row);
+  ASSERT_NE(at, std::string::npos);
+  std::memcpy(file.data() + at, &nan, sizeof nan);
+  fs::create_directories(in("broken"));
+  std::ofstream(in("broken/model.safetensors"), std::ios::binary) << file;
+  fs::copy_file(input + "/config.json", in("broken/config.json"));
+  const std::string message = refused(in("broken"), {.output = in("out")});
+  EXPECT_THAT(message, HasSubstr("weight is not a number"));
+  EXPECT_THAT(message, HasSubstr("model.layers.1.mlp.down_proj.weight: row 5"));
+  EXPECT_FALSE(fs::exists(in("out")));
+}
+
+TEST_F(Quantizing, CodesOutOfRangeAreRefusedAtLoad) {
+  quantized(synthetic("LlamaForCausalLM"), {.bits = 4});
+  const auto checkpoint = Checkpoint::open(in("out")).value();
+  const StoredTensor& tensor = *checkpoint->find("model.layers.0.mlp.down_proj.weight");
+  std::string file = read_file(in("out/model.safetensors"), 1 << 26).value();
+  const std::string scales(reinterpret_cast<const char*>(tensor.coded->group_scales.data()),
+                           tensor.coded->group_scales.size());
+  file[file.find(scales) + 7] = 17;
+  std::ofstream(in("out/model.safetensors"), std::ios::binary) << file;
+  const auto broken = Checkpoint::open(in("out")).value();
+  const Model model = build_model(*broken).value();
+  const auto loaded = make_cpu_executor(model.graph, CheckpointWeights::of(*broken).value(),
+                                        {.threads = 1, .max_context = model.max_context});
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message(), HasSubstr("codes are out of range"));
+  EXPECT_THAT(loaded.error().message(), HasSubstr("down_proj.weight"));
+}
+
+}  // namespace
+}  // namespace autoglm

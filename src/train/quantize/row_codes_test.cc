@@ -1,0 +1,106 @@
+// The search against the kernels' own choice, and against every possible choice where there are
+// few.
+#include "train/quantize/row_codes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace autoglm {
+namespace {
+
+std::vector<float> random_row(size_t n, uint32_t seed, bool heavy_tails) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, 0.05f);
+  std::student_t_distribution<float> tails(3.0f);
+  std::vector<float> row(n);
+  for (float& w : row) w = heavy_tails ? 0.05f * tails(random) : normal(random);
+  return row;
+}
+
+double error(std::span<const float> row, std::span<const float> importance, const RowCodes& codes) {
+  std::vector<float> decoded(row.size());
+  codes.decode(decoded);
+  double sum = 0;
+  for (size_t i = 0; i < row.size(); ++i) {
+    const double rest = double{row[i]} - decoded[i];
+    sum += (importance.empty() ? 1.0 : double{importance[i]}) * rest * rest;
+  }
+  return sum;
+}
+
+TEST(RowCodes, ComeCloserThanTheKernelsOwnChoice) {
+  for (const bool heavy : {false, true}) {
+    double ours = 0;
+    double theirs = 0;
+    for (uint32_t seed = 0; seed < 20; ++seed) {
+      const std::vector<float> row = random_row(172 + seed, seed, heavy);
+      const RowCodes found = choose_int4(row, {});
+      RowCodes quick = found;
+      quick.channel_scale = quantize_int4_row(row, quick.groups);
+      EXPECT_LE(error(row, {}, found), error(row, {}, quick) * 1.0001) << seed;
+      ours += error(row, {}, found);
+      theirs += error(row, {}, quick);
+    }
+    EXPECT_LT(ours / theirs, 0.97) << (heavy ? "heavy tails" : "normal");
+  }
+}
+
+TEST(RowCodes, AreAlwaysExpandable) {
+  for (uint32_t seed = 0; seed < 50; ++seed) {
+    std::vector<float> row = random_row(100, seed, true);
+    row[seed] *= 100;
+    for (const Int4Group& group : choose_int4(row, {}).groups) {
+      EXPECT_TRUE(is_expandable(group)) << int{group.scale} << " " << int{group.offset};
+      for (const uint8_t code : group.codes) EXPECT_LE(code, 15);
+    }
+    for (const int8_t value : choose_int8(row, {}).values) EXPECT_GE(value, -127);
+  }
+}
+
+TEST(RowCodes, SpendTheErrorWhereNothingDependsOnIt) {
+  const std::vector<float> row = random_row(64, 3, false);
+  std::vector<float> importance(64, 0.01f);
+  for (size_t i = 0; i < 8; ++i) importance[i] = 10;
+  const RowCodes blind = choose_int4(row, {});
+  const RowCodes aware = choose_int4(row, importance);
+  EXPECT_LT(error(row, importance, aware), 0.9 * error(row, importance, blind));
+  EXPECT_LE(error(row, importance, choose_int8(row, importance)),
+            error(row, importance, choose_int8(row, {})));
+}
+
+TEST(RowCodes, FindTheBestOfAllScalesAndOffsetsOfAGroup) {
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    std::vector<float> x = random_row(32, seed, false);
+    for (float& w : x) w *= 700;
+    const auto squares = [&](const Int4Group& group) {
+      double sum = 0;
+      for (const float w : x) {
+        const double rest = double{w} - (group.scale * int4_code(group, w) + group.offset);
+        sum += rest * rest;
+      }
+      return sum;
+    };
+    double best = HUGE_VAL;
+    for (int scale = 1; scale <= 16; ++scale) {
+      for (int offset = -127; offset <= 127 - 15 * scale; ++offset) {
+        best = std::min(best, squares({.scale = static_cast<uint8_t>(scale),
+                                       .offset = static_cast<int8_t>(offset)}));
+      }
+    }
+    EXPECT_LT(squares(choose_int4_group(x, {})), best * 1.1) << seed;
+  }
+}
+
+TEST(RowCodes, TurnARowOfZerosIntoZeros) {
+  const std::vector<float> zeros(40, 0.0f);
+  std::vector<float> decoded(40, 1.0f);
+  choose_int4(zeros, {}).decode(decoded);
+  EXPECT_EQ(decoded, zeros);
+  choose_int8(zeros, {}).decode(decoded);
+  EXPECT_EQ(decoded, zeros);
+}
+
+}  // namespace
+}  // namespace autoglm

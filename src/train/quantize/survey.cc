@@ -1,0 +1,176 @@
+#include "train/quantize/survey.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/files.h"
+#include "base/thread_pool.h"
+#include "train/quantize/fold_places.h"
+#include "train/quantize/row_codes.h"
+#include "train/quantize/sampled_rows.h"
+#include "train/quantize/scale_search.h"
+
+namespace autoglm {
+namespace {
+
+// Sum of importance * (row - decoded)^2 at 4 bits less that at 8, for one row.
+double gain_of_8_bits(std::span<const float> row, std::span<const float> importance) {
+  const auto error = [&](const RowCodes& codes) {
+    std::vector<float> decoded(row.size());
+    codes.decode(decoded);
+    double sum = 0;
+    for (size_t i = 0; i < row.size(); ++i) {
+      sum += importance[i] * std::pow(double{row[i]} - decoded[i], 2);
+    }
+    return sum;
+  };
+  return error(choose_int4(row, importance)) - error(choose_int8(row, importance));
+}
+
+class SurveyRun final : public RunVisitor {
+ public:
+  SurveyRun(const Graph& graph, const Targets& targets, const Checkpoint& checkpoint,
+            const SurveyOptions& options, const Context& context, Survey& survey)
+      : graph_(graph),
+        targets_(targets),
+        checkpoint_(checkpoint),
+        plain_(checkpoint),
+        options_(options),
+        context_(context),
+        survey_(survey) {
+    mixed_ = options.bits > 4.5 && options.bits < 8;
+    if (mixed_ && options.calibration_rows > 0) survey.sensitivity.resize(targets.groups.size());
+  }
+
+  Result<void> on_products(std::span<const int32_t> nodes, const RowsView& x) override {
+    RowsView rows = x;
+    rows.rows = std::min(rows.rows, options_.calibration_rows);
+    const bool scaling = options_.method.awq || options_.method.smoothquant;
+    if (rows.rows == 0 || !(scaling || mixed_)) return {};
+    for (size_t g = 0; g < targets_.groups.size(); ++g) {
+      if (targets_.groups[g].nodes.front() == nodes.front()) return look_at(g, rows);
+    }
+    AGLM_CHECK(false, "products of node {} are in no group", nodes.front());
+    return {};
+  }
+
+  void on_result(int32_t node, const RowsView& y) override {
+    const auto gain = gains_.find(graph_.node(node).weight);
+    if (gain == gains_.end()) return;
+    double energy = 0;
+    const int64_t rows = std::min(y.rows, options_.calibration_rows);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < y.columns; ++c) energy += double{y.row(r)[c]} * y.row(r)[c];
+    }
+    energy /= static_cast<double>(std::max<int64_t>(1, rows));
+    if (energy > 0) survey_.sensitivity[group_] += gain->second / energy;
+  }
+
+  Result<PackedWeight> matrix(const Weight& weight, int64_t begin, int64_t end) override {
+    const StoredTensor& tensor = *checkpoint_.find(weight.parts[0].tensor);
+    PackedWeight packed =
+        AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, end - begin, weight.columns));
+    context_.pool.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
+      packed.pack_panels(first, last, [&](int64_t row, std::span<float> out) {
+        decode_row(tensor, begin + row, out);
+      });
+    });
+    if (end == weight.rows) MappedFile::drop_pages(tensor.bytes);
+    return packed;
+  }
+
+  Result<void> embedding_row(const Weight& weight, int64_t row, std::span<float> out) override {
+    return plain_.read_row(*checkpoint_.find(weight.parts[0].tensor), row, out);
+  }
+
+  Result<std::vector<float>> vector(const Weight& weight) override {
+    return plain_.read_vector(*checkpoint_.find(weight.parts[0].tensor));
+  }
+
+ private:
+  Result<void> look_at(size_t g, const RowsView& x) {
+    const TargetGroup& group = targets_.groups[g];
+    group_ = g;
+    gains_.clear();
+    const InputStatistics input = measure(x, context_.pool);
+    std::vector<SampledRows> weights;
+    for (const size_t i : group.targets) {
+      weights.push_back(AGLM_TRY(SampledRows::read(targets_.matrices[i], plain_)));
+    }
+    std::vector<float> scales;
+    if (options_.method.awq || options_.method.smoothquant) {
+      const std::optional<FoldPlace> place = fold_place(graph_, group);
+      if (place) {
+        scales = search_scales(options_.method.awq ? ScaleFamily::kAwq : ScaleFamily::kSmoothQuant,
+                               options_.bits == 8 ? 8 : 4, input, weights, context_.pool);
+      }
+      if (!scales.empty()) fold(group, *place, scales);
+    }
+    if (mixed_) estimate_gains(group, input, weights, scales);
+    return {};
+  }
+
+  void fold(const TargetGroup& group, const FoldPlace& place, std::span<const float> scales) {
+    std::vector<float> inverse(scales.begin(), scales.end());
+    for (float& s : inverse) s = 1 / s;
+    for (const FoldPlace::Rows& rows : place.parts) {
+      survey_.weights.multiply_rows(rows.tensor, rows.first, inverse);
+    }
+    const auto [least, most] = std::ranges::minmax(scales);
+    for (const size_t i : group.targets) {
+      const std::string& tensor = targets_.matrices[i].tensor;
+      survey_.weights.multiply_columns(tensor, scales);
+      survey_.scale_spreads[tensor] = most / least;
+    }
+  }
+
+  void estimate_gains(const TargetGroup& group, const InputStatistics& input,
+                      std::span<const SampledRows> weights, std::span<const float> scales) {
+    std::vector<float> importance = input.mean_square;
+    for (size_t c = 0; c < scales.size(); ++c) importance[c] /= scales[c] * scales[c];
+    for (size_t m = 0; m < weights.size(); ++m) {
+      const SampledRows& matrix = weights[m];
+      std::vector<double> gains(matrix.size());
+      context_.pool.parallel_for(
+          static_cast<int64_t>(matrix.size()), 1, [&](int64_t begin, int64_t end) {
+            for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r) {
+              std::vector<float> row(matrix.row(r).begin(), matrix.row(r).end());
+              for (size_t c = 0; c < scales.size(); ++c) row[c] *= scales[c];
+              gains[r] = gain_of_8_bits(row, importance);
+            }
+          });
+      double sum = 0;
+      for (const double gain : gains) sum += gain;
+      const Target& target = targets_.matrices[group.targets[m]];
+      gains_[target.weight] =
+          sum * static_cast<double>(target.rows) / static_cast<double>(matrix.size());
+    }
+  }
+
+  const Graph& graph_;
+  const Targets& targets_;
+  const Checkpoint& checkpoint_;
+  FoldedWeights plain_;
+  const SurveyOptions& options_;
+  const Context& context_;
+  Survey& survey_;
+  bool mixed_ = false;
+  size_t group_ = 0;                  // the one that is being run
+  std::map<WeightId, double> gains_;  // of its matrices
+};
+
+}  // namespace
+
+Result<Survey> run_survey(const Graph& graph, const Targets& targets, const Checkpoint& checkpoint,
+                          const RunInput& input, const SurveyOptions& options,
+                          const Context& context, const std::function<void(double)>& progress) {
+  Survey survey(checkpoint);
+  SurveyRun visitor(graph, targets, checkpoint, options, context, survey);
+  survey.hidden = AGLM_TRY(run_graph(graph, input, visitor, context, progress));
+  return survey;
+}
+
+}  // namespace autoglm

@@ -1,0 +1,39 @@
+// The float model's run over the text, before anything is quantized: which scales to move from
+// activations into weights (AWQ, SmoothQuant), how much each group of matrices matters, and the
+// hidden states that the quantized model is later compared with.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "autoglm/result.h"
+#include "train/quantize/folds.h"
+#include "train/quantize/graph_run.h"
+#include "train/quantize/quantize.h"
+#include "train/quantize/targets.h"
+
+namespace autoglm {
+
+struct SurveyOptions {
+  QuantizeMethod method;
+  double bits = 4.5;
+  int64_t calibration_rows = 0;  // the first rows; the others are to judge by
+};
+
+struct Survey {
+  explicit Survey(const Checkpoint& checkpoint) : weights(checkpoint) {}
+  FoldedWeights weights;
+  // For each group: the squared error of its products, relative to their squares, that 8 bits in
+  // place of 4 would take away. Empty without calibration rows.
+  std::vector<double> sensitivity;
+  std::map<std::string, double> scale_spreads;  // by tensor: largest over smallest scale moved
+  HiddenRows hidden;
+};
+
+Result<Survey> run_survey(const Graph& graph, const Targets& targets, const Checkpoint& checkpoint,
+                          const RunInput& input, const SurveyOptions& options,
+                          const Context& context, const std::function<void(double)>& progress);
+
+}  // namespace autoglm
