@@ -81,7 +81,8 @@ class [[nodiscard]] Result<void> {
 }  // namespace autoglm
 
 // auto value = AGLM_TRY(call());   returns the error from the enclosing function when call()
-// failed.
+// failed. A statement of its own: inside the braces of an initialiser g++ 12 does not destroy the
+// members before it.
 #define AGLM_TRY(expression)                                 \
   __extension__({                                            \
     auto aglm_result = (expression);                         \

@@ -98,11 +98,12 @@ struct Described {
 Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
                            const CheckpointWeights& weights, const CpuOptions& options,
                            const std::string& quantize) {
+  auto source = AGLM_TRY(identify_source(checkpoint.path()));
   Described described{.header = {.layout_version = kWeightLayoutVersion,
                                  .rounding_version = kWeightRoundingVersion,
                                  .architecture = model.architecture,
                                  .quantize = quantize,
-                                 .source = AGLM_TRY(identify_source(checkpoint.path()))}};
+                                 .source = std::move(source)}};
   std::set<std::string_view> used;
   for (const Weight& weight : model.graph.weights()) {
     for (const WeightPart& part : weight.parts) used.insert(part.tensor);
@@ -205,7 +206,8 @@ Result<PackedModel> pack_model(const std::string& in, const std::string& out,
   }
   if (out.empty()) {
     const std::string path = pack_path_beside(checkpoint->path(), options.quantize);
-    return PackedModel{path, AGLM_TRY(write_pack(*checkpoint, path, options))};
+    const auto bytes = AGLM_TRY(write_pack(*checkpoint, path, options));
+    return PackedModel{path, bytes};
   }
   std::string target = out;
   while (target.size() > 1 && target.ends_with('/')) target.pop_back();

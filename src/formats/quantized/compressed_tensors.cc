@@ -209,11 +209,12 @@ class CompressedTensors final : public QuantizationMethod {
                    fmt::format("[{}]", fmt::join(packed.shape, ", "))};
     }
     const auto columns = static_cast<int64_t>(written[1]);
+    auto grid = AGLM_TRY(scale_grid(scales, rows, columns, grids_));
     IntegerMatrix::Parts parts{.bits = scheme->bits,
                                .packed = true,
                                .columns = columns,
                                .codes = packed,
-                               .grid = AGLM_TRY(scale_grid(scales, rows, columns, grids_)),
+                               .grid = std::move(grid),
                                .dtype = scales.dtype};
     if (const auto* zeros = AGLM_TRY(module.find("weight_zero_point", {DType::kI32}))) {
       if (parts.grid.row_block != 1) {
@@ -229,11 +230,11 @@ class CompressedTensors final : public QuantizationMethod {
   Result<QuantizedModule> read_bytes(ModuleTensors& module, const StoredTensor& weight,
                                      const StoredTensor& scales) const {
     AGLM_TRY(expect_matrix(weight));
-    IntegerMatrix::Parts parts{
-        .columns = weight.shape[1],
-        .codes = weight,
-        .grid = AGLM_TRY(scale_grid(scales, weight.shape[0], weight.shape[1], grids_)),
-        .dtype = scales.dtype};
+    auto grid = AGLM_TRY(scale_grid(scales, weight.shape[0], weight.shape[1], grids_));
+    IntegerMatrix::Parts parts{.columns = weight.shape[1],
+                               .codes = weight,
+                               .grid = std::move(grid),
+                               .dtype = scales.dtype};
     if (const auto* zeros = AGLM_TRY(module.find("weight_zero_point", {DType::kI8}))) {
       // A scalar is [] or [1] or [1, 1], as the writer liked.
       const auto scale_bytes = static_cast<size_t>(dtype_info(scales.dtype).block_bytes);

@@ -182,7 +182,8 @@ Result<Value> group_by(Interpreter& interpreter, const Value& self, Arguments& a
       members.push_back(std::move(entries[i].item));
     }
     if (members.empty()) return template_error("groupby keys must equal themselves");  // NaN
-    std::vector<Value> pair{shown, AGLM_TRY(interpreter.make_list(std::move(members)))};
+    const Value list = AGLM_TRY(interpreter.make_list(std::move(members)));
+    std::vector<Value> pair{shown, list};
     groups.push_back(AGLM_TRY(interpreter.make_tuple(std::move(pair), true)));
   }
   return interpreter.make_list(std::move(groups));
