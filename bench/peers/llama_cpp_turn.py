@@ -1,14 +1,12 @@
-"""One turn of llama.cpp: loads a GGUF, measures prefill and decode once each, writes one JSON object.
-
-A process of its own for each turn, like `autoglm bench`, so that neither side keeps the other's memory warm.
-"""
-import argparse
+"""One turn of llama.cpp on a GGUF file, through its C API."""
 import ctypes
-import json
-import random
 import time
 
-import llama_cpp
+import common
+
+ARGS = common.turn_arguments(__doc__)
+
+import llama_cpp  # noqa: E402  (after the arguments: importing takes seconds)
 
 
 class Session:
@@ -32,32 +30,37 @@ class Session:
     def clear(self):
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
 
-    def prefill(self, tokens):
-        """Seconds to process one prompt to its last logits."""
-        self.clear()
-        array = (llama_cpp.llama_token * len(tokens))(*tokens)
-        start = time.perf_counter()
-        for first in range(0, len(tokens), 512):
+    def feed(self, ids):
+        array = (llama_cpp.llama_token * len(ids))(*ids)
+        for first in range(0, len(ids), 512):
             part = ctypes.cast(ctypes.byref(array, first * 4), ctypes.POINTER(llama_cpp.llama_token))
-            size = min(512, len(tokens) - first)
+            size = min(512, len(ids) - first)
             if llama_cpp.llama_decode(self.context, llama_cpp.llama_batch_get_one(part, size)) != 0:
                 raise RuntimeError("llama_decode failed")
         llama_cpp.llama_synchronize(self.context)
+
+    def prefill(self, ids):
+        """Seconds to process one prompt to its last logits."""
+        self.clear()
+        start = time.perf_counter()
+        self.feed(ids)
         return time.perf_counter() - start
 
-    def decode(self, steps, sequences):
-        """Seconds for `steps` tokens of each of `sequences`, after one token that does not count."""
+    def decode(self, steps, sequences, depth=0):
+        """Seconds for `steps` tokens of each of `sequences`, after one token (or `depth`) that does not count."""
         self.clear()
+        if depth:
+            self.feed(common.tokens(depth, self.vocab_size, depth))
         batch = llama_cpp.llama_batch_init(sequences, 0, 1)
         start = 0.0
-        for position in range(steps + 1):
-            if position == 1:
+        for step in range(steps + 1):
+            if step == 1:
                 llama_cpp.llama_synchronize(self.context)
                 start = time.perf_counter()
             batch.n_tokens = sequences
             for i in range(sequences):
-                batch.token[i] = (position * 31 + i * 7) % self.vocab_size
-                batch.pos[i] = position
+                batch.token[i] = (step * 31 + i * 7) % self.vocab_size
+                batch.pos[i] = depth + step
                 batch.n_seq_id[i] = 1
                 batch.seq_id[i][0] = i
                 batch.logits[i] = 1
@@ -70,23 +73,18 @@ class Session:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--prompt-tokens", type=int, default=512)
-    parser.add_argument("--generate-tokens", type=int, default=64)
-    parser.add_argument("--batch", type=int, nargs="*", default=[1])
-    args = parser.parse_args()
-    context = max(args.prompt_tokens, (args.generate_tokens + 1) * max(args.batch)) + 64
-    session = Session(args.model, args.threads, context, max(args.batch))
-    rng = random.Random(1)
-    prompt = [rng.randrange(session.vocab_size) for _ in range(args.prompt_tokens)]
-    session.prefill(prompt[:16])
-    out = {f"prefill {args.prompt_tokens}": args.prompt_tokens / session.prefill(prompt)}
-    for sequences in args.batch:
-        seconds = session.decode(args.generate_tokens, sequences)
-        out[f"decode {args.generate_tokens} x {sequences}"] = sequences * args.generate_tokens / seconds
-    print(json.dumps(out))
+    start = time.perf_counter()
+    steps = ARGS.generate_tokens
+    context = max(ARGS.prompt_tokens + [d + steps + 1 for d in ARGS.depth] + [(steps + 1) * max(ARGS.batch)]) + 64
+    session = Session(ARGS.model, ARGS.threads, context, max(ARGS.batch))
+    session.prefill(common.tokens(16, session.vocab_size))
+    first = time.perf_counter() - start
+    tests = {}
+    for n in ARGS.prompt_tokens:
+        tests[common.prefill_name(n)] = n / session.prefill(common.tokens(n, session.vocab_size, n))
+    for depth, batch in [(0, b) for b in ARGS.batch] + [(d, 1) for d in ARGS.depth]:
+        tests[common.decode_name(steps, batch, depth)] = batch * steps / session.decode(steps, batch, depth)
+    common.report(tests, first)
 
 
 if __name__ == "__main__":

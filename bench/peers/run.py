@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures autoglm and llama.cpp on the same GGUF, turn by turn in one run, and prints ratios.
+"""Measures autoglm and its peers on the same weights, turn by turn in one run, and prints ratios.
 
-    bench/peers/run.py                      synthetic 0.5 B model at Q8_0, autoglm at int8
-    bench/peers/run.py --model M.gguf --quantize int8 --turns 7
+    bench/peers/run.py                                  synthetic 1.4 B model: int4, int8 and bf16
+    bench/peers/run.py --formats int4 --batch 1 16 32 --turns 5
+    bench/peers/run.py --preset 0.5b --engines autoglm llama.cpp --out build/peers
 
-Turns alternate so that a change in the machine's speed meets both. Each figure is the median over turns, with
-the least and the greatest. Installs llama-cpp-python (built for this machine) into build/peers-venv once.
+Turns alternate so that a change in the machine's speed meets all. Each figure is the median over turns, with the
+least and the greatest. Installs the peers into build/peers-venv once (llama.cpp is built for this machine).
 """
 import argparse
 import json
@@ -15,19 +16,21 @@ import statistics
 import subprocess
 import sys
 
+from engines import ENGINES, Models, autoglm_turn, peer_turn
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
 def peer_python():
-    """The interpreter that can import llama_cpp; installs it first where it is missing."""
+    """The interpreter that can import the peers; installs them first where they are missing."""
     given = os.environ.get("AUTOGLM_PEERS_PYTHON")
     if given:
         return given
     folder = ROOT / "build" / "peers-venv"
     python = folder / "bin" / "python"
     if not python.exists():
-        print("building llama.cpp for this machine: some minutes", file=sys.stderr)
+        print("installing the peers, and building llama.cpp for this machine: some minutes", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         environment = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=ON")
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-binary", "llama-cpp-python",
@@ -35,60 +38,103 @@ def peer_python():
     return str(python)
 
 
-def autoglm_turn(args):
-    """tokens/s by test name."""
-    command = [str(args.autoglm), "bench", "--json", "--model", args.model, "--quantize", args.quantize,
-               "--threads", str(args.threads), "--prompt-tokens", str(args.prompt_tokens),
-               "--generate-tokens", str(args.generate_tokens), "--batch", ",".join(map(str, args.batch)),
-               "--repetitions", "1", "--max-model-len", "2048", "--log-level", "warn"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("AUTOGLM_") or k == "AUTOGLM_ISA"}
-    out = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-    return {test["test"]: test["tokens_per_second"]["median"] for test in out["tests"]}
-
-
-def llama_turn(args, python):
-    command = [python, str(HERE / "llama_cpp_turn.py"), args.model, "--threads", str(args.threads),
-               "--prompt-tokens", str(args.prompt_tokens), "--generate-tokens", str(args.generate_tokens),
-               "--batch", *map(str, args.batch)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+def take_turns(args, models, python, format_name):
+    """{engine: {"tests": {test: [tokens/s of each turn]}, "peak_memory_bytes": [...], "roof": {test: ...}}}"""
+    found = {}
+    for turn in range(args.turns):
+        for engine in ENGINES:
+            if engine.name not in args.engines or format_name not in engine.files:
+                continue
+            path = models.path(engine.files[format_name])
+            try:
+                if engine.script is None:
+                    out = autoglm_turn(args, str(path), "none" if format_name == "bf16" else format_name)
+                else:
+                    out = peer_turn(args, engine, path, python)
+            except (RuntimeError, subprocess.CalledProcessError) as problem:
+                print(f"{engine.name} sits out: {problem}", file=sys.stderr)
+                continue
+            entry = found.setdefault(engine.name, {"tests": {}, "peak_memory_bytes": [], "roof": {}})
+            for test, speed in out["tests"].items():
+                entry["tests"].setdefault(test, []).append(speed)
+            entry["peak_memory_bytes"].append(out["peak_memory_bytes"])
+            for test, share in out.get("roof", {}).items():
+                entry["roof"].setdefault(test, []).append(share)
+            print(f"{format_name}: turn {turn + 1} of {args.turns}: {engine.name}", file=sys.stderr)
+    return found
 
 
 def summary(values):
-    return f"{statistics.median(values):9.1f} ({min(values):.1f}-{max(values):.1f})"
+    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+
+
+def table(format_name, found):
+    """Markdown: a test a row, an engine a column; behind each peer's figure our ratio to it."""
+    ours = found["autoglm"]
+    peers = [name for name in found if name != "autoglm"]
+    lines = [f"| {format_name}, tokens/s | autoglm | share of the roof | " + " | ".join(peers) + " |",
+             "|---" * (3 + len(peers)) + "|"]
+    for test, values in ours["tests"].items():
+        shares = [share["share"] for share in ours["roof"][test]]
+        limit = ours["roof"][test][0]["limit"].split(" ", 1)[1]
+        cells = [test, summary(values), f"{statistics.median(shares) * 100:.0f} % of {limit}"]
+        for peer in peers:
+            theirs = found[peer]["tests"].get(test)
+            cells.append(f"{summary(theirs)}: **{statistics.median(values) / statistics.median(theirs):.2f} x**"
+                         if theirs else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    memory = [f"{max(found[name]['peak_memory_bytes']) / 1e9:.2f}" for name in ["autoglm", *peers]]
+    lines.append(f"| peak memory, GB | {memory[0]} | | " + " | ".join(memory[1:]) + " |")
+    return "\n".join(lines)
+
+
+def plot(results, path):
+    import matplotlib  # here, so that a table needs no plotting library
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(1, len(results), figsize=(6 * len(results), 5), squeeze=False)
+    for axis, (format_name, found) in zip(axes[0], results.items()):
+        tests = list(found["autoglm"]["tests"])
+        width = 0.8 / len(found)
+        for i, (engine, entry) in enumerate(found.items()):
+            heights = [statistics.median(entry["tests"].get(test, [0])) for test in tests]
+            axis.bar([x + i * width for x in range(len(tests))], heights, width, label=engine)
+        axis.set_xticks([x + 0.4 - width / 2 for x in range(len(tests))], tests, rotation=60, ha="right")
+        axis.set_title(f"{format_name}, tokens/s")
+        axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="GGUF file; without it a synthetic 0.5 B model at Q8_0 is written")
-    parser.add_argument("--quantize", default="int8", choices=["none", "int8", "int4"])
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--preset", default="1.4b", choices=["0.5b", "1.4b"])
+    parser.add_argument("--formats", nargs="*", default=["int4", "int8", "bf16"], choices=["int4", "int8", "bf16"])
+    parser.add_argument("--engines", nargs="*", default=[engine.name for engine in ENGINES])
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--prompt-tokens", type=int, default=512)
-    parser.add_argument("--generate-tokens", type=int, default=64)
-    parser.add_argument("--batch", type=int, nargs="*", default=[1, 8])
+    parser.add_argument("--prompt-tokens", type=int, nargs="*", default=[512, 4096])
+    parser.add_argument("--generate-tokens", type=int, default=128)
+    parser.add_argument("--batch", type=int, nargs="*", default=[1, 4, 16, 32, 64])
+    parser.add_argument("--depth", type=int, nargs="*", default=[4096], help="32768 for the long case: it takes hours")
     parser.add_argument("--autoglm", type=pathlib.Path, default=ROOT / "build" / "release" / "autoglm")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--models", type=pathlib.Path, default=ROOT / "build", help="folder of the synthetic models")
+    parser.add_argument("--out", type=pathlib.Path, help="also write OUT.json and OUT.svg")
     args = parser.parse_args()
+    unknown = set(args.engines) - {engine.name for engine in ENGINES}
+    if unknown or "autoglm" not in args.engines:
+        parser.error(f"engines are {', '.join(engine.name for engine in ENGINES)}; autoglm is always among them")
     python = peer_python()
-    if args.model is None:
-        args.model = str(ROOT / "build" / "synthetic-0.5b-q8_0.gguf")
-        if not os.path.exists(args.model):
-            subprocess.run([str(args.autoglm), "synthetic", args.model, "--preset", "0.5b", "--dtype", "q8_0"],
-                           check=True)
-    ours, theirs = {}, {}
-    for turn in range(args.turns):
-        for name, speed in autoglm_turn(args).items():
-            ours.setdefault(name, []).append(speed)
-        for name, speed in llama_turn(args, python).items():
-            theirs.setdefault(name, []).append(speed)
-        print(f"turn {turn + 1} of {args.turns}", file=sys.stderr)
-    if args.json:
-        print(json.dumps({"model": args.model, "quantize": args.quantize, "autoglm": ours, "llama.cpp": theirs}))
-        return
-    print(f"{'tokens/s, median (min-max)':<28} {'autoglm':>26} {'llama.cpp':>26} {'ratio':>7}")
-    for name, values in ours.items():
-        ratio = statistics.median(values) / statistics.median(theirs[name])
-        print(f"{name:<28} {summary(values):>26} {summary(theirs[name]):>26} {ratio:7.2f}")
+    models = Models(args.models, args.preset, args.autoglm, python)
+    results = {}
+    for format_name in args.formats:
+        results[format_name] = take_turns(args, models, python, format_name)
+        if "autoglm" not in results[format_name]:
+            sys.exit(f"autoglm itself could not be measured at {format_name}")
+        print(table(format_name, results[format_name]) + "\n")
+    if args.out:
+        args.out.with_suffix(".json").write_text(json.dumps(results, indent=1))
+        plot(results, args.out.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

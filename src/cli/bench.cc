@@ -30,6 +30,7 @@ double seconds_since(Clock::time_point start) {
 struct BenchFlags {
   std::vector<int> prompt_tokens = {512};
   std::vector<int> batch = {1, 4, 16};
+  std::vector<int> depth = {};
   int generate_tokens = 128;
   int repetitions = 5;
   bool as_json = false;
@@ -102,6 +103,19 @@ Result<Timing> time_batch(const GLMModel& model, int batch, int prompt_tokens, i
   return Timing{first, total - first};
 }
 
+// `batch` sequences, each with `depth` tokens before what is timed (0: one).
+Result<Row> measure_decode(const GLMModel& model, const BenchFlags& flags, int batch, int depth,
+                           std::mt19937_64& random) {
+  Row row{fmt::format("decode {} x {}", flags.generate_tokens, batch), batch, {}};
+  if (depth > 0) row.test += fmt::format(" at depth {}", depth);
+  for (int i = 0; i < flags.repetitions; ++i) {
+    const Timing timing =
+        AGLM_TRY(time_batch(model, batch, std::max(depth, 1), flags.generate_tokens + 1, random));
+    row.tokens_per_second.push_back(batch * flags.generate_tokens / timing.decode_s);
+  }
+  return row;
+}
+
 Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags) {
   std::mt19937_64 random(1);
   std::vector<Row> rows;
@@ -116,13 +130,10 @@ Result<std::vector<Row>> measure(const GLMModel& model, const BenchFlags& flags)
     rows.push_back(std::move(row));
   }
   for (const int batch : flags.batch) {
-    Row row{fmt::format("decode {} x {}", flags.generate_tokens, batch), batch, {}};
-    for (int i = 0; i < flags.repetitions; ++i) {
-      const Timing timing =
-          AGLM_TRY(time_batch(model, batch, 1, flags.generate_tokens + 1, random));
-      row.tokens_per_second.push_back(batch * flags.generate_tokens / timing.decode_s);
-    }
-    rows.push_back(std::move(row));
+    rows.push_back(AGLM_TRY(measure_decode(model, flags, batch, 0, random)));
+  }
+  for (const int depth : flags.depth) {
+    rows.push_back(AGLM_TRY(measure_decode(model, flags, 1, depth, random)));
   }
   return rows;
 }
@@ -225,6 +236,11 @@ void add_bench_command(CommandLine& line) {
   command->add_option("--batch", flags->batch, "sequences at once [1,4,16]")
       ->delimiter(',')
       ->check(CLI::Range(1, 4096));
+  command
+      ->add_option("--depth", flags->depth,
+                   "also decode one sequence after so many tokens; separated by commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1 << 20));
   command->add_option("--repetitions", flags->repetitions, "times each test runs [5]")
       ->check(CLI::Range(1, 1000));
   command->add_flag("--json", flags->as_json, "write one JSON object");

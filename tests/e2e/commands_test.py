@@ -116,10 +116,11 @@ class Template(unittest.TestCase):
 class Bench(unittest.TestCase):
     def test_measures_and_writes_json(self):
         out = autoglm("bench", "--json", "--prompt-tokens", 16, "--generate-tokens", 4, "--batch", "1,2",
-                      "--repetitions", 2)
+                      "--depth", 40, "--repetitions", 2)
         self.assertEqual(out.returncode, 0, out.stderr)
         tests = json.loads(out.stdout)["tests"]
-        self.assertEqual([t["test"] for t in tests], ["prefill 16", "decode 4 x 1", "decode 4 x 2"])
+        self.assertEqual([t["test"] for t in tests], ["prefill 16", "decode 4 x 1", "decode 4 x 2",
+                                                     "decode 4 x 1 at depth 40"])
         self.assertTrue(all(t["tokens_per_second"]["median"] > 0 for t in tests))
         self.assertTrue(all(t["roof"]["share"] > 0 and t["roof"]["limit"] for t in tests))
 
