@@ -29,17 +29,18 @@ struct SpeculationOptions {
 };
 
 struct LoadOptions {
-  std::string device = "auto";          // cpu, cuda, auto
-  std::string quantize = "none";        // none, int8, int4: how weights are held
-  std::string kv_cache_dtype = "auto";  // auto, f32, bf16; auto: f32 for f32 weights, else bf16
-  int64_t kv_cache_memory_bytes = 0;    // 0: a share of the memory that is free after loading
-  int64_t max_model_len = 0;            // 0: the model's own, cut to what the KV pool can hold
-  int32_t max_batch_size = 16;          // sequences that decode together
-  int32_t max_batched_tokens = 512;     // rows of one step, prefill and decode together
-  int32_t max_queue = 256;              // requests that may wait; one more is refused
-  int32_t threads = 0;                  // 0: one for each processor
-  bool offline = true;                  // a hub id is looked up in local caches only
-  std::string chat_template;            // Jinja source in place of the checkpoint's own
+  std::string device = "auto";    // cpu, cuda, auto
+  std::string quantize = "none";  // none, int8, int4: how weights are held
+  // auto, f32, bf16, int8 (also called q8_0); auto: f32 for f32 weights, else bf16
+  std::string kv_cache_dtype = "auto";
+  int64_t kv_cache_memory_bytes = 0;  // 0: a share of the memory that is free after loading
+  int64_t max_model_len = 0;          // 0: the model's own, cut to what the KV pool can hold
+  int32_t max_batch_size = 16;        // sequences that decode together
+  int32_t max_batched_tokens = 512;   // rows of one step, prefill and decode together
+  int32_t max_queue = 256;            // requests that may wait; one more is refused
+  int32_t threads = 0;                // 0: one for each processor
+  bool offline = true;                // a hub id is looked up in local caches only
+  std::string chat_template;          // Jinja source in place of the checkpoint's own
   SpeculationOptions speculation;
   std::function<void(double fraction, std::string_view stage)> progress;  // while loading
 };

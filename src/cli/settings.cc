@@ -129,8 +129,8 @@ std::vector<SettingInfo> make_table() {
           "quantize", {"none", "int8", "int4"}, "how weights are held in memory",
           [](auto& s) -> auto& { return s.load.quantize; }),
       choice_setting(
-          "kv_cache_dtype", {"auto", "f32", "bf16"},
-          "how keys and values are held; auto: f32 for f32 weights, else bf16",
+          "kv_cache_dtype", {"auto", "f32", "bf16", "int8", "q8_0"},
+          "how keys and values are held; auto: f32 for f32 weights, else bf16; q8_0 means int8",
           [](auto& s) -> auto& { return s.load.kv_cache_dtype; }),
       bytes_setting(
           "kv_cache_memory", "memory for the KV cache; 0: a share of what is free",

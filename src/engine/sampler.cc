@@ -1,4 +1,5 @@
-// Plain loops in id order; sums in double.
+// The passes over the whole vocabulary are kernels (kernels/sampling); what they leave is handled
+// here, in plain loops and in double.
 #include "engine/sampler.h"
 
 #include <algorithm>
@@ -19,20 +20,45 @@ bool better(const SamplerScratch::Candidate& a, const SamplerScratch::Candidate&
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-// Moves the best `n` to the front, sorted, and drops the rest.
-void keep_best(std::vector<SamplerScratch::Candidate>& candidates, size_t n) {
-  if (n < candidates.size()) {
-    const auto middle = candidates.begin() + static_cast<std::ptrdiff_t>(n);
-    std::nth_element(candidates.begin(), middle, candidates.end(), better);
-    candidates.resize(n);
-  }
-  std::sort(candidates.begin(), candidates.end(), better);
-}
-
 double total(const std::vector<SamplerScratch::Candidate>& candidates) {
   double sum = 0;
   for (const auto& candidate : candidates) sum += candidate.weight;
   return sum;
+}
+
+// Looks at all logits once: an error when they make no distribution.
+Result<void> scan(std::span<const float> logits, LogitBlocks* blocks) {
+  if (scan_logits(logits, blocks)) return {};
+  bool broken = false;
+  for (const float logit : logits) broken |= !(logit <= std::numeric_limits<float>::max());
+  return Error{.code = ErrorCode::kCorrupt,
+               .what = "the model's logits make no distribution",
+               .where = "sampler",
+               .expected = "finite numbers",
+               .found = broken ? "NaN or infinity" : "no finite number"};
+}
+
+// A draw among all ids, in their order: first the block, then the id in it.
+int32_t draw_of_all(const SoftmaxWeights& weights, double uniform, int32_t best) {
+  const double target = uniform * weights.sum;
+  double passed = 0;
+  int32_t last = best;  // of those with any weight, where rounding leads past the end
+  for (size_t block = 0; block < weights.block_sums.size(); ++block) {
+    const double after = passed + weights.block_sums[block];
+    if (target < after) {
+      const size_t begin = block * LogitBlocks::kSize;
+      const size_t end = std::min(begin + LogitBlocks::kSize, weights.of.size());
+      for (size_t i = begin; i < end; ++i) {
+        if (weights.of[i] == 0) continue;
+        last = static_cast<int32_t>(i);
+        passed += double{weights.of[i]};
+        if (target < passed) return last;
+      }
+      return last;
+    }
+    passed = after;
+  }
+  return last;
 }
 
 }  // namespace
@@ -53,13 +79,14 @@ Sampler::Sampler(const SamplingParams& params, uint64_t seed, int32_t choice,
 Result<TokenId> Sampler::next(std::span<const float> logits, SamplerScratch& scratch) {
   if (has_penalties_ || !params_.logit_bias.empty() || position_ < params_.min_tokens) {
     // The raw logits are looked at first: a penalty may hide a NaN, not make one.
-    AGLM_TRY(largest_logit(logits));
+    AGLM_TRY(scan(logits, &scratch.blocks));
     scratch.logits.assign(logits.begin(), logits.end());
     adjust(scratch.logits);
     logits = scratch.logits;
   }
-  int32_t id = AGLM_TRY(largest_logit(logits));
-  if (params_.temperature >= kGreedyBelow) id = draw(logits, id, scratch);
+  AGLM_TRY(scan(logits, &scratch.blocks));
+  int32_t id = scratch.blocks.best;
+  if (params_.temperature >= kGreedyBelow) id = draw(logits, scratch);
   if (has_penalties_) ++seen_[id].count;
   ++position_;
   return TokenId{id};
@@ -96,42 +123,61 @@ void Sampler::adjust(std::span<float> logits) const {
   }
 }
 
-int32_t Sampler::draw(std::span<const float> logits, int32_t best, SamplerScratch& scratch) const {
-  const double largest = logits[static_cast<size_t>(best)];
+// The candidates that top_p may keep, best first. Those within a few temperatures of the largest
+// are nearly always enough; where they are not, the next round reaches deeper. Ids with less than
+// (1 - top_p) / n of the sum each cannot make up 1 - top_p together: no round needs them.
+void Sampler::keep_nucleus(std::span<const float> logits, SamplerScratch& scratch) const {
+  const double largest = logits[static_cast<size_t>(scratch.blocks.best)];
+  const double sum = scratch.weights.sum;
+  const double share = (1.0 - params_.top_p) / static_cast<double>(logits.size());
+  const double deepest = 1 - std::log(std::max(share * sum, 1e-40));
+  auto& candidates = scratch.candidates;
+  for (double depth = 4;; depth *= 2) {
+    const double reach = std::min(depth, deepest);
+    ids_from(logits, scratch.blocks, static_cast<float>(largest - reach * params_.temperature),
+             &scratch.ids);
+    candidates.clear();
+    for (const int32_t id : scratch.ids) {
+      const auto i = static_cast<size_t>(id);
+      candidates.push_back({logits[i], id, double{scratch.weights.of[i]}});
+    }
+    // The sum was taken in another order: a millionth for that.
+    if (depth >= deepest || total(candidates) > params_.top_p * sum * (1 + 1e-6)) break;
+  }
+  std::sort(candidates.begin(), candidates.end(), better);
+}
+
+int32_t Sampler::draw(std::span<const float> logits, SamplerScratch& scratch) const {
+  const double largest = logits[static_cast<size_t>(scratch.blocks.best)];
   const double uniform = uniform_draw(seed_, choice_, position_);
-  const auto weight = [&](float logit) {
-    return std::exp((static_cast<double>(logit) - largest) / params_.temperature);
-  };
-  const auto n = static_cast<int32_t>(logits.size());
-  const bool limits_k = params_.top_k > 0 && params_.top_k < n;
   auto& candidates = scratch.candidates;
   candidates.clear();
 
-  if (limits_k) {
-    for (int32_t id = 0; id < n; ++id)
-      candidates.push_back({logits[static_cast<size_t>(id)], id, 0});
-    keep_best(candidates, static_cast<size_t>(params_.top_k));
-    for (auto& candidate : candidates) candidate.weight = weight(candidate.logit);
-  }
-
-  // Without top_k the sum runs over all ids, and then only those that top_p may keep are sorted:
-  // ids with less than (1 - top_p) / n of the sum each cannot make up 1 - top_p together.
   double sum = 0;
-  if (limits_k) {
+  if (params_.top_k > 0 && params_.top_k < std::ssize(logits)) {
+    top_k(logits, scratch.blocks, params_.top_k, &scratch.ids);
+    for (const int32_t id : scratch.ids) {
+      const float logit = logits[static_cast<size_t>(id)];
+      const double weight = std::exp((static_cast<double>(logit) - largest) / params_.temperature);
+      candidates.push_back({logit, id, weight});
+    }
     sum = total(candidates);
   } else {
-    scratch.weights.resize(logits.size());
-    for (size_t id = 0; id < logits.size(); ++id) {
-      scratch.weights[id] = weight(logits[id]);
-      sum += scratch.weights[id];
+    softmax_weights(logits, scratch.blocks, static_cast<float>(params_.temperature),
+                    &scratch.weights);
+    sum = scratch.weights.sum;
+    if (params_.top_p < 1.0) {
+      keep_nucleus(logits, scratch);
+    } else if (params_.min_p > 0.0) {
+      for (size_t i = 0; i < logits.size(); ++i) {
+        const double weight = scratch.weights.of[i];
+        if (weight >= params_.min_p) {
+          candidates.push_back({logits[i], static_cast<int32_t>(i), weight});
+        }
+      }
+    } else {
+      return draw_of_all(scratch.weights, uniform, scratch.blocks.best);
     }
-    const double floor_p = params_.top_p < 1.0 ? (1.0 - params_.top_p) / n * sum : 0.0;
-    const double floor_weight = std::max(floor_p, params_.min_p);
-    for (int32_t id = 0; id < n; ++id) {
-      const double w = scratch.weights[static_cast<size_t>(id)];
-      if (w >= floor_weight) candidates.push_back({logits[static_cast<size_t>(id)], id, w});
-    }
-    if (params_.top_p < 1.0) std::sort(candidates.begin(), candidates.end(), better);
   }
 
   if (params_.top_p < 1.0) {
@@ -156,70 +202,26 @@ int32_t Sampler::draw(std::span<const float> logits, int32_t best, SamplerScratc
   for (auto it = candidates.rbegin(); it != candidates.rend(); ++it) {
     if (it->weight > 0) return it->id;
   }
-  return best;
-}
-
-Result<int32_t> largest_logit(std::span<const float> logits) {
-  int32_t best = 0;
-  float largest = kMinusInfinity;
-  bool broken = false;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    const float logit = logits[id];
-    broken |= !(logit <= std::numeric_limits<float>::max());  // NaN or +inf
-    if (logit > largest) {
-      largest = logit;
-      best = static_cast<int32_t>(id);
-    }
-  }
-  if (broken || largest == kMinusInfinity) {
-    return Error{.code = ErrorCode::kCorrupt,
-                 .what = "the model's logits make no distribution",
-                 .where = "sampler",
-                 .expected = "finite numbers",
-                 .found = broken ? "NaN or infinity" : "no finite number"};
-  }
-  return best;
+  return scratch.blocks.best;
 }
 
 Result<PositionLogprobs> position_logprobs(std::span<const float> logits, TokenId taken,
                                            int32_t n_top, SamplerScratch& scratch) {
-  const int32_t best = AGLM_TRY(largest_logit(logits));
-  const double largest = logits[static_cast<size_t>(best)];
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  const double log_sum = largest + std::log(sum);
-  const auto logprob = [&](float logit) {
-    return static_cast<float>(static_cast<double>(logit) - log_sum);
+  AGLM_TRY(scan(logits, &scratch.blocks));
+  softmax_weights(logits, scratch.blocks, 1.0f, &scratch.weights);
+  const double largest = logits[static_cast<size_t>(scratch.blocks.best)];
+  const double log_sum = largest + std::log(scratch.weights.sum);
+  const auto entry = [&](int32_t id, int32_t rank) {
+    const double logit = logits[static_cast<size_t>(id)];
+    return TokenLogprob{TokenId{id}, static_cast<float>(logit - log_sum), rank};
   };
-
   PositionLogprobs result;
-  const float taken_logit = logits[static_cast<size_t>(taken)];
-  int32_t rank = 1;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    const bool first = id < static_cast<size_t>(taken);
-    if (logits[id] > taken_logit || (first && logits[id] == taken_logit)) ++rank;
-  }
-  result.taken = {taken, logprob(taken_logit), rank};
-
+  const auto id = static_cast<int32_t>(taken);
+  result.taken = entry(id, rank_before(logits, id) + 1);
   if (n_top > 0) {
-    // A heap of the best so far, the worst of them on top: few logits get past it.
-    auto& top = scratch.candidates;
-    top.clear();
-    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) {
-      const SamplerScratch::Candidate candidate{logits[static_cast<size_t>(id)], id, 0};
-      if (std::ssize(top) < n_top) {
-        top.push_back(candidate);
-        std::push_heap(top.begin(), top.end(), better);
-      } else if (better(candidate, top.front())) {
-        std::pop_heap(top.begin(), top.end(), better);
-        top.back() = candidate;
-        std::push_heap(top.begin(), top.end(), better);
-      }
-    }
-    std::sort(top.begin(), top.end(), better);
-    for (const auto& candidate : top) {
-      result.top.push_back({TokenId{candidate.id}, logprob(candidate.logit),
-                            static_cast<int32_t>(result.top.size()) + 1});
+    top_k(logits, scratch.blocks, n_top, &scratch.ids);
+    for (const int32_t top : scratch.ids) {
+      result.top.push_back(entry(top, static_cast<int32_t>(result.top.size()) + 1));
     }
   }
   return result;

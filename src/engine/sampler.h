@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "autoglm/generation.h"
+#include "kernels/sampling/sampling.h"
 
 namespace autoglm {
 
@@ -29,7 +30,9 @@ struct SamplerScratch {
     double weight;  // exp((logit - largest) / temperature)
   };
   std::vector<float> logits;
-  std::vector<double> weights;
+  LogitBlocks blocks;
+  SoftmaxWeights weights;
+  std::vector<int32_t> ids;
   std::vector<Candidate> candidates;
 };
 
@@ -52,7 +55,8 @@ class Sampler {
     int32_t count = 0;  // in the answer
   };
   void adjust(std::span<float> logits) const;
-  int32_t draw(std::span<const float> logits, int32_t best, SamplerScratch& scratch) const;
+  int32_t draw(std::span<const float> logits, SamplerScratch& scratch) const;
+  void keep_nucleus(std::span<const float> logits, SamplerScratch& scratch) const;
 
   SamplingParams params_;
   uint64_t seed_;
@@ -62,9 +66,6 @@ class Sampler {
   std::unordered_map<int32_t, Seen> seen_;  // kept only with penalties
   int64_t position_ = 0;
 };
-
-// The id of the largest logit, the lower among equals. Errors as for next().
-Result<int32_t> largest_logit(std::span<const float> logits);
 
 // Log-softmax of `logits` at `taken`, and the `n_top` most likely. Errors as for next().
 Result<PositionLogprobs> position_logprobs(std::span<const float> logits, TokenId taken,

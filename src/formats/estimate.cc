@@ -74,6 +74,8 @@ Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) 
   }
   out.kv_bytes_per_token["f32"] = values * 4;
   out.kv_bytes_per_token["bf16"] = values * 2;
+  // Beside the codes, a scale in f32 for each head's key and value.
+  out.kv_bytes_per_token["int8"] = values + values / out.head_dim * 4;
   for (const int64_t length : {4096, 32768, 131072}) {
     if (length < out.context) out.contexts.push_back(length);
   }

@@ -48,7 +48,7 @@ struct CheckpointEstimate {
   bool has_chat_template = false;
   std::map<std::string, TensorSummary> by_dtype;
   std::vector<std::pair<std::string, int64_t>> weight_bytes;  // rule's name -> bytes
-  std::map<std::string, int64_t> kv_bytes_per_token;          // "f32", "bf16"
+  std::map<std::string, int64_t> kv_bytes_per_token;          // "f32", "bf16", "int8"
   std::vector<int64_t> contexts;                              // lengths worth printing
 };
 

@@ -72,6 +72,7 @@ TEST(Estimate, CountsKeysAndValues) {
   // 3 layers, 2 heads of 16, a key and a value.
   EXPECT_EQ(e->kv_bytes_per_token.at("f32"), 3 * 2 * 2 * 16 * 4);
   EXPECT_EQ(e->kv_bytes_per_token.at("bf16"), 3 * 2 * 2 * 16 * 2);
+  EXPECT_EQ(e->kv_bytes_per_token.at("int8"), 3 * 2 * 2 * (16 + 4));
   EXPECT_EQ(e->contexts, (std::vector<int64_t>{4096, 8192}));
   EXPECT_THAT(to_text(*e), HasSubstr("3.0 MiB for 8192 tokens"));
   EXPECT_EQ(to_json(*e).at("kv_bytes").at(1).at("f32").to_number<int64_t>(), 8192 * 768);

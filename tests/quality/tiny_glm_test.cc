@@ -90,6 +90,16 @@ TEST(TinyGlm, LosesLittleToQuantization) {
   EXPECT_LT(int4 / none, 1.02);
 }
 
+TEST(TinyGlm, LosesLittleToKeysAndValuesInInt8) {
+  const GLMModel whole = load("none", "bf16");
+  const Reference expected = reference(whole);
+  const double bf16 = perplexity(whole, expected.tokens, expected.context);
+  const double int8 = perplexity(load("none", "int8"), expected.tokens, expected.context);
+  std::printf("perplexity: KV bf16 %.4f, int8 %.4f (%+.4f %%)\n", bf16, int8,
+              (int8 / bf16 - 1) * 100);
+  EXPECT_NEAR(int8 / bf16, 1, 1e-3);
+}
+
 TEST(TinyGlm, AnswersAsTransformersDoes) {
   const auto document = json::parse_file(source_path("tests/data/tiny_glm_answers.json"));
   ASSERT_TRUE(document) << document.error().message();

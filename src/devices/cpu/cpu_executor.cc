@@ -20,10 +20,17 @@ namespace autoglm {
 namespace {
 
 DType kv_dtype(KvDType wish, WeightFormat matrices) {
-  if (wish == KvDType::kAuto) {
-    return matrices == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
+  switch (wish) {
+    case KvDType::kAuto: break;
+    case KvDType::kF32: return DType::kF32;
+    case KvDType::kBF16: return DType::kBF16;
+    case KvDType::kInt8: return DType::kI8;
   }
-  return wish == KvDType::kF32 ? DType::kF32 : DType::kBF16;
+  return matrices == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
+}
+
+std::string_view kv_format(DType dtype) {
+  return dtype == DType::kF32 ? "f32" : dtype == DType::kI8 ? "int8" : "bf16";
 }
 
 Result<Graph> prepared(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
@@ -98,7 +105,7 @@ class Executing : public CpuExecutor {
                 .page_bytes = kv_.page_bytes(),
                 .isa = std::string(isa_name(isa_)),
                 .weight_format = std::string(weight_format_name(matrices)),
-                .kv_format = kv == DType::kF32 ? "f32" : "bf16",
+                .kv_format = std::string(kv_format(kv)),
                 .threads = pool_.size()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
     for (const Node& node : program_.graph.nodes()) {
@@ -232,8 +239,9 @@ Result<KvDType> parse_kv_dtype(std::string_view name) {
   if (name == "auto") return KvDType::kAuto;
   if (name == "f32") return KvDType::kF32;
   if (name == "bf16") return KvDType::kBF16;
+  if (name == "int8" || name == "q8_0") return KvDType::kInt8;
   return Error{ErrorCode::kInvalidArgument, "unknown element type of the KV cache",
-               "kv_cache_dtype", "auto, f32 or bf16", std::string(name)};
+               "kv_cache_dtype", "auto, f32, bf16 or int8", std::string(name)};
 }
 
 Result<Program> cpu_program(const Graph& graph, const WeightSource& source,
@@ -249,6 +257,7 @@ Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
       AGLM_TRY(plan_weights(program.graph, source, options.quantize));
   CpuMemory memory{.arena_bytes = program.plan.arena_bytes};
   for (const WeightPlan& plan : plans) memory.weight_bytes += plan.bytes;
+  // What attention reserves for very long sequences is address space to all others: not counted.
   int64_t scratch = 0;
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].form != WeightPlan::Form::kPacked || !is_integer(plans[i].format)) continue;

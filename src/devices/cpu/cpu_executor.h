@@ -27,8 +27,9 @@ enum class KvDType : uint8_t {
   kAuto,  // f32 when matrices are held in f32, else bf16
   kF32,
   kBF16,
+  kInt8,  // a scale for each head and token
 };
-Result<KvDType> parse_kv_dtype(std::string_view name);  // "auto", "f32", "bf16"
+Result<KvDType> parse_kv_dtype(std::string_view name);  // "auto", "f32", "bf16", "int8" (or "q8_0")
 
 struct CpuOptions {
   Quantize quantize = Quantize::kNone;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/thread_pool.h"
 
 namespace autoglm {
 
@@ -232,7 +233,7 @@ int64_t KernelCalls::scratch_bytes(const Context& context, int64_t max_rows) con
     if (const auto* product = std::get_if<LinearArgs>(&call.args)) {
       most = std::max(most, linear_scratch_bytes(context, *product->weight, max_rows));
     } else if (const auto* attend = std::get_if<Attention>(&call.args)) {
-      most = std::max(most, attention_scratch_bytes(context, attend->head_dim));
+      most = std::max(most, attention_scratch_bytes(context.pool.size(), attend->head_dim));
     }
   }
   return most;

@@ -1,7 +1,7 @@
 // Causal attention of the step's queries over paged keys and values, with grouped heads and an
 // optional sliding window. A query's result depends on its position and on the keys and values
-// alone: pages are taken in ascending order, each with an online softmax, whatever else is in the
-// step (promise 1).
+// alone, whatever else is in the step: softmax is taken over stretches of 256 keys at fixed places,
+// and a fixed tree joins them (promise 1).
 #pragma once
 
 #include <cstddef>
@@ -14,17 +14,20 @@
 namespace autoglm {
 
 // One layer's keys and values in the pool. A page holds 32 positions; its part for this layer is,
-// for each head in turn, keys [head_dim, 32] and values [32, head_dim], with head_dim padded to 16.
+// for each head in turn, keys [head_dim, 32] and values [32, head_dim], with head_dim padded to 16;
+// in int8, pairs of bytes that are multiplied together are neighbours, and a scale for each token's
+// key and one for its value follow (int8_pages.h).
 struct KvCache {
   static constexpr int64_t kPageTokens = 32;
 
   std::byte* data = nullptr;      // this layer's part of page 0; aligned to 64
   int64_t page_stride_bytes = 0;  // from one page to the next; a multiple of 64
-  DType dtype = DType::kF32;      // kF32, kBF16 or kF16
+  DType dtype = DType::kF32;      // kF32, kBF16, kF16 or kI8
   int64_t n_kv_heads = 0;
   int64_t head_dim = 0;
 
-  // Bytes of one layer's part of one page, a multiple of 64.
+  // Bytes of one head of one page, and of one layer's part of it; multiples of 64.
+  static int64_t head_bytes(DType dtype, int64_t head_dim);
   static int64_t page_bytes(DType dtype, int64_t n_kv_heads, int64_t head_dim);
 };
 
@@ -46,7 +49,8 @@ struct KvWriteArgs {
   KvCache cache;
 };
 
-// Stores the rows' keys and values at their positions, rounded to nearest even.
+// Stores the rows' keys and values at their positions, rounded to nearest even; in int8 to a grid
+// of 127 steps up to the head's largest magnitude.
 void kv_write(const Context& context, const KvWriteArgs& args);
 
 struct AttentionArgs {
@@ -61,8 +65,12 @@ struct AttentionArgs {
   int64_t y_stride = 0;
 };
 
-// Working memory: at least this much, aligned to 64.
-int64_t attention_scratch_bytes(const Context& context, int64_t head_dim);
+// The most tokens of a sequence.
+int64_t attention_max_positions();
+
+// Working memory: at least this much, aligned to 64. It is reserved for the longest sequences; what
+// shorter ones do not need is not touched.
+int64_t attention_scratch_bytes(int64_t n_threads, int64_t head_dim);
 
 void attention(const Context& context, const AttentionArgs& args, std::span<std::byte> scratch);
 

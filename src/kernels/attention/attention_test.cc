@@ -46,6 +46,16 @@ float stored(float value, DType dtype) {
   return value;
 }
 
+// One head of a token as it is stored.
+std::vector<float> stored(std::span<const float> head, DType dtype) {
+  std::vector<float> out(head.begin(), head.end());
+  float peak = 0;
+  for (const float x : head) peak = std::max(peak, std::abs(x));
+  for (float& x : out)
+    x = dtype == DType::kI8 ? std::nearbyint(x * (127 / peak)) * (peak / 127) : stored(x, dtype);
+  return out;
+}
+
 // One sequence of `length` random tokens; pages lie scattered in a pool of garbage.
 class Sequence {
  public:
@@ -83,7 +93,7 @@ class Sequence {
                         .dtype = shape_.dtype,
                         .n_kv_heads = shape_.n_kv_heads,
                         .head_dim = shape_.head_dim};
-    const auto bytes = static_cast<size_t>(attention_scratch_bytes(context, shape_.head_dim));
+    const auto bytes = static_cast<size_t>(attention_scratch_bytes(threads, shape_.head_dim));
     Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes + 64);
     std::memset(scratch->data(), 0x5a, bytes + 64);
     std::vector<float> y(static_cast<size_t>(length_ * width), -1.0f);
@@ -117,12 +127,20 @@ class Sequence {
     std::vector<double> y;
     const int64_t group = shape_.n_heads / shape_.n_kv_heads;
     const int64_t d = shape_.head_dim;
+    std::vector<float> keys, values;
+    for (size_t at = 0; at < k_.size(); at += static_cast<size_t>(d)) {
+      for (const auto& [from, to] : {std::pair(&k_, &keys), std::pair(&v_, &values)}) {
+        const auto head =
+            stored(std::span(*from).subspan(at, static_cast<size_t>(d)), shape_.dtype);
+        to->insert(to->end(), head.begin(), head.end());
+      }
+    }
     for (int64_t row = 0; row < length_; ++row) {
       const int64_t first = shape_.window > 0 ? std::max<int64_t>(0, row - shape_.window + 1) : 0;
       for (int64_t head = 0; head < shape_.n_heads; ++head) {
         const auto kv = [&](const std::vector<float>& all, int64_t position, int64_t i) {
           const int64_t at = (position * shape_.n_kv_heads + head / group) * d + i;
-          return double{stored(all[static_cast<size_t>(at)], shape_.dtype)};
+          return double{all[static_cast<size_t>(at)]};
         };
         std::vector<double> p;
         double greatest = -HUGE_VAL;
@@ -130,7 +148,7 @@ class Sequence {
           double s = 0;
           for (int64_t i = 0; i < d; ++i) {
             s += double{q_[static_cast<size_t>((row * shape_.n_heads + head) * d + i)]} *
-                 kv(k_, j, i);
+                 kv(keys, j, i);
           }
           p.push_back(s * double{scale()});
           greatest = std::max(greatest, p.back());
@@ -140,7 +158,7 @@ class Sequence {
         for (int64_t i = 0; i < d; ++i) {
           double out = 0;
           for (int64_t j = first; j <= row; ++j) {
-            out += p[static_cast<size_t>(j - first)] / sum * kv(v_, j, i);
+            out += p[static_cast<size_t>(j - first)] / sum * kv(values, j, i);
           }
           y.push_back(out);
         }
@@ -168,7 +186,9 @@ std::vector<Shape> shapes() {
           {.window = 1},
           {.window = 7, .dtype = DType::kBF16},
           {.n_heads = 6, .n_kv_heads = 2, .head_dim = 24, .window = 33},
-          {.window = 64, .dtype = DType::kF16}};
+          {.window = 64, .dtype = DType::kF16},
+          {.n_heads = 6, .n_kv_heads = 2, .head_dim = 40, .dtype = DType::kI8},
+          {.n_heads = 5, .n_kv_heads = 1, .head_dim = 7, .window = 9, .dtype = DType::kI8}};
 }
 
 void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
@@ -180,14 +200,39 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
   }
 }
 
+// Longer than several stretches, so that nodes are made and joined.
+std::vector<Shape> long_shapes() {
+  return {{.n_heads = 6, .n_kv_heads = 2, .head_dim = 24, .dtype = DType::kBF16},
+          {.n_heads = 16, .n_kv_heads = 1, .head_dim = 16, .dtype = DType::kI8},
+          {.n_heads = 2, .n_kv_heads = 1, .head_dim = 16, .window = 700}};
+}
+
+void expect_near_double(const Shape& shape, int64_t length) {
+  const Sequence sequence(shape, length);
+  const std::vector<float> y = sequence.run(best_isa(), 2, length);
+  const std::vector<double> expected = sequence.reference();
+  // Values are of the order of 1, scores of the order of 4: some tens of roundings. Beside int8
+  // queries and weights are rounded to 16 bits.
+  const double tolerance = shape.dtype == DType::kI8 ? 3e-4 : 4e-6;
+  for (size_t i = 0; i < y.size(); ++i) {
+    ASSERT_NEAR(y[i], expected[i], tolerance) << shape.text() << " element " << i;
+  }
+}
+
 TEST(Attention, AgreesWithASoftmaxInDouble) {
-  for (const Shape& shape : shapes()) {
-    const Sequence sequence(shape, 101);
-    const std::vector<float> y = sequence.run(best_isa(), 2, 101);
-    const std::vector<double> expected = sequence.reference();
-    for (size_t i = 0; i < y.size(); ++i) {
-      // Values are of the order of 1, scores of the order of 4: some tens of roundings.
-      ASSERT_NEAR(y[i], expected[i], 4e-6) << shape.text() << " element " << i;
+  for (const Shape& shape : shapes()) expect_near_double(shape, 101);
+  for (const Shape& shape : long_shapes()) expect_near_double(shape, 1500);
+}
+
+TEST(Attention, StretchesJoinToTheSameBitsWhereverTheyAreComputed) {
+  for (const Shape& shape : long_shapes()) {
+    const Sequence sequence(shape, 1500);
+    const std::vector<float> whole = sequence.run(best_isa(), 1, 1500);
+    expect_same_bits(sequence.run(Isa::kGeneric, 3, 1500), whole, shape.text() + " generic");
+    // Few rows and many threads: sequences are cut into blocks of stretches.
+    for (const int64_t chunk : {3, 40, 1000}) {
+      expect_same_bits(sequence.run(best_isa(), 8, chunk), whole,
+                       shape.text() + " chunks of " + std::to_string(chunk));
     }
   }
 }
@@ -238,7 +283,7 @@ TEST(Attention, SequencesOfAStepDoNotMeet) {
   const std::vector<KvSequence> both{
       {.first_row = 0, .n_rows = 2, .start_position = 0, .pages = first_pages},
       {.first_row = 2, .n_rows = 3, .start_position = 0, .pages = second_pages}};
-  const auto bytes = static_cast<size_t>(attention_scratch_bytes(context, d));
+  const auto bytes = static_cast<size_t>(attention_scratch_bytes(2, d));
   Result<AlignedBuffer> scratch = AlignedBuffer::allocate(bytes);
   const auto step = [&](std::span<const KvSequence> sequences) {
     std::vector<float> y(5 * d);

@@ -4,6 +4,8 @@
 
 namespace autoglm {
 
-const AttentionVariant kAttentionAvx2 = {.run = PagedAttention<avx2::F32>::run};
+const AttentionVariant kAttentionAvx2 = {.run = PagedAttention<avx2::F32, 1>::run,
+                                         .join = PagedAttention<avx2::F32, 1>::join,
+                                         .quantize = quantize_head<avx2::F32>};
 
 }  // namespace autoglm

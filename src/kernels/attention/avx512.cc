@@ -4,6 +4,8 @@
 
 namespace autoglm {
 
-const AttentionVariant kAttentionAvx512 = {.run = PagedAttention<avx512::F32>::run};
+const AttentionVariant kAttentionAvx512 = {.run = PagedAttention<avx512::F32, 2>::run,
+                                           .join = PagedAttention<avx512::F32, 2>::join,
+                                           .quantize = quantize_head<avx512::F32>};
 
 }  // namespace autoglm

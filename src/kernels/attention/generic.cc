@@ -4,6 +4,8 @@
 
 namespace autoglm {
 
-const AttentionVariant kAttentionGeneric = {.run = PagedAttention<generic::F32>::run};
+const AttentionVariant kAttentionGeneric = {.run = PagedAttention<generic::F32, 2>::run,
+                                            .join = PagedAttention<generic::F32, 2>::join,
+                                            .quantize = quantize_head<generic::F32>};
 
 }  // namespace autoglm

@@ -165,7 +165,7 @@ TEST(EmulatedAttention, GivesTheGenericVariantsBits) {
   const std::vector<float> q = random_values(rows * heads * head_dim, 1);
   const std::vector<float> k = random_values(rows * head_dim, 2);
   const std::vector<float> v = random_values(rows * head_dim, 3);
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kI8}) {
     for (const int64_t window : {0, 9}) {
       const int64_t stride = KvCache::page_bytes(dtype, 1, head_dim);
       Result<AlignedBuffer> memory = AlignedBuffer::allocate(static_cast<size_t>(2 * stride));
@@ -197,12 +197,16 @@ TEST(EmulatedAttention, GivesTheGenericVariantsBits) {
                                  .y_stride = heads * head_dim};
         for (int64_t row = 0; row < rows; row += 8) {
           variant(args,
-                  AttentionPart{.sequence = &sequence, .row = row, .n_rows = 8, .n_heads = heads},
+                  AttentionPart{.sequence = &sequence,
+                                .row = row,
+                                .n_rows = 8,
+                                .n_heads = heads,
+                                .end_stretch = 1},
                   scratch->data());
         }
         return y;
       };
-      expect_same_bits(run(PagedAttention<avx512::F32>::run), run(kAttentionGeneric.run),
+      expect_same_bits(run(PagedAttention<avx512::F32, 2>::run), run(kAttentionGeneric.run),
                        "window " + std::to_string(window));
     }
   }

@@ -1,65 +1,98 @@
 #include "kernels/sampling/sampling.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
+#include <functional>
 
 #include "base/check.h"
+#include "kernels/isa.h"
+#include "kernels/sampling/variants.h"
 
 namespace autoglm {
 namespace {
 
-// Whether logit `a` of id `i` stands before logit `b` of id `j`. A strict order also with
-// not-a-number, which is taken as the least.
-bool before(float a, int32_t i, float b, int32_t j) {
-  const bool a_is_number = !std::isnan(a);
-  const bool b_is_number = !std::isnan(b);
-  if (a_is_number != b_is_number) return a_is_number;
-  if (a_is_number && a != b) return a > b;
-  return i < j;
+int64_t blocks_of(size_t n) {
+  return (static_cast<int64_t>(n) + LogitBlocks::kSize - 1) / LogitBlocks::kSize;
+}
+
+const SamplingVariant& variant() {
+  static const SamplingVariant* const chosen = [] {
+    const Result<Isa> isa = select_isa();
+    if (!isa || *isa == Isa::kGeneric) return &kSamplingGeneric;
+    return *isa == Isa::kAvx2 ? &kSamplingAvx2 : &kSamplingAvx512;
+  }();
+  return *chosen;
 }
 
 }  // namespace
 
-int32_t argmax(std::span<const float> logits) {
-  size_t best = 0;
-  for (size_t i = 1; i < logits.size(); ++i) {
-    if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i]))) best = i;
-  }
-  return static_cast<int32_t>(best);
+bool scan_logits(std::span<const float> logits, LogitBlocks* blocks) {
+  const auto n = static_cast<int64_t>(logits.size());
+  blocks->best = 0;
+  blocks->greatest.assign(static_cast<size_t>(blocks_of(logits.size())), -HUGE_VALF);
+  if (!variant().scan(logits.data(), n, blocks->greatest.data())) return false;
+  const auto block = std::max_element(blocks->greatest.begin(), blocks->greatest.end());
+  if (block == blocks->greatest.end() || *block == -HUGE_VALF) return false;
+  const float* first = logits.data() + (block - blocks->greatest.begin()) * LogitBlocks::kSize;
+  blocks->best = static_cast<int32_t>(std::find(first, logits.data() + n, *block) - logits.data());
+  return true;
 }
 
-SoftmaxStats softmax_stats(std::span<const float> logits) {
-  float max = -std::numeric_limits<float>::infinity();
-  for (const float x : logits) max = x > max ? x : max;
-  std::array<double, 16> lanes{};
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isnan(logits[i])) lanes[i % 16] += std::exp(static_cast<double>(logits[i] - max));
+void ids_from(std::span<const float> logits, const LogitBlocks& blocks, float least,
+              std::vector<int32_t>* ids) {
+  ids->clear();
+  for (size_t b = 0; b < blocks.greatest.size(); ++b) {
+    if (blocks.greatest[b] < least) continue;
+    const size_t begin = b * LogitBlocks::kSize;
+    const size_t end = std::min(begin + LogitBlocks::kSize, logits.size());
+    for (size_t i = begin; i < end; ++i) {
+      if (logits[i] >= least) ids->push_back(static_cast<int32_t>(i));
+    }
   }
-  for (size_t width = 8; width > 0; width /= 2) {
-    for (size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  }
-  return {max, static_cast<float>(std::log(lanes[0]))};
 }
 
-void top_k(std::span<const float> logits, std::span<int32_t> out) {
-  AGLM_CHECK(out.size() <= logits.size(), "{} of {} logits", out.size(), logits.size());
-  if (out.empty()) return;
-  const auto first = [&](int32_t i, int32_t j) {
-    return before(logits[static_cast<size_t>(i)], i, logits[static_cast<size_t>(j)], j);
+void top_k(std::span<const float> logits, const LogitBlocks& blocks, int32_t k,
+           std::vector<int32_t>* ids) {
+  AGLM_CHECK(k >= 0, "{} of {} logits", k, logits.size());
+  const auto wanted = std::min(static_cast<size_t>(k), logits.size());
+  // The k greatest logits are at least the k-th greatest of the blocks' maxima.
+  float least = -HUGE_VALF;
+  if (wanted > 0 && wanted <= blocks.greatest.size()) {
+    std::vector<float> maxima = blocks.greatest;
+    const auto kth = maxima.begin() + static_cast<std::ptrdiff_t>(wanted) - 1;
+    std::nth_element(maxima.begin(), kth, maxima.end(), std::greater<>());
+    least = *kth;
+  }
+  ids_from(logits, blocks, least, ids);
+  const auto before = [&](int32_t i, int32_t j) {
+    const float a = logits[static_cast<size_t>(i)];
+    const float b = logits[static_cast<size_t>(j)];
+    return a != b ? a > b : i < j;
   };
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<int32_t>(i);
-  // With `first` as "less", the heap's root is the least of those kept.
-  std::make_heap(out.begin(), out.end(), first);
-  for (size_t i = out.size(); i < logits.size(); ++i) {
-    const auto id = static_cast<int32_t>(i);
-    if (!first(id, out.front())) continue;
-    std::pop_heap(out.begin(), out.end(), first);
-    out.back() = id;
-    std::push_heap(out.begin(), out.end(), first);
+  if (wanted < ids->size()) {
+    std::nth_element(ids->begin(), ids->begin() + static_cast<std::ptrdiff_t>(wanted), ids->end(),
+                     before);
+    ids->resize(wanted);
   }
-  std::sort_heap(out.begin(), out.end(), first);
+  std::sort(ids->begin(), ids->end(), before);
+}
+
+void softmax_weights(std::span<const float> logits, const LogitBlocks& blocks, float temperature,
+                     SoftmaxWeights* weights) {
+  weights->of.resize(logits.size());
+  weights->block_sums.resize(static_cast<size_t>(blocks_of(logits.size())));
+  variant().weights(logits.data(), static_cast<int64_t>(logits.size()),
+                    logits[static_cast<size_t>(blocks.best)], 1.0f / temperature,
+                    weights->of.data(), weights->block_sums.data());
+  weights->sum = 0;
+  for (const double sum : weights->block_sums) weights->sum += sum;
+}
+
+int32_t rank_before(std::span<const float> logits, int32_t id) {
+  const auto n = static_cast<int64_t>(logits.size());
+  const float own = logits[static_cast<size_t>(id)];
+  return static_cast<int32_t>(variant().count_from(logits.data(), id, own) +
+                              variant().count_above(logits.data() + id, n - id, own));
 }
 
 }  // namespace autoglm

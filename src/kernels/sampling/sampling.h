@@ -1,26 +1,45 @@
-// What samplers need of a vocabulary of logits without sorting it: the greatest, the k greatest,
-// and the logarithm of the softmax's denominator. Plain functions of one row: the same bits on
-// every machine.
+// What samplers need of a vocabulary of logits, in a few passes and without sorting it: whether
+// they are numbers, the greatest, the k greatest, softmax's weights and their sum. Sums are taken
+// in a fixed order of sixteen lanes a block of 1,024, blocks in double: the same bits on every
+// machine. One thread: a row of 150,000 takes tens of microseconds.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace autoglm {
 
-// The lowest id among the greatest. Not-a-number never wins; 0 when nothing else is there.
-int32_t argmax(std::span<const float> logits);
+// The greatest logit of each block, by which later passes skip what cannot matter.
+struct LogitBlocks {
+  static constexpr int64_t kSize = 1024;
 
-struct SoftmaxStats {
-  float max = 0;      // of the logits; not-a-number is passed over
-  float log_sum = 0;  // log of the sum of exp(x - max), so log softmax(x) = x - max - log_sum
+  std::vector<float> greatest;
+  int32_t best = 0;  // id of the greatest logit, the lowest among equals
 };
 
-// The sum is taken in double over 16 lanes (element i in lane i % 16) joined in a fixed tree.
-SoftmaxStats softmax_stats(std::span<const float> logits);
+// Fills `blocks`; false when a logit is not a number or +inf, or none is finite (-inf is allowed).
+bool scan_logits(std::span<const float> logits, LogitBlocks* blocks);
 
-// Ids of the out.size() greatest, greatest first, ties by lower id; not-a-number counts as the
-// least. Precondition: out.size() <= logits.size(). One pass with a heap of out.size().
-void top_k(std::span<const float> logits, std::span<int32_t> out);
+// Ids whose logits are at least `least`, ascending.
+void ids_from(std::span<const float> logits, const LogitBlocks& blocks, float least,
+              std::vector<int32_t>* ids);
+
+// Ids of the k greatest, greatest first, ties by lower id; all where there are fewer.
+void top_k(std::span<const float> logits, const LogitBlocks& blocks, int32_t k,
+           std::vector<int32_t>* ids);
+
+struct SoftmaxWeights {
+  std::vector<float> of;           // exp((logit - greatest) / temperature), within 2 ulp
+  std::vector<double> block_sums;  // of blocks of LogitBlocks::kSize
+  double sum = 0;
+};
+
+void softmax_weights(std::span<const float> logits, const LogitBlocks& blocks, float temperature,
+                     SoftmaxWeights* weights);
+
+// How many logits stand before that of `id`: greater, or equal with a lower id.
+int32_t rank_before(std::span<const float> logits, int32_t id);
 
 }  // namespace autoglm

@@ -15,7 +15,33 @@ inline __m256i first_lanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(clamped), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+struct Pairs {
+  __m256i lo, hi;
+
+  static Pairs load_i8(const int8_t* p) {
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
+  }
+  static Pairs set(const int16_t* pair) {
+    int32_t both;
+    __builtin_memcpy(&both, pair, sizeof both);
+    return {_mm256_set1_epi32(both), _mm256_set1_epi32(both)};
+  }
+};
+struct Sums {
+  __m256i lo, hi;
+
+  static Sums zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  void add(Pairs a, Pairs b) {
+    lo = _mm256_add_epi32(lo, _mm256_madd_epi16(a.lo, b.lo));
+    hi = _mm256_add_epi32(hi, _mm256_madd_epi16(a.hi, b.hi));
+  }
+};
+
 struct F32 {
+  using Pairs = avx2::Pairs;
+  using Sums = avx2::Sums;
+
   __m256 lo, hi;
 
   static F32 set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -41,6 +67,8 @@ struct F32 {
             _mm256_cvtepi32_ps(_mm256_loadu_si256(q + 1))};
   }
 
+  static F32 from(Sums sums) { return {_mm256_cvtepi32_ps(sums.lo), _mm256_cvtepi32_ps(sums.hi)}; }
+
   void store(float* p) const {
     _mm256_storeu_ps(p, lo);
     _mm256_storeu_ps(p + 8, hi);
@@ -50,11 +78,15 @@ struct F32 {
     _mm256_maskstore_ps(p, first_lanes(n), lo);
     if (n > 8) _mm256_maskstore_ps(p + 8, first_lanes(n - 8), hi);
   }
-  void store_i8(int8_t* p) const {
-    const __m256i words = _mm256_permute4x64_epi64(
+  __m256i words() const {
+    return _mm256_permute4x64_epi64(
         _mm256_packs_epi32(_mm256_cvtps_epi32(lo), _mm256_cvtps_epi32(hi)), 0xd8);
+  }
+  void store_i16(int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words()); }
+  void store_i8(int8_t* p) const {
+    const __m256i in_order = words();
     const __m128i bytes =
-        _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+        _mm_packs_epi16(_mm256_castsi256_si128(in_order), _mm256_extracti128_si256(in_order, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   }
 };

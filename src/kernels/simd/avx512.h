@@ -17,7 +17,29 @@ inline __mmask16 first_lanes(int64_t n) {
   return static_cast<__mmask16>((1u << clamped) - 1u);
 }
 
+struct Pairs {
+  __m512i v;
+
+  static Pairs load_i8(const int8_t* p) {
+    return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static Pairs set(const int16_t* pair) {
+    int32_t both;
+    __builtin_memcpy(&both, pair, sizeof both);
+    return {_mm512_set1_epi32(both)};
+  }
+};
+struct Sums {
+  __m512i v;
+
+  static Sums zero() { return {_mm512_setzero_si512()}; }
+  void add(Pairs a, Pairs b) { v = _mm512_dpwssd_epi32(v, a.v, b.v); }
+};
+
 struct F32 {
+  using Pairs = avx512::Pairs;
+  using Sums = avx512::Sums;
+
   __m512 v;
 
   static F32 set(float x) { return {_mm512_set1_ps(x)}; }
@@ -33,8 +55,14 @@ struct F32 {
   }
   static F32 from_i32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
 
+  static F32 from(Sums sums) { return {_mm512_cvtepi32_ps(sums.v)}; }
+
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+  void store_i16(int16_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(v)));
+  }
   void store_i8(int8_t* p) const {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
   }

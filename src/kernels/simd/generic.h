@@ -12,7 +12,37 @@
 namespace autoglm::generic {
 namespace {
 
+// Sixteen pairs of 16-bit numbers, and sixteen 32-bit sums of products of such pairs.
+struct Pairs {
+  int16_t v[32];
+
+  static Pairs load_i8(const int8_t* p) {
+    Pairs r;
+    for (int i = 0; i < 32; ++i) r.v[i] = p[i];
+    return r;
+  }
+  // The same pair sixteen times.
+  static Pairs set(const int16_t* pair) {
+    Pairs r;
+    for (int i = 0; i < 32; ++i) r.v[i] = pair[i % 2];
+    return r;
+  }
+};
+struct Sums {
+  int32_t v[16];
+
+  static Sums zero() { return {}; }
+  void add(Pairs a, Pairs b) {
+    for (int i = 0; i < 16; ++i) {
+      v[i] += int32_t{a.v[2 * i]} * b.v[2 * i] + int32_t{a.v[2 * i + 1]} * b.v[2 * i + 1];
+    }
+  }
+};
+
 struct F32 {
+  using Pairs = generic::Pairs;
+  using Sums = generic::Sums;
+
   float v[16];
 
   static F32 set(float x) {
@@ -47,12 +77,17 @@ struct F32 {
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
     return r;
   }
+  static F32 from(Sums sums) { return from_i32(sums.v); }
 
   void store(float* p) const {
     for (int i = 0; i < 16; ++i) p[i] = v[i];
   }
   void store(float* p, int64_t n) const {
     for (int i = 0; i < 16 && i < n; ++i) p[i] = v[i];
+  }
+  // The lanes are whole numbers in [-32768, 32767].
+  void store_i16(int16_t* p) const {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<int16_t>(v[i]);
   }
   // The lanes are whole numbers in [-128, 127].
   void store_i8(int8_t* p) const {
