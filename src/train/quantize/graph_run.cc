@@ -213,7 +213,7 @@ class Run {
         AlignedBuffer::allocate(pages.size() * static_cast<size_t>(cache.page_stride_bytes)));
     cache.data = keys.data();
     AlignedBuffer scratch = AGLM_TRY(AlignedBuffer::allocate(
-        static_cast<size_t>(attention_scratch_bytes(context_, spec.head_dim))));
+        static_cast<size_t>(attention_scratch_bytes(context_.pool.size(), spec.head_dim))));
     const RowsView& q = in(node, 0);
     const RowsView& k = in(node, 1);
     const RowsView& v = in(node, 2);
