@@ -144,10 +144,13 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
     return Error{ErrorCode::kCorrupt, "weight is not in the pack",
                  pack_ ? pack_->path() : checkpoint_->path(), std::string(name), "no such weight"};
   }
+  const CodeKind kind = code_kind(*tensor);
   SourceTensor source{
       .dtype = tensor->dtype,
       .where = tensor->where,
       .decode_row = [tensor](int64_t row, std::span<float> out) { decode_row(*tensor, row, out); },
+      .code_kind = kind,
+      .read_codes = [tensor](int64_t row, CodeRow& out) { read_codes(*tensor, row, out); },
       .stored_row = [tensor](int64_t row) { return tensor->row(row); },
       .release = [tensor] { drop_pages(*tensor); }};
   if (tensor->dtype == DType::kCodes8) {

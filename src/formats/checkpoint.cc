@@ -12,6 +12,7 @@
 #include "formats/gguf_checkpoint.h"
 #include "formats/hugging_face.h"
 #include "quant/blocks.h"
+#include "quant/codes.h"
 
 namespace autoglm {
 
@@ -80,6 +81,17 @@ void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {
   if (tensor.quantized != nullptr) return tensor.quantized->decode_row(i, out);
   AGLM_CHECK(!tensor.bytes.empty(), "{} has no bytes", tensor.where);
   decode_elements(tensor.dtype, tensor.row(i), out);
+}
+
+CodeKind code_kind(const StoredTensor& tensor) {
+  if (tensor.shape.size() != 2) return CodeKind::kNone;
+  return tensor.quantized != nullptr ? tensor.quantized->code_kind() : code_kind(tensor.dtype);
+}
+
+void read_codes(const StoredTensor& tensor, int64_t i, CodeRow& out) {
+  AGLM_CHECK(i >= 0 && i < tensor.rows(), "row {} of {}: {}", i, tensor.rows(), tensor.where);
+  if (tensor.quantized != nullptr) return tensor.quantized->read_codes(i, out);
+  unpack_codes(tensor.dtype, tensor.row(i), tensor.columns(), out);
 }
 
 }  // namespace autoglm

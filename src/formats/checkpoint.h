@@ -14,6 +14,7 @@
 #include "autoglm/result.h"
 #include "base/json.h"
 #include "formats/coded_matrix.h"
+#include "tensor/code_row.h"
 #include "tensor/dtype.h"
 
 namespace autoglm {
@@ -26,6 +27,9 @@ class QuantizedMatrix {
   // Writes row `row` to out[columns]: the numbers that the method's reference implementation
   // computes. May be called by several threads at once.
   virtual void decode_row(int64_t row, std::span<float> out) const = 0;
+  // The form that holds the matrix without rounding, and a row of it; kNone: none does.
+  virtual CodeKind code_kind() const { return CodeKind::kNone; }
+  virtual void read_codes(int64_t /*row*/, CodeRow& /*out*/) const {}
 
   std::string label;                              // "GPTQ 4-bit"
   std::vector<std::span<const std::byte>> parts;  // where all of it lies
@@ -90,6 +94,10 @@ class Checkpoint {
 
 // Writes row `i` of `tensor`, decoded to f32, to out[columns()]. Every dtype a checkpoint may hold.
 void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out);
+
+// How `tensor`, a matrix, can be held as its codes; and row `i` of those.
+CodeKind code_kind(const StoredTensor& tensor);
+void read_codes(const StoredTensor& tensor, int64_t i, CodeRow& out);
 
 // A directory or file for `name_or_path`: itself if it exists, else the snapshot in the local
 // Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub). The error lists every

@@ -46,6 +46,9 @@ double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
   const double bits = is_embedding_or_head(tensor.name) ? rule.embedding_bits : rule.linear_bits;
   if (bits > 0) return count * bits / 8;
   if (tensor.coded) return static_cast<double>(tensor.stored_bytes());
+  if (const CodeKind kind = code_kind(tensor); kind != CodeKind::kNone) {
+    return count * held_bits(kind) / 8;
+  }
   return count * (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ? 4 : 2);
 }
 
@@ -145,7 +148,7 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
 std::string to_text(const CheckpointEstimate& e) {
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
-    out += fmt::format("{:<16}{}\n", name, value);
+    out += fmt::format("{:<15} {}\n", name, value);
   };
   line("path", e.path);
   line("format", e.format);

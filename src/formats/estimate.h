@@ -14,7 +14,8 @@
 namespace autoglm {
 
 // How weights are held after loading; linear layers are the matrices other than embedding and head.
-// 0 bits keep the stored precision: f32 and 16-bit floats as they are, block formats as bf16.
+// 0 bits keep the stored precision: f32 and 16-bit floats as they are, codes as codes (a mixture of
+// kinds in one product takes a little more), what has neither as bf16.
 struct WeightRule {
   std::string name;           // "int4"
   double linear_bits = 0;     // a weight, scales included

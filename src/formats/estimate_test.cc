@@ -61,8 +61,10 @@ TEST(Estimate, CountsWeightsUnderEachRule) {
 TEST(Estimate, CountsBlockFormatsAsTheyAreHeld) {
   InMemory checkpoint;
   checkpoint.add("model.layers.0.mlp.up_proj.weight", DType::kQ8_0, {128, 64}, 128 * 2 * 34);
+  checkpoint.add("model.layers.0.mlp.down_proj.weight", DType::kQ2_K, {64, 256}, 64 * 84);
   checkpoint.add("model.norm.weight", DType::kBF16, {64}, 128);
-  EXPECT_EQ(estimate(checkpoint)->weight_bytes[0].second, 128 * 64 * 2 + 64 * 4);  // bf16 and f32
+  // As codes, as bf16 and as f32.
+  EXPECT_EQ(estimate(checkpoint)->weight_bytes[0].second, 128 * 2 * 34 + 64 * 256 * 2 + 64 * 4);
 }
 
 TEST(Estimate, CountsKeysAndValues) {

@@ -184,6 +184,8 @@ std::optional<DType> dtype_of(uint32_t ggml_type) {
     case 12: return DType::kQ4_K;
     case 13: return DType::kQ5_K;
     case 14: return DType::kQ6_K;
+    case 20: return DType::kIQ4_NL;
+    case 23: return DType::kIQ4_XS;
     case 24: return DType::kI8;
     case 25: return DType::kI16;
     case 26: return DType::kI32;

@@ -36,6 +36,8 @@ uint32_t ggml_type(DType dtype) {
     case DType::kQ4_K: return 12;
     case DType::kQ5_K: return 13;
     case DType::kQ6_K: return 14;
+    case DType::kIQ4_NL: return 20;
+    case DType::kIQ4_XS: return 23;
     case DType::kI8: return 24;
     case DType::kI16: return 25;
     case DType::kI32: return 26;

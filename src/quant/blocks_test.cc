@@ -15,9 +15,9 @@
 namespace autoglm {
 namespace {
 
-constexpr DType kBlockFormats[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
-                                   DType::kQ5_1, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,
-                                   DType::kQ5_K, DType::kQ6_K};
+constexpr DType kBlockFormats[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,   DType::kQ5_0,
+                                   DType::kQ5_1, DType::kQ2_K, DType::kQ3_K,   DType::kQ4_K,
+                                   DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS};
 
 std::string name_of(DType dtype) { return std::string(dtype_info(dtype).name); }
 

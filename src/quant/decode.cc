@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "quant/blocks.h"
 #include "quant/half.h"
+#include "quant/k_groups.h"
 
 namespace autoglm {
 namespace {
@@ -102,20 +103,6 @@ void decode_q3_k(Bytes block, float* out) {
   }
 }
 
-struct ScaleAndMinimum {
-  int scale;
-  int minimum;
-};
-
-// 12 bytes hold eight six-bit scales and eight six-bit minima (Q4_K, Q5_K): the first four of each
-// in the low six bits of bytes 0-3 and 4-7; the last four in halves of bytes 8-11, completed by the
-// top two bits of bytes 0-7.
-ScaleAndMinimum unpack_k4(Bytes packed, int group) {
-  if (group < 4) return {packed[group] & 63, packed[group + 4] & 63};
-  return {(packed[group + 4] & 15) | (packed[group - 4] >> 6) << 4,
-          (packed[group + 4] >> 4) | (packed[group] >> 6) << 4};
-}
-
 // d, m and 12 bytes of scales come first; group g of 32 is then `scale * value(g, i) - minimum`.
 template <class Value>
 void decode_k4_groups(Bytes block, float* out, Value value) {
@@ -160,6 +147,29 @@ void decode_q6_k(Bytes block, float* out) {
   }
 }
 
+// d, then halves as in Q4_0, each the number of a level.
+void decode_iq4_nl(Bytes block, float* out) {
+  const float d = load_f16(block);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(kIq4Levels[block[2 + i] & 15]);
+    out[i + 16] = d * static_cast<float>(kIq4Levels[block[2 + i] >> 4]);
+  }
+}
+
+// d, the high and the low bits of eight scales, then eight times 16 bytes as in IQ4_NL.
+void decode_iq4_xs(Bytes block, float* out) {
+  const float d = load_f16(block);
+  const auto high = load<uint16_t>(block + 2);
+  for (int group = 0; group < 8; ++group) {
+    const float scale = d * static_cast<float>(unpack_iq4_xs(block + 4, high, group));
+    Bytes packed = block + 8 + group * 16;
+    for (int i = 0; i < 16; ++i) {
+      out[group * 32 + i] = scale * static_cast<float>(kIq4Levels[packed[i] & 15]);
+      out[group * 32 + 16 + i] = scale * static_cast<float>(kIq4Levels[packed[i] >> 4]);
+    }
+  }
+}
+
 template <class T, class Convert>
 void decode_each(std::span<const std::byte> bytes, std::span<float> out, Convert convert) {
   for (size_t i = 0; i < out.size(); ++i) out[i] = convert(load<T>(bytes.data() + i * sizeof(T)));
@@ -187,6 +197,8 @@ void decode_block(DType dtype, const std::byte* block, float* out) {
     case DType::kQ4_K: return decode_q4_k(bytes, out);
     case DType::kQ5_K: return decode_q5_k(bytes, out);
     case DType::kQ6_K: return decode_q6_k(bytes, out);
+    case DType::kIQ4_NL: return decode_iq4_nl(bytes, out);
+    case DType::kIQ4_XS: return decode_iq4_xs(bytes, out);
     default: AGLM_CHECK(false, "{} is not a block format", dtype_info(dtype).name);
   }
 }

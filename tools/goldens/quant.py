@@ -14,7 +14,8 @@ OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "data" / "quant"
 N_BLOCKS = 4
 # Byte positions of the f16 fields in a block.
 HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82],
-          "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+          "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+          "IQ4_NL": [0], "IQ4_XS": [0]}
 
 
 def main():

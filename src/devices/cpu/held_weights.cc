@@ -47,14 +47,23 @@ WeightFormat joined(WeightFormat a, WeightFormat b) {
   return is_integer(a) && is_integer(b) ? WeightFormat::kInt8 : WeightFormat::kF32;
 }
 
-// Of a matrix whose parts may be stored differently.
+// Of a matrix whose parts are stored differently: the one that loses nothing. Codes stay codes when
+// one format holds all parts' (q4_k_m files mix Q4_K and Q6_K in q, k and v).
 Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& source) {
   WeightFormat format = WeightFormat::kF32;
+  std::optional<WeightFormat> codes;
   for (size_t i = 0; i < weight.parts.size(); ++i) {
-    const WeightFormat part = held_as(AGLM_TRY(source.open(weight.parts[i].tensor)));
+    const SourceTensor tensor = AGLM_TRY(source.open(weight.parts[i].tensor));
+    const WeightFormat part = held_as(tensor);
     format = i == 0 ? part : joined(format, part);
+    const CodeKind kind = tensor.code_kind;
+    if (i == 0) {
+      codes = codes_format(kind, kind);
+    } else if (codes) {
+      codes = codes_format(code_kind_of(*codes), kind);
+    }
   }
-  return format;
+  return codes.value_or(format);
 }
 
 WeightFormat quantized_format(WeightRole role, Quantize quantize) {
@@ -124,6 +133,11 @@ class Parts {
   void decode_row(int64_t row, std::span<float> out) const {
     const Part& part = part_of(row);
     part.tensor.decode_row(row - part.begin + part.first_row, out);
+  }
+
+  void read_codes(int64_t row, CodeRow& out) const {
+    const Part& part = part_of(row);
+    part.tensor.read_codes(row - part.begin + part.first_row, out);
   }
 
   // The row as stored, when it is stored in `dtype`; else empty.
@@ -282,7 +296,7 @@ Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, 
   if (plan.form == WeightPlan::Form::kPacked) {
     held.packed = AGLM_TRY(
         PackedWeight::view_of(plan.format, weight.rows, weight.columns, plan.order, before.bytes));
-    if (is_integer(plan.format)) {
+    if (has_channel_scales(plan.format)) {
       look(held.packed.channel_scales(), held.packed.n_panels() * PackedWeight::kPanelRows);
     }
   } else {
@@ -360,6 +374,13 @@ Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
       return held;
     }
     pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
+      if (holds_codes(plan.format)) {
+        return held.packed.pack_codes(begin, end, [&](int64_t row, CodeRow& out) {
+          parts.read_codes(row, out);
+          broken.look(row, out.scales);
+          broken.look(row, out.minima);
+        });
+      }
       held.packed.pack_panels(begin, end, [&](int64_t row, std::span<float> out) {
         parts.decode_row(row, out);
         broken.look(row, out);

@@ -12,6 +12,7 @@
 
 #include "autoglm/result.h"
 #include "kernels/linear/int4.h"
+#include "tensor/code_row.h"
 #include "tensor/dtype.h"
 
 namespace autoglm {
@@ -21,6 +22,9 @@ struct SourceTensor {
   std::string where{};        // file and stored name, for errors
   // Row `row` in f32. May be called by several threads at once, for as long as the source lives.
   std::function<void(int64_t row, std::span<float> out)> decode_row;
+  // Set when the tensor is stored as codes: their kind, and row `row` of them; nothing is rounded.
+  CodeKind code_kind = CodeKind::kNone;
+  std::function<void(int64_t row, CodeRow& out)> read_codes{};
   // The stored bytes of a row, for dtypes of one element a block; the span is row-sized.
   std::function<std::span<const std::byte>(int64_t row)> stored_row;
   // Of a matrix that is stored as codes, one of the two: the row's codes, its channel scale

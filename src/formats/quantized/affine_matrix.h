@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -25,13 +26,28 @@ class AffineMatrix : public QuantizedMatrix {
   void decode_row(int64_t row, std::span<float> out) const final;
   virtual void read_row(int64_t row, Row& out) const = 0;
 
+  // Scales that f16 holds, groups of whole 32s in order, codes that less their zero point fit a
+  // byte. The product of scale and code is then not rounded, as decode_row() rounds it. The first
+  // call reads all scales and zero points.
+  CodeKind code_kind() const final;
+  void read_codes(int64_t row, CodeRow& out) const final;
+
  protected:
   Row make_row() const;
 
+  virtual const StoredTensor& scale_tensor() const = 0;
+  virtual bool symmetric() const = 0;  // whether all zero points are 2^(bits - 1)
+
+  int bits_ = 8;  // of a code
   int64_t columns_ = 0;
   int64_t group_ = 0;              // columns in a group
   std::vector<int32_t> group_of_;  // the group of each column, when they do not follow one another
   DType dtype_ = DType::kF32;
+
+ private:
+  CodeKind find_kind() const;
+  mutable std::once_flag once_;
+  mutable CodeKind kind_ = CodeKind::kNone;
 };
 
 }  // namespace autoglm

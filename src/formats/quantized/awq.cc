@@ -17,10 +17,14 @@ class AwqMatrix final : public AffineMatrix {
 
   AwqMatrix(int64_t in, int64_t out, int64_t group, Tensors tensors)
       : out_(out), tensors_(std::move(tensors)) {
+    bits_ = 4;
     columns_ = in;
     group_ = group;
     dtype_ = tensors_.scales.dtype;
   }
+
+  const StoredTensor& scale_tensor() const override { return tensors_.scales; }
+  bool symmetric() const override { return false; }
 
   void read_row(int64_t row, Row& out) const override {
     constexpr int kPlace[8] = {0, 4, 1, 5, 2, 6, 3, 7};  // of output `row % 8` in its word

@@ -39,11 +39,15 @@ class IntegerMatrix final : public AffineMatrix {
   };
 
   explicit IntegerMatrix(Parts from) : parts_(std::move(from)) {
+    bits_ = parts_.bits;
     columns_ = parts_.columns;
     group_ = parts_.grid.column_block;
     group_of_ = parts_.group_of;
     dtype_ = parts_.dtype;
   }
+
+  const StoredTensor& scale_tensor() const override { return parts_.grid.scales; }
+  bool symmetric() const override { return parts_.zeros.shape.empty(); }
 
   void read_row(int64_t row, Row& out) const override {
     auto code = out.codes.begin();

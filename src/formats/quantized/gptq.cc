@@ -28,10 +28,22 @@ class GptqMatrix final : public AffineMatrix {
 
   GptqMatrix(const Layout& layout, Tensors tensors, std::vector<int32_t> group_of, int zero_shift)
       : layout_(layout), tensors_(std::move(tensors)), zero_shift_(zero_shift) {
+    bits_ = layout.bits;
     columns_ = layout.in;
     group_ = layout.in / layout.groups;
     group_of_ = std::move(group_of);
     dtype_ = tensors_.scales.dtype;
+  }
+
+  const StoredTensor& scale_tensor() const override { return tensors_.scales; }
+  // The configuration's word is not enough.
+  bool symmetric() const override {
+    for (int64_t g = 0; g < layout_.groups; ++g) {
+      for (int64_t row = 0; row < layout_.out; ++row) {
+        if (zero_at(g, row) != 1 << (layout_.bits - 1)) return false;
+      }
+    }
+    return true;
   }
 
   void read_row(int64_t row, Row& out) const override {
@@ -46,20 +58,24 @@ class GptqMatrix final : public AffineMatrix {
           return value;
         },
         [&](uint8_t value) { *code++ = value; });
-    const int64_t zero_words = layout_.out * bits / 32;
-    const int64_t bit = row * bits;
-    const int mask = (1 << bits) - 1;
     for (int64_t g = 0; g < layout_.groups; ++g) {
-      const int64_t at = g * zero_words + bit / 32;
-      uint64_t packed = word_at(tensors_.qzeros, at);
-      if (bit % 32 + bits > 32) packed |= uint64_t{word_at(tensors_.qzeros, at + 1)} << 32;
-      const int stored = static_cast<int>(packed >> (bit % 32)) & mask;
-      out.zeros[static_cast<size_t>(g)] = static_cast<int16_t>((stored + zero_shift_) & mask);
+      out.zeros[static_cast<size_t>(g)] = zero_at(g, row);
       out.scales[static_cast<size_t>(g)] = scale_at(tensors_.scales, g * layout_.out + row);
     }
   }
 
  private:
+  int16_t zero_at(int64_t group, int64_t row) const {
+    const int bits = layout_.bits;
+    const int64_t bit = row * bits;
+    const int64_t at = group * (layout_.out * bits / 32) + bit / 32;
+    uint64_t packed = word_at(tensors_.qzeros, at);
+    if (bit % 32 + bits > 32) packed |= uint64_t{word_at(tensors_.qzeros, at + 1)} << 32;
+    const int mask = (1 << bits) - 1;
+    const int stored = static_cast<int>(packed >> (bit % 32)) & mask;
+    return static_cast<int16_t>((stored + zero_shift_) & mask);
+  }
+
   Layout layout_;
   Tensors tensors_;
   int zero_shift_;

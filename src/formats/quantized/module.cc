@@ -70,6 +70,16 @@ float scale_at(const StoredTensor& tensor, int64_t i) {
   }
 }
 
+bool exact_in_f16(const StoredTensor& scales) {
+  if (scales.dtype == DType::kF16) return true;
+  const auto n = static_cast<int64_t>(scales.bytes.size()) / dtype_info(scales.dtype).block_bytes;
+  for (int64_t i = 0; i < n; ++i) {
+    const float scale = scale_at(scales, i);
+    if (f16_to_f32(f32_to_f16(scale)) != scale) return false;
+  }
+  return true;
+}
+
 float rounded_to(DType dtype, float value) {
   switch (dtype) {
     case DType::kF16: return f16_to_f32(f32_to_f16(value));

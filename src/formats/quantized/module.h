@@ -55,6 +55,10 @@ Error shape_error(const StoredTensor& tensor, std::string_view expected);
 uint32_t word_at(const StoredTensor& tensor, int64_t i);
 float scale_at(const StoredTensor& tensor, int64_t i);
 
+// Whether f16 holds all numbers of a tensor of one of kScaleTypes. bf16 scales mostly do: their 8
+// bits fit down to 2^-17.
+bool exact_in_f16(const StoredTensor& scales);
+
 // The value as `dtype` holds it: F16, BF16 or F32.
 float rounded_to(DType dtype, float value);
 

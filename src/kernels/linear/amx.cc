@@ -1,5 +1,6 @@
-// The AMX variant: tiles for the integer formats from 8 rows on; below that, and for floats,
-// AVX-512, which streams weights as fast as memory gives them.
+// The AMX variant: tiles for int8 and int4 from 8 rows on; below that AVX-512, which streams
+// weights as fast as memory gives them, and for floats and for codes, whose groups have float
+// scales.
 #include "kernels/linear/amx_integer.h"
 #include "kernels/linear/avx512_run.h"
 
@@ -9,13 +10,14 @@ namespace {
 constexpr int64_t kFewRows = 8;
 
 void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  if (!is_integer(task.format) || part.row_end - part.row_begin < kFewRows) {
+  if (!has_channel_scales(task.format) || part.row_end - part.row_begin < kFewRows) {
     return avx512::run_linear(task, part, scratch);
   }
   run_panels<avx512::F32, amx::IntegerMicro>(task, part, scratch);
 }
 
-int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t) {
+int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t rows) {
+  if (holds_codes(format)) return SmallGroupSums::bytes(format, k, rows);
   return amx::IntegerMicro::scratch_bytes(format, k);
 }
 

@@ -1,4 +1,5 @@
 // The AVX2 variant: picks a micro-kernel by format and by how many rows there are.
+#include "kernels/linear/avx2_codes.h"
 #include "kernels/linear/avx2_integer.h"
 #include "kernels/linear/driver.h"
 #include "kernels/linear/float_micro.h"
@@ -29,11 +30,16 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
     case WeightFormat::kBF16: return run_float<LoadBf16<F32>>(task, part, scratch);
     case WeightFormat::kInt8: return run_panels<F32, avx2::Int8Micro>(task, part, scratch);
     case WeightFormat::kInt4: return run_panels<F32, avx2::Int4Micro>(task, part, scratch);
+    default:
+      return with_code_form(task.format, [&]<int kForm>() {
+        run_panels<F32, avx2::CodeMicro<kForm>>(task, part, scratch);
+      });
   }
 }
 
 int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t rows) {
-  return format == WeightFormat::kInt8 ? rows * QuantizedRows::padded(k) * 2 : 0;
+  if (format == WeightFormat::kInt8) return rows * QuantizedRows::padded(k) * 2;
+  return SmallGroupSums::bytes(format, k, rows);
 }
 
 }  // namespace

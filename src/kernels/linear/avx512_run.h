@@ -2,6 +2,7 @@
 #pragma once
 
 #if defined(__AVX512VNNI__) || defined(AUTOGLM_EMULATED_AVX512)
+#include "kernels/linear/avx512_codes.h"
 #include "kernels/linear/avx512_integer.h"
 #include "kernels/linear/driver.h"
 #include "kernels/linear/float_micro.h"
@@ -33,6 +34,10 @@ inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte
       return run_panels<F32, IntegerMicro<false, 12, 2>>(task, part, scratch);
     // 6 rows: two sums of a group and one of all each, 18 registers.
     case WeightFormat::kInt4: return run_panels<F32, IntegerMicro<true, 6, 1>>(task, part, scratch);
+    default:
+      return with_code_form(task.format, [&]<int kForm>() {
+        run_panels<F32, CodeMicro<kForm>>(task, part, scratch);
+      });
   }
 }
 

@@ -1,6 +1,8 @@
 // The plain variant: the order of operations that the others must keep.
 #include <cmath>
+#include <cstring>
 
+#include "kernels/linear/code_form.h"
 #include "kernels/linear/driver.h"
 #include "kernels/linear/layout.h"
 #include "kernels/simd/generic.h"
@@ -70,18 +72,78 @@ struct IntegerMicro {
   }
 };
 
+struct CodeMicro {
+  using Sum = float;
+  static constexpr int64_t kRows = 1;
+  static constexpr int64_t kPanels = 2;
+  const LinearTask& task;
+  const CodeForm& form;
+  SmallGroupSums sums;
+
+  CodeMicro(const LinearTask& t, const LinearPart& part, std::byte* scratch)
+      : task(t),
+        form(code_form(t.format)),
+        sums(form, t.quantized, part.row_begin, part.row_end, scratch) {}
+
+  static float half_at(const uint8_t* bytes, int64_t i) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, bytes + i * 2, sizeof bits);
+    return f16_to_f32(bits);
+  }
+
+  int32_t code(const uint8_t* block, int64_t k, int64_t lane) const {
+    if (form.bits == 8) return static_cast<int8_t>(block[CodeForm::byte_at(k, lane)]);
+    const int both = block[CodeForm::nibble_at(k, lane)];
+    return (k < 32 ? both & 15 : both >> 4) - form.zero;
+  }
+
+  float channel(const uint8_t* panel, int64_t row, int64_t lane) const {
+    const int8_t* x = task.quantized.values + row * task.quantized.padded_k();
+    float y = 0;
+    for (int64_t g = 0; g < sums.groups(); ++g) {
+      const int64_t b = g / form.groups();
+      const uint8_t* block = panel + form.block_at(b);
+      int32_t sum = 0;
+      for (int64_t k = g * form.group; k < (g + 1) * form.group; ++k) {
+        sum += x[k] * code(block, k % 64, lane);
+      }
+      const uint8_t* scales = block + form.code_bytes();
+      const uint8_t* minima = scales + form.scales_bytes();
+      const int64_t at = g % form.groups() * 16 + lane;
+      const uint8_t* header = panel + form.header_at(b);
+      const float scale = form.nested ? half_at(header, lane) * static_cast<int8_t>(scales[at])
+                                      : half_at(scales, at);
+      y = std::fma(scale, static_cast<float>(sum), y);
+      if (!form.minimum) continue;
+      const float minimum = form.nested
+                                ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at])
+                                : half_at(minima, at);
+      y = std::fma(-minimum, static_cast<float>(sums.row(row)[g]), y);
+    }
+    return y * task.quantized.scales[row];
+  }
+
+  void tile(int64_t row, int64_t, int64_t panel, int64_t n_panels, float* out) const {
+    for (int64_t p = 0; p < n_panels; ++p) {
+      const auto* w =
+          reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes);
+      for (int64_t lane = 0; lane < 16; ++lane) out[p * 16 + lane] = channel(w, row, lane);
+    }
+  }
+};
+
 void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  if (is_integer(task.format)) {
+  if (holds_codes(task.format)) {
+    run_panels<generic::F32, CodeMicro>(task, part, scratch);
+  } else if (is_integer(task.format)) {
     run_panels<generic::F32, IntegerMicro>(task, part, scratch);
   } else {
     run_panels<generic::F32, FloatMicro>(task, part, scratch);
   }
 }
 
-int64_t no_scratch(WeightFormat, int64_t, int64_t) { return 0; }
-
 }  // namespace
 
-const LinearVariant kLinearGeneric = {.run = run, .scratch_bytes = no_scratch};
+const LinearVariant kLinearGeneric = {.run = run, .scratch_bytes = SmallGroupSums::bytes};
 
 }  // namespace autoglm

@@ -9,7 +9,8 @@
 //             [16 rows][2 groups] offsets, signed
 //           weight = channel_scale * (scale * nibble + offset), the bracket in [-127, 127]
 //
-// After the panels of an integer format stand its channel scales, [n_panels][16] floats.
+// After the panels of int8 and int4 stand their channel scales, [n_panels][16] floats. Formats that
+// hold a file's codes: code_form.h.
 #pragma once
 
 #include <cstdint>

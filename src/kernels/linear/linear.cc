@@ -63,7 +63,7 @@ LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized) {
       .format = weight.format(),
       .panels = weight.panel(0),
       .panel_bytes = weight.panel_bytes(),
-      .channel_scales = is_integer(weight.format()) ? weight.channel_scales() : nullptr,
+      .channel_scales = has_channel_scales(weight.format()) ? weight.channel_scales() : nullptr,
       .k = weight.k(),
       .n_out = weight.n_out(),
       .x = args.x,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/linear/code_testing.h"
 #include "kernels/linear/linear.h"
 
 namespace autoglm {
@@ -27,13 +28,19 @@ struct Fixture {
     const int64_t bytes = PackedWeight::bytes(format, n, k);
     const int64_t copies = m <= 8 ? std::max<int64_t>(1, (int64_t{192} << 20) / bytes) : 1;
     for (int64_t i = 0; i < copies; ++i) {
-      weights.push_back(std::move(*PackedWeight::allocate(format, n, k)));
+      if (holds_codes(format)) {
+        weights.push_back(i == 0 ? random_code_weight(format, n, k)
+                                 : std::move(*PackedWeight::allocate(format, n, k)));
+      } else {
+        weights.push_back(std::move(*PackedWeight::allocate(format, n, k)));
+      }
       // A cheap pattern: only the first copy is checked, and speed does not depend on values.
       const auto fill = [&](int64_t row, std::span<float> out) {
         for (size_t j = 0; j < out.size(); ++j) {
           out[j] = static_cast<float>((row * 31 + static_cast<int64_t>(j) * 17) % 61 - 30) * 0.01f;
         }
       };
+      if (i == 0 && holds_codes(format)) continue;
       if (i == 0) {
         pool.parallel_for(weights[0].n_panels(), 1, [&](int64_t begin, int64_t end) {
           weights[0].pack_panels(begin, end, fill);
@@ -116,9 +123,20 @@ void shapes(benchmark::internal::Benchmark* b) {
   b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.1);
 }
 
+// Widths in whole blocks of 256.
+void code_shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"m", "n", "k", "threads"});
+  for (const int64_t m : {1, 2, 4, 8, 512}) b->Args({m, 9728, 1024, 2});
+  b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.1);
+}
+
 BENCHMARK(read_memory)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(linear_speed, int8, WeightFormat::kInt8)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, int4, WeightFormat::kInt4)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_speed, codes4, WeightFormat::kSimple4)->Apply(code_shapes);
+BENCHMARK_CAPTURE(linear_speed, codes8, WeightFormat::kSimple8)->Apply(code_shapes);
+BENCHMARK_CAPTURE(linear_speed, nested4, WeightFormat::kNested4)->Apply(code_shapes);
+BENCHMARK_CAPTURE(linear_speed, nested6, WeightFormat::kNested6)->Apply(code_shapes);
 BENCHMARK_CAPTURE(linear_speed, bf16, WeightFormat::kBF16)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, f32, WeightFormat::kF32)->Apply(shapes);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "kernels/linear/code_panels.h"
 #include "kernels/linear/int4.h"
 #include "kernels/linear/layout.h"
 #include "kernels/linear/quantized_rows.h"
@@ -19,6 +20,11 @@ namespace autoglm {
 namespace {
 
 constexpr int64_t kRows = PackedWeight::kPanelRows;
+// Kinds and the formats that hold them stand in the same order.
+constexpr int kFirstCodes =
+    static_cast<int>(WeightFormat::kSimple4) - static_cast<int>(CodeKind::kSimple4);
+static_assert(static_cast<int>(CodeKind::kNestedAny) + kFirstCodes ==
+              static_cast<int>(WeightFormat::kNestedAny));
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -30,8 +36,8 @@ int64_t bytes_of_panel(WeightFormat format, int64_t k) {
     case WeightFormat::kBF16: return round_up(k * kRows * 2, 64);
     case WeightFormat::kInt8: return padded * kRows;
     case WeightFormat::kInt4: return padded / 64 * layout::kInt4BlockBytes;
+    default: return code_panel_bytes(code_form(format), padded);
   }
-  return 0;
 }
 
 int64_t panels_of(int64_t n, PackOrder order) {
@@ -97,17 +103,39 @@ std::string_view weight_format_name(WeightFormat format) {
     case WeightFormat::kBF16: return "bf16";
     case WeightFormat::kInt8: return "int8";
     case WeightFormat::kInt4: return "int4";
+    default: return code_form(format).name;
   }
-  return "?";
 }
 
-bool is_integer(WeightFormat format) {
+bool is_integer(WeightFormat format) { return format >= WeightFormat::kInt8; }
+
+bool has_channel_scales(WeightFormat format) {
   return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
+}
+
+bool holds_codes(WeightFormat format) { return format > WeightFormat::kInt4; }
+
+std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b) {
+  using enum CodeKind;
+  if (a == kNone || b == kNone) return std::nullopt;
+  if (CodeRow::is_nested(a) != CodeRow::is_nested(b)) return std::nullopt;
+  CodeKind kind = a;
+  if (a != b && CodeRow::is_nested(a)) kind = kNestedAny;
+  if (a != b && !CodeRow::is_nested(a)) {
+    const auto minimum = [](CodeKind k) { return k == kSimple4Minimum || k == kSimple8Minimum; };
+    kind = minimum(a) || minimum(b) ? kSimple8Minimum : kSimple8;
+  }
+  return static_cast<WeightFormat>(kFirstCodes + static_cast<int>(kind));
+}
+
+CodeKind code_kind_of(WeightFormat format) {
+  return holds_codes(format) ? static_cast<CodeKind>(static_cast<int>(format) - kFirstCodes)
+                             : CodeKind::kNone;
 }
 
 int64_t PackedWeight::bytes(WeightFormat format, int64_t n, int64_t k, PackOrder order) {
   const int64_t n_panels = panels_of(n, order);
-  const int64_t scales = is_integer(format) ? n_panels * kRows * int64_t{sizeof(float)} : 0;
+  const int64_t scales = has_channel_scales(format) ? n_panels * kRows * int64_t{sizeof(float)} : 0;
   return n_panels * bytes_of_panel(format, k) + scales;
 }
 
@@ -125,6 +153,12 @@ Result<PackedWeight> PackedWeight::shaped(WeightFormat format, int64_t n, int64_
   if (order == PackOrder::kGateUp && n % 2 != 0) {
     return Error{ErrorCode::kInvalidArgument, "gate and up have different sizes", "packed weight",
                  "an even number of rows", fmt::format("{}", n)};
+  }
+  if (holds_codes(format) && k % code_form(format).columns() != 0) {
+    return Error{ErrorCode::kUnsupported, "rows do not consist of whole groups", "packed weight",
+                 fmt::format("a multiple of {} columns for {}", code_form(format).columns(),
+                             weight_format_name(format)),
+                 fmt::format("{}", k)};
   }
   PackedWeight weight;
   weight.format_ = format;
@@ -169,7 +203,7 @@ int64_t PackedWeight::row_at(int64_t panel, int64_t lane) const {
 }
 
 const float* PackedWeight::channel_scales() const {
-  AGLM_DCHECK(is_integer(format_), "{} has no channel scales", weight_format_name(format_));
+  AGLM_DCHECK(has_channel_scales(format_), "{} has no channel scales", weight_format_name(format_));
   return reinterpret_cast<const float*>(data_.data() + n_panels_ * panel_bytes_);
 }
 
@@ -183,12 +217,13 @@ void PackedWeight::for_rows(int64_t begin, int64_t end, const Store& store) {
       const int64_t row = row_at(p, lane);
       if (row < 0) continue;
       store(row, lane, data_.data() + p * panel_bytes_,
-            is_integer(format_) ? scales + p * kRows + lane : nullptr);
+            has_channel_scales(format_) ? scales + p * kRows + lane : nullptr);
     }
   }
 }
 
 void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
+  AGLM_CHECK(!holds_codes(format_), "{} is packed from codes", weight_format_name(format_));
   std::vector<float> row(static_cast<size_t>(k_));
   std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
   for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
@@ -231,6 +266,15 @@ void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int4Source& sour
   });
 }
 
+void PackedWeight::pack_codes(int64_t begin, int64_t end, const CodeSource& source) {
+  AGLM_CHECK(holds_codes(format_), "{} is packed from floats", weight_format_name(format_));
+  CodeRow row;
+  for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float*) {
+    source(i, row);
+    store_codes(code_form(format_), row, lane, panel);
+  });
+}
+
 void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
   AGLM_CHECK(row >= 0 && row < n_ && static_cast<int64_t>(out.size()) >= k_,
              "row {} of {}, room {}", row, n_, out.size());
@@ -240,7 +284,9 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
   const int64_t p = gate_up ? in_half / kRows * 2 + (row >= half ? 1 : 0) : row / kRows;
   const int64_t lane = in_half % kRows;
   const std::byte* data = panel(p);
-  const float scale = is_integer(format_) ? channel_scales()[p * kRows + lane] : 1.0f;
+  if (holds_codes(format_))
+    return decode_codes(code_form(format_), data, lane, out.first(static_cast<size_t>(k_)));
+  const float scale = has_channel_scales(format_) ? channel_scales()[p * kRows + lane] : 1.0f;
   for (int64_t k = 0; k < k_; ++k) {
     const int64_t at = k * kRows + lane;
     float& w = out[static_cast<size_t>(k)];
@@ -261,6 +307,7 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
         w = static_cast<float>(bytes[layout::int4_scale_at(k, lane)] * code + offset) * scale;
         break;
       }
+      default: break;  // codes: above
     }
   }
 }

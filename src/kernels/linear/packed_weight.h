@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
 #include "kernels/linear/int4.h"
+#include "tensor/code_row.h"
 
 namespace autoglm {
 
@@ -21,13 +23,39 @@ enum class WeightFormat : uint8_t {
   kInt8,  // symmetric, one float scale an output channel; 8 bits a weight
   kInt4,  // progressive: integer scale and offset a group of 32, one float scale a channel; 4.5
           // bits
+  // Codes as a file stores them (tensor/code_row.h), held without rounding; code_form.h has their
+  // shapes. Bits a weight: 4.5, 5, 8.5, 9; 4.625, 8.625, 8.625, 9.125.
+  kSimple4,
+  kSimple4Minimum,
+  kSimple8,
+  kSimple8Minimum,
+  kNested4,
+  kNested8,
+  kNested6,
+  kNestedAny,
 };
 
-inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32, WeightFormat::kF16,
-                                                  WeightFormat::kBF16, WeightFormat::kInt8,
-                                                  WeightFormat::kInt4};
-std::string_view weight_format_name(WeightFormat format);  // "f32", "f16", "bf16", "int8", "int4"
-bool is_integer(WeightFormat format);
+inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32,
+                                                  WeightFormat::kF16,
+                                                  WeightFormat::kBF16,
+                                                  WeightFormat::kInt8,
+                                                  WeightFormat::kInt4,
+                                                  WeightFormat::kSimple4,
+                                                  WeightFormat::kSimple4Minimum,
+                                                  WeightFormat::kSimple8,
+                                                  WeightFormat::kSimple8Minimum,
+                                                  WeightFormat::kNested4,
+                                                  WeightFormat::kNested8,
+                                                  WeightFormat::kNested6,
+                                                  WeightFormat::kNestedAny};
+std::string_view weight_format_name(WeightFormat format);  // "f32", "int8", "codes4", ...
+bool is_integer(WeightFormat format);                      // the product takes activations in int8
+// int8 and int4, which are made here by rounding; integer formats other than these hold codes.
+bool has_channel_scales(WeightFormat format);
+bool holds_codes(WeightFormat format);
+// The format that holds rows of both kinds exactly; nullopt: none does, as with kNone.
+std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b);
+CodeKind code_kind_of(WeightFormat format);  // kNone when it holds no codes
 
 // kGateUp: rows [0, n/2) are a gate, rows [n/2, n) are its up projection. Their panels alternate,
 // so that linear() can finish silu(gate) * up while both are in registers (Epilogue::kSwiglu).
@@ -44,6 +72,8 @@ class PackedWeight {
   // Writes the codes of row `row` that were chosen before, and returns its channel scale.
   using Int8Source = std::function<float(int64_t row, std::span<int8_t> codes)>;      // k of them
   using Int4Source = std::function<float(int64_t row, std::span<Int4Group> groups)>;  // ceil(k/32)
+  // Gives row `row` of the matrix as codes, of a kind that the format holds.
+  using CodeSource = std::function<void(int64_t row, CodeRow& out)>;
 
   PackedWeight() = default;
   // Reserves zeroed memory. Errors: sizes below 1, k over kMaxColumns, odd n with kGateUp, no
@@ -68,6 +98,8 @@ class PackedWeight {
   // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable.
   void pack_codes(int64_t begin, int64_t end, const Int8Source& source);
   void pack_codes(int64_t begin, int64_t end, const Int4Source& source);
+  // The same for formats that hold codes.
+  void pack_codes(int64_t begin, int64_t end, const CodeSource& source);
 
   // Row `row` as the kernels use it: what the source gave, after rounding or quantization.
   void decode_row(int64_t row, std::span<float> out) const;
@@ -85,7 +117,7 @@ class PackedWeight {
 
   const std::byte* panel(int64_t i) const { return data_.data() + i * panel_bytes_; }
   int64_t panel_bytes() const { return panel_bytes_; }
-  // Integer formats: one float scale a row, in panel order, [n_panels * 16]; rows of padding have
+  // int8 and int4: one float scale a row, in panel order, [n_panels * 16]; rows of padding have
   // 0.
   const float* channel_scales() const;
   // The matrix row stored in row `lane` of panel `panel`, or -1 for padding.

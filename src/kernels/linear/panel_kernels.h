@@ -15,7 +15,7 @@ struct LinearTask {
   WeightFormat format = WeightFormat::kF32;
   const std::byte* panels = nullptr;
   int64_t panel_bytes = 0;
-  const float* channel_scales = nullptr;  // integer formats: [n_panels, 16]
+  const float* channel_scales = nullptr;  // int8 and int4: [n_panels, 16]
   int64_t k = 0;
   int64_t n_out = 0;
   const float* x = nullptr;  // float formats

@@ -1,0 +1,122 @@
+// The formats that hold a file's codes: weight = scale * code - minimum, a scale and perhaps a
+// minimum for each group of columns of a row (tensor/code_row.h), nothing rounded. In a panel of 16
+// rows, blocks of 64 columns follow one another:
+//
+//   4-bit codes   [8][16 rows][4 columns] nibbles: the low ones are columns 0..31, the high ones
+//                 32..63; stored plus `zero`
+//   8-bit codes   [16][16 rows][4 columns], signed
+//   simple        [2 groups][16 rows] scales, then as many minima, in f16
+//   nested        [64 / group][16 rows] small scales, then as many small minima, signed bytes;
+//                 before every four blocks a header of 64 bytes: [16 rows] f16 scales, then minima
+//
+// The product: for each group, in ascending order, with its integer sums over codes and
+// activations,
+//   y = fma(scale, float(sum code * x), y);  y = fma(-minimum, float(sum x), y)
+// and at the end y * (the scale of the activations). Both integers are exact in f32. The same order
+// on every instruction set (docs/decisions/0040).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/linear/packed_weight.h"
+#include "kernels/linear/quantized_rows.h"
+
+namespace autoglm {
+
+struct CodeForm {
+  const char* name;
+  int bits;   // of a code: 4 or 8
+  int group;  // columns of a scale: 32 or 16
+  bool nested;
+  bool minimum;
+  int zero;  // added to codes of 4 bits, so that they are not negative
+
+  // Rows are multiples of this.
+  constexpr int64_t columns() const { return nested ? 256 : 32; }
+  constexpr int64_t groups() const { return 64 / group; }  // in a block
+  constexpr int64_t header_bytes() const { return nested ? 64 : 0; }
+  constexpr int64_t code_bytes() const { return bits * 128; }  // of a block
+  constexpr int64_t scales_bytes() const { return groups() * 16 * (nested ? 1 : 2); }
+  constexpr int64_t block_bytes() const {
+    return code_bytes() + scales_bytes() * (minimum ? 2 : 1);
+  }
+  constexpr int64_t block_at(int64_t b) const {
+    return b * block_bytes() + (nested ? (b / 4 + 1) * header_bytes() : 0);
+  }
+  constexpr int64_t header_at(int64_t b) const { return b / 4 * (4 * block_bytes() + 64); }
+  // Of codes of 8 bits.
+  static constexpr int64_t byte_at(int64_t k, int64_t lane) {
+    return k / 4 * 64 + lane * 4 + k % 4;
+  }
+  // Of codes of 4 bits; in the upper half of the byte from column 32 on.
+  static constexpr int64_t nibble_at(int64_t k, int64_t lane) {
+    return k % 32 / 4 * 64 + lane * 4 + k % 4;
+  }
+};
+
+inline constexpr CodeForm kCodeForms[] = {
+    {"codes4", 4, 32, false, false, 8},         // Q4_0, symmetric GPTQ
+    {"codes4-minimum", 4, 32, false, true, 0},  // Q4_1
+    {"codes8", 8, 32, false, false, 0},         // Q8_0, Q5_0
+    {"codes8-minimum", 8, 32, false, true, 0},  // Q5_1
+    {"nested4", 4, 32, true, true, 0},          // Q4_K
+    {"nested8", 8, 32, true, true, 0},          // Q5_K
+    {"nested6", 8, 16, true, false, 0},         // Q6_K
+    {"nested-any", 8, 16, true, true, 0},       // several of them
+};
+
+// `format` holds codes.
+constexpr const CodeForm& code_form(WeightFormat format) {
+  return kCodeForms[static_cast<int>(format) - static_cast<int>(WeightFormat::kSimple4)];
+}
+
+// Sums of activations over the groups of 16 that some forms have (QuantizedRows has those of 32),
+// for the rows of a part: what their micro-kernels keep in scratch.
+class SmallGroupSums {
+ public:
+  static int64_t bytes(WeightFormat format, int64_t k, int64_t rows) {
+    const bool small = holds_codes(format) && code_form(format).group == 16;
+    return small ? rows * (QuantizedRows::padded(k) / 16) * 2 : 0;
+  }
+  // For forms with groups of 32 these are the sums that `q` has.
+  SmallGroupSums(const CodeForm& form, const QuantizedRows& q, int64_t row_begin, int64_t row_end,
+                 std::byte* scratch)
+      : groups_(q.padded_k() / form.group), first_row_(row_begin) {
+    if (form.group == 32) {
+      sums_ = q.group_sums + row_begin * groups_;
+      return;
+    }
+    auto* out = reinterpret_cast<int16_t*>(scratch);
+    sums_ = out;
+    const int8_t* x = q.values + row_begin * q.padded_k();
+    for (int64_t i = 0; i < (row_end - row_begin) * groups_; ++i) {
+      int sum = 0;
+      for (int64_t j = 0; j < 16; ++j) sum += x[i * 16 + j];
+      out[i] = static_cast<int16_t>(sum);
+    }
+  }
+  int64_t groups() const { return groups_; }  // of a row
+  const int16_t* row(int64_t row) const { return sums_ + (row - first_row_) * groups_; }
+
+ private:
+  int64_t groups_;
+  int64_t first_row_;
+  const int16_t* sums_ = nullptr;
+};
+
+// Calls visit.template operator()<i>(), kCodeForms[i] being the form of `format`.
+template <class Visit>
+void with_code_form(WeightFormat format, Visit visit) {
+  switch (static_cast<int>(format) - static_cast<int>(WeightFormat::kSimple4)) {
+    case 0: return visit.template operator()<0>();
+    case 1: return visit.template operator()<1>();
+    case 2: return visit.template operator()<2>();
+    case 3: return visit.template operator()<3>();
+    case 4: return visit.template operator()<4>();
+    case 5: return visit.template operator()<5>();
+    case 6: return visit.template operator()<6>();
+    default: return visit.template operator()<7>();
+  }
+}
+
+}  // namespace autoglm
