@@ -15,7 +15,6 @@
 #include "devices/cpu/cpu_executor.h"
 #include "engine/load_executor.h"
 #include "formats/checkpoint.h"
-#include "kernels/sampling/sampling.h"
 
 namespace autoglm {
 
@@ -99,7 +98,8 @@ class RunModel {
   std::vector<TokenId> greedy(Sequence& sequence, int n) {
     std::vector<TokenId> answer;
     for (int i = 0; i < n; ++i) {
-      const auto next = static_cast<TokenId>(argmax(sequence.logits.back()));
+      const std::vector<float>& last = sequence.logits.back();
+      const auto next = static_cast<TokenId>(std::ranges::max_element(last) - last.begin());
       answer.push_back(next);
       if (i + 1 < n) feed(sequence, {&next, 1});
     }
