@@ -14,10 +14,11 @@ constexpr int64_t kMiB = 1024 * kKiB;
 constexpr int64_t kMemoryBytes = 512 * kMiB;
 constexpr int kSamples = 5;
 
+// "int4", "codes4-minimum" and "nested4" hold 4 bits a code; "f32", "f16" and "bf16" no codes.
 RoofUnit unit_of(std::string_view weight_format) {
-  if (weight_format == "int4") return RoofUnit::kInt4;
-  if (weight_format == "int8") return RoofUnit::kInteger;
-  return weight_format == "bf16" ? RoofUnit::kMatrixBF16 : RoofUnit::kFloat;
+  if (weight_format == "bf16") return RoofUnit::kMatrixBF16;
+  if (weight_format.starts_with("f")) return RoofUnit::kFloat;
+  return weight_format.find('4') != weight_format.npos ? RoofUnit::kInt4 : RoofUnit::kInteger;
 }
 
 struct FullRoof {
