@@ -65,6 +65,14 @@ Result<void> check_options(const Graph& graph, const CpuOptions& options) {
                  fmt::format("at most {} rows of {} columns", kMostElements / widest, widest),
                  fmt::format("{} rows", options.max_rows)};
   }
+  for (const Node& node : graph.nodes()) {
+    if (node.op != Op::kAttention || options.kv_dtype != KvDType::kInt8) continue;
+    if (node.attention.head_dim > KvCache::kMaxInt8HeadDim) {
+      return Error{ErrorCode::kUnsupported, "heads are too wide for an int8 KV cache",
+                   "kv_cache_dtype", fmt::format("heads of at most {}", KvCache::kMaxInt8HeadDim),
+                   fmt::format("{}", node.attention.head_dim)};
+    }
+  }
   return {};
 }
 

@@ -252,6 +252,20 @@ TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
               testing::HasSubstr("auto, f32, bf16 or int8"));
 }
 
+TEST(CpuExecutor, RefusesHeadsTooWideForAnInt8KvCache) {
+  Recording r;
+  Graph& g = r.graph;
+  const Value x = embedding(g, r.matrix("embed", kVocab, 1024, WeightRole::kEmbedding));
+  const Value q = linear(x, r.matrix("q", 1024, 1024));
+  attention(q, q, q,
+            {.layer = 0, .n_heads = 1, .n_kv_heads = 1, .head_dim = 1024, .scale = 1, .window = 0});
+  CpuOptions options = options_of(kHeld[0]);
+  options.kv_dtype = KvDType::kInt8;
+  const auto memory = cpu_memory(g, MadeUpWeights(DType::kF32), options);
+  ASSERT_FALSE(memory);
+  EXPECT_THAT(memory.error().message(), testing::HasSubstr("heads of at most 512, found 1024"));
+}
+
 TEST(CpuExecutor, NamesATensorThatTheSourceLacks) {
   Recording r;
   const Value x = embedding(r.graph, r.matrix("absent", 4, 8, WeightRole::kEmbedding));

@@ -45,7 +45,7 @@ void run_part(const AttentionVariant& variant, const AttentionArgs& args, const 
 void check_kv_cache(const KvCache& cache) {
   AGLM_CHECK(cache.dtype == DType::kF32 || cache.dtype == DType::kBF16 ||
                  cache.dtype == DType::kF16 ||
-                 (cache.dtype == DType::kI8 && cache.head_dim <= AttentionPart::kMaxInt8HeadDim),
+                 (cache.dtype == DType::kI8 && cache.head_dim <= KvCache::kMaxInt8HeadDim),
              "keys and values in {}, heads of {}", dtype_info(cache.dtype).name, cache.head_dim);
   AGLM_CHECK(
       cache.page_stride_bytes >= KvCache::page_bytes(cache.dtype, cache.n_kv_heads, cache.head_dim),

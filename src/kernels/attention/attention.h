@@ -19,6 +19,8 @@ namespace autoglm {
 // key and one for its value follow (int8_pages.h).
 struct KvCache {
   static constexpr int64_t kPageTokens = 32;
+  // Of kI8: products of 16-bit queries and 8-bit keys then still sum in 32 bits.
+  static constexpr int64_t kMaxInt8HeadDim = 512;
 
   std::byte* data = nullptr;      // this layer's part of page 0; aligned to 64
   int64_t page_stride_bytes = 0;  // from one page to the next; a multiple of 64

@@ -28,7 +28,7 @@ void put_floats(const Slot& at, const float* k, const float* v, Convert convert)
 }
 
 void put_int8(const Slot& at, const float* k, const float* v, const AttentionVariant& variant) {
-  int8_t codes[AttentionPart::kMaxInt8HeadDim];
+  int8_t codes[KvCache::kMaxInt8HeadDim];
   auto* bytes = reinterpret_cast<int8_t*>(at.head);
   auto* scales = reinterpret_cast<float*>(at.head + 2 * kPage * at.width);
   scales[at.slot] = variant.quantize({.x = k, .head_dim = at.head_dim, .codes = codes});

@@ -24,8 +24,6 @@ struct AttentionPart {
   static constexpr int64_t kMaxPositions = kStretch << (2 * (kFoldLevels - 1));
   // Nodes of one group of queries that are computed apart.
   static constexpr int64_t kMaxNodes = 256;
-  // Products of 16-bit queries and 8-bit keys then still sum in 32 bits.
-  static constexpr int64_t kMaxInt8HeadDim = 512;
 
   const KvSequence* sequence = nullptr;
   int64_t row = 0;  // first row, counted within the sequence
