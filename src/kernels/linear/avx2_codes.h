@@ -9,18 +9,6 @@
 namespace autoglm::avx2 {
 namespace {
 
-// One panel of codes against some rows.
-struct CodePanel {
-  const uint8_t* w;
-  const int8_t* x;
-  const int16_t* group_sums;  // of the form's groups
-  int64_t n_groups;           // of a row
-  const float* scales;        // of the rows
-  int64_t padded_k;
-  float* out;
-  int64_t out_stride;
-};
-
 // Eight f16 as floats, and eight signed bytes.
 inline __m256 load_halves(const uint8_t* p) { return _mm256_cvtph_ps(load_128(p)); }
 inline __m256 load_bytes(const uint8_t* p) {

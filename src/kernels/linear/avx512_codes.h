@@ -9,18 +9,6 @@
 namespace autoglm::avx512 {
 namespace {
 
-// One panel of codes against some rows.
-struct CodePanel {
-  const uint8_t* w;
-  const int8_t* x;
-  const int16_t* group_sums;  // of the form's groups
-  int64_t n_groups;           // of a row
-  const float* scales;        // of the rows
-  int64_t padded_k;
-  float* out;
-  int64_t out_stride;
-};
-
 // Sixteen signed bytes as floats: made unsigned, widened, and put back.
 inline F32 load_bytes(const uint8_t* p) {
   const __m128i biased = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),

@@ -119,4 +119,16 @@ void with_code_form(WeightFormat format, Visit visit) {
   }
 }
 
+// What a micro-kernel is given: one panel of codes, and some rows.
+struct CodePanel {
+  const uint8_t* w;
+  const int8_t* x;
+  const int16_t* group_sums;  // of the form's groups
+  int64_t n_groups;           // of a row
+  const float* scales;        // of the rows
+  int64_t padded_k;
+  float* out;
+  int64_t out_stride;
+};
+
 }  // namespace autoglm
