@@ -1,8 +1,5 @@
 // The engine without its thread: requests in, steps on demand, events out. Single-threaded and
 // deterministic, so that tests can drive it step by step (engine.h puts a thread around it).
-//
-// A request of n answers is n sequences that share nothing but the request: each has its own place
-// in the queue, its own pages and its own random numbers.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +16,11 @@
 #include "engine/answer.h"
 #include "engine/page_pool.h"
 #include "engine/request_check.h"
-#include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/sequence.h"
 #include "engine/speculation/speculator.h"
 
 namespace autoglm {
-
-using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
 
 struct CoreOptions {
   int32_t n_pages = 1;             // what the executor has reserved
@@ -36,16 +31,6 @@ struct CoreOptions {
   std::function<double()> clock;  // seconds, from any beginning
   SpeculationOptions speculation;
   Executor* draft = nullptr;  // for method draft_model: with as many pages, as large
-};
-
-// A request that was accepted: check_request() or check_prompt() passed.
-struct Job {
-  uint64_t id = 0;
-  GenerationRequest request;
-  uint64_t seed = 0;
-  double accepted_at = 0;          // by the core's clock
-  GenerationCallback on_event;     // for an answer
-  EmbeddingCallback on_embedding;  // or, instead, for the mean of the hidden states
 };
 
 class EngineCore {
@@ -74,8 +59,6 @@ class EngineCore {
   std::optional<std::string> check_invariants() const;
 
  private:
-  struct Request;
-  struct Sequence;
   using SequencePtr = std::unique_ptr<Sequence>;
 
   SchedulerSequence view(const Sequence& sequence) const;
@@ -92,7 +75,7 @@ class EngineCore {
   void finish_embedding(Sequence& sequence);
   void end(Sequence& sequence, FinishReason reason, std::optional<Error> error);
   void emit(Sequence& sequence, GenerationEvent event);
-  void request_ended(const Request& request);
+  void request_ended(const ActiveRequest& request);
 
   Executor& executor_;
   const Tokenizer& tokenizer_;

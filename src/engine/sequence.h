@@ -1,0 +1,99 @@
+// What the engine knows of a request under way, and of each of its answers. Plain state: what is
+// done with it stands in engine_core*.cc.
+//
+// A request of n answers is n sequences that share nothing but the request: each has its own place
+// in the queue, its own pages and its own random numbers.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "autoglm/generation.h"
+#include "autoglm/model.h"
+#include "engine/answer.h"
+#include "engine/sampler.h"
+#include "engine/speculation/speculator.h"
+
+namespace autoglm {
+
+using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
+
+// A request that was accepted: check_request() or check_prompt() passed.
+struct Job {
+  uint64_t id = 0;
+  GenerationRequest request;
+  uint64_t seed = 0;
+  double accepted_at = 0;          // by the core's clock
+  GenerationCallback on_event;     // for an answer
+  EmbeddingCallback on_embedding;  // or, instead, for the mean of the hidden states
+};
+
+// What the sequences of one request share.
+struct ActiveRequest {
+  Job job;
+  int64_t max_tokens = 0;
+  int32_t unfinished = 0;  // sequences
+  int32_t started = 0;     // sequences that have run at least once
+  Usage usage;
+  std::vector<std::optional<PositionLogprobs>> prompt_logprobs;  // until the first event takes them
+  RequestObservation observation;
+  std::optional<double> started_at, first_token_at, last_token_at;
+};
+
+struct Sequence {
+  int64_t n_prompt() const { return std::ssize(request->job.request.prompt); }
+  int64_t n_known() const { return n_prompt() + std::ssize(taken); }
+  TokenId token(int64_t position) const {
+    return position < n_prompt() ? request->job.request.prompt[static_cast<size_t>(position)]
+                                 : taken[static_cast<size_t>(position - n_prompt())];
+  }
+  bool embeds() const { return request->job.on_embedding != nullptr; }
+  // Output rows of the prompt that are wanted, from 0 on: for its log-probabilities or its mean.
+  int64_t prompt_rows() const {
+    if (embeds()) return n_prompt();
+    const bool logprobs = choice == 0 && request->job.request.sampling.prompt_logprobs.has_value();
+    return logprobs ? n_prompt() - 1 : 0;
+  }
+  // All but the last token is computed, and the next one is wanted.
+  bool decodes() const {
+    return n_known() - computed == 1 && prompt_rows_done >= prompt_rows() && !embeds();
+  }
+  // Drafted tokens that make sense: the last token of an answer needs no successor.
+  int32_t most_drafted() const {
+    const int64_t asked = request->job.request.sampling.num_speculative_tokens.value_or(
+        std::numeric_limits<int32_t>::max());
+    const int64_t left = request->max_tokens - std::ssize(taken) - 1;
+    return static_cast<int32_t>(std::clamp<int64_t>(left, 0, asked));
+  }
+  int32_t n_drafted() const { return static_cast<int32_t>(drafts.draft.size()); }
+  // Before its first step; one that waits stays small, however large n and its parameters are.
+  void start(const Tokenizer& tokenizer, const EndOfSequence& end_of_sequence) {
+    const GenerationRequest& asked = request->job.request;
+    std::vector<TokenId> end_ids = end_of_sequence.all;
+    end_ids.insert(end_ids.end(), asked.sampling.stop_token_ids.begin(),
+                   asked.sampling.stop_token_ids.end());
+    sampler.emplace(asked.sampling, request->job.seed, choice, std::move(end_ids), asked.prompt);
+    answer.emplace(asked.sampling, request->max_tokens, tokenizer, end_of_sequence);
+    if (!asked.begins_text) answer->follow(asked.prompt);
+  }
+
+  std::shared_ptr<ActiveRequest> request;
+  int32_t choice = 0;
+  std::vector<TokenId> taken;  // the answer
+  int64_t computed = 0;
+  std::vector<int32_t> pages;
+  int64_t prompt_rows_done = 0;  // survives a preemption
+  std::optional<Sampler> sampler;
+  std::optional<Answer> answer;
+  std::vector<double> hidden_sum;
+  std::optional<double> last_token_at;
+  DraftMemory drafts;
+  int32_t n_accepted = 0;  // of this step's draft
+};
+
+}  // namespace autoglm
