@@ -20,7 +20,7 @@ struct ServiceOptions {
   int64_t max_header_bytes = 16 << 10;
   int32_t max_connections = 1024;
   int64_t read_timeout_ms = 30'000;   // for a whole request to arrive
-  int64_t write_timeout_ms = 30'000;  // for a client to take what it was sent
+  int64_t write_timeout_ms = 30'000;  // for a client to take 64 KiB more
   int64_t idle_timeout_ms = 75'000;   // between requests of one connection
   int64_t drain_timeout_ms = 30'000;  // for running answers after stop()
   std::string cors_allow_origin;      // empty: no CORS headers

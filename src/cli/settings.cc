@@ -199,7 +199,7 @@ std::vector<SettingInfo> make_table() {
           "read_timeout_ms", "time for a whole request to arrive", 1, kDayMs,
           [](auto& s) -> auto& { return s.service.read_timeout_ms; }),
       integer_setting(
-          "write_timeout_ms", "time for a client to take what it was sent", 1, kDayMs,
+          "write_timeout_ms", "time for a client to take the next 64 KiB of what it is sent", 1, kDayMs,
           [](auto& s) -> auto& { return s.service.write_timeout_ms; }),
       integer_setting(
           "idle_timeout_ms", "time between two requests of a connection", 1, kDayMs,

@@ -24,8 +24,8 @@ struct StepSequence {
 struct StepInput {
   std::span<const TokenId> tokens;          // [n_rows in all]
   std::span<const StepSequence> sequences;  // together they cover `tokens`, in order
-  std::span<const int32_t> output_rows;     // ascending rows whose logits are wanted
-  bool hidden_states = false;               // also keep the last hidden state of output_rows
+  std::span<const int32_t> output_rows;     // ascending rows whose results are wanted
+  bool logits = true;                       // false: of those, only their last hidden states
 };
 
 struct ExecutorLimits {
@@ -47,7 +47,8 @@ class Executor {
   // Precondition: within limits(), token ids below vocab_size, pages within the pool. Never fails:
   // what could fail was reserved before.
   virtual void step(const StepInput& input) = 0;
-  // Of the last step; `index` counts output_rows. [vocab_size] and [hidden_size].
+  // Of the last step; `index` counts output_rows. [vocab_size], if it wanted logits, and
+  // [hidden_size].
   virtual std::span<const float> logits(int32_t index) const = 0;
   virtual std::span<const float> hidden_state(int32_t index) const = 0;
 };

@@ -66,7 +66,7 @@ void EngineCore::step() {
   executor_.step({.tokens = tokens_,
                   .sequences = sequences_,
                   .output_rows = output_rows_,
-                  .hidden_states = wants_hidden_states_});
+                  .logits = wants_logits_});
   ++counters_.steps;
   take_outputs(plan);
   if (only_decodes) {
@@ -147,7 +147,7 @@ void EngineCore::build_input(const StepPlan& plan) {
   tokens_.clear();
   sequences_.clear();
   output_rows_.clear();
-  wants_hidden_states_ = false;
+  wants_logits_ = false;
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& sequence = *running_[i];
     const int32_t rows = plan.parts[i].rows;
@@ -164,7 +164,7 @@ void EngineCore::build_input(const StepPlan& plan) {
       tokens_.push_back(sequence.token(sequence.computed + row));
       if (sequence.computed + row < output_from) continue;
       output_rows_.push_back(first_row + row);
-      wants_hidden_states_ |= sequence.embeds();
+      wants_logits_ |= !sequence.embeds();
     }
     observation_.draft_rows += sequence.n_drafted();
     for (const TokenId drafted : sequence.drafts.draft) {

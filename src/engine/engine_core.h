@@ -97,7 +97,7 @@ class EngineCore {
   std::vector<StepSequence> sequences_;
   std::vector<int32_t> output_rows_;
   std::vector<DraftCandidate> candidates_;
-  bool wants_hidden_states_ = false;
+  bool wants_logits_ = false;
 };
 
 }  // namespace autoglm

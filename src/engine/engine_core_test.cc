@@ -325,6 +325,8 @@ TEST(EngineCore, EmbeddingsAreTheScaledMeanAndTheSameInAnyCompany) {
       options.n_pages = 16;
     }
     Fixture f(limits, options);
+    bool logits = false;
+    f.executor.on_step = [&](const StepInput& input) { logits |= input.logits; };
     std::vector<float> embedding;
     const auto talk = [&](uint64_t id) {
       f.core.add({.id = id,
@@ -339,6 +341,7 @@ TEST(EngineCore, EmbeddingsAreTheScaledMeanAndTheSameInAnyCompany) {
     if (in_company) talk(3);
     while (!f.core.idle()) f.core.step();
     EXPECT_EQ(f.core.check_invariants(), std::nullopt);
+    EXPECT_EQ(logits, in_company);
     return embedding;
   };
   const auto alone = embed(false);

@@ -6,6 +6,9 @@
 
 namespace autoglm {
 
+// Rows whose results nobody asked for end with the last attention.
+Graph select_early(const Graph& graph);
+
 // Products that share their input become one, followed by slices: q, k and v; gate and up.
 Graph merge_projections(const Graph& graph);
 

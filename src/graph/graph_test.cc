@@ -81,6 +81,34 @@ TEST(Fusion, MakesOneProductOfProductsThatShareTheirInput) {
   }
 }
 
+TEST(Fusion, EndsRowsThatNobodyAskedForWithTheLastAttention) {
+  const Graph early = select_early(decoder());
+  EXPECT_EQ(count(early, Op::kSelectOutputs), 2);  // what was attended to, and the residual
+  bool after_last_attention = false;
+  for (const Node& node : early.nodes()) {
+    EXPECT_EQ(node.shape.rows == Rows::kOutputs, after_last_attention) << op_name(node.op);
+    after_last_attention |= node.op == Op::kAttention && node.attention.layer == 1;
+  }
+}
+
+TEST(Fusion, KeepsRowsThatAnAttentionReads) {
+  Graph g;
+  const RopeId turn = g.add_rope({.inverse_frequencies = {1.0, 0.1}});
+  const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
+  const Value v = linear(x, weight(g, "v", kHidden, kHidden));
+  const Value q = rope(linear(x, weight(g, "q", kHidden, kHidden)), turn, 4);
+  const Value attended =
+      attention(q, v, v, {.layer = 0, .n_heads = 2, .n_kv_heads = 2, .head_dim = 4, .scale = 1});
+  const Value y = select_outputs(attended + v);
+  g.set_outputs(y, y);
+  const Graph early = select_early(g);
+  EXPECT_EQ(count(early, Op::kSelectOutputs), 2);
+  for (const Node& node : early.nodes()) {
+    EXPECT_EQ(node.shape.rows == Rows::kOutputs,
+              node.op == Op::kAdd || node.op == Op::kSelectOutputs);
+  }
+}
+
 TEST(Fusion, KeepsProductsApartThatDisagreeOnHavingABias) {
   Graph g;
   const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "graph/rewrite.h"
 
 namespace autoglm {
 
@@ -17,10 +18,13 @@ Program compile(Graph graph, const PlanOptions& options) {
     const Node& node = graph.node(value);
     return Operand{place.offset_bytes, place.stride, node.shape.columns, node.quantized};
   };
+  const auto read_by = readers(graph);
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
     if (node.op == Op::kSlice) continue;
     Instruction instruction{.node = node, .result = operand(i)};
+    instruction.makes_logits =
+        i == graph.logits() && read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1};
     for (const int32_t input : node.inputs) instruction.inputs.push_back(operand(input));
     program.instructions.push_back(std::move(instruction));
   }

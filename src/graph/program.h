@@ -24,6 +24,7 @@ struct Instruction {
   Node node;  // op, weights and attributes; its inputs are values of the graph
   Operand result;
   std::vector<Operand> inputs;
+  bool makes_logits = false;  // and nothing else: left out of a step that wants none
 };
 
 struct Program {

@@ -56,6 +56,8 @@ class Rewrite {
   void replace(int32_t old, Node node) {
     values_[static_cast<size_t>(old)] = to_.append(std::move(node)).index;
   }
+  // New value `index` stands for old value `old`.
+  void stand_for(int32_t old, int32_t index) { values_[static_cast<size_t>(old)] = index; }
   // Appends without standing for anything.
   int32_t append(Node node) { return to_.append(std::move(node)).index; }
 

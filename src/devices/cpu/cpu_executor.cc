@@ -152,10 +152,12 @@ class Executing : public CpuExecutor {
       rope_table(context_, positions, rope.inverse_frequencies, rope.attention_factor,
                  tables_[i].cos, tables_[i].sin);
     }
-    calls_->run(
-        context_,
-        {.ids = {ids_.data(), n}, .sequences = sequences_, .output_rows = input.output_rows}, kv_,
-        {scratch_.data(), scratch_.size()});
+    calls_->run(context_,
+                {.ids = {ids_.data(), n},
+                 .sequences = sequences_,
+                 .output_rows = input.output_rows,
+                 .logits = input.logits},
+                kv_, {scratch_.data(), scratch_.size()});
   }
 
   std::span<const float> logits(int32_t index) const override {

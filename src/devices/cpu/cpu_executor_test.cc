@@ -172,6 +172,37 @@ TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
   }
 }
 
+// Logits (when wanted) and hidden state of the last row of a step of 12 rows.
+std::vector<float> last_row(const Held& held, const std::vector<int32_t>& wanted, bool logits) {
+  auto executor = make_cpu_executor(made_up_model(), MadeUpWeights(held.dtype), options_of(held));
+  EXPECT_TRUE(executor) << executor.error().message();
+  if (!executor || !(*executor)->reserve_pages(1)) return {};
+  std::vector<TokenId> tokens;
+  for (int32_t i = 0; i < 12; ++i) tokens.push_back(static_cast<TokenId>(i * 7 % kVocab));
+  const std::vector<int32_t> pages{0};
+  const StepSequence sequence{.n_rows = 12, .pages = pages};
+  (*executor)->step(
+      {.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted, .logits = logits});
+  const auto last = static_cast<int32_t>(wanted.size()) - 1;
+  const auto hidden = (*executor)->hidden_state(last);
+  std::vector<float> result(hidden.begin(), hidden.end());
+  if (logits) {
+    const auto row = (*executor)->logits(last);
+    result.insert(result.end(), row.begin(), row.end());
+  }
+  return result;
+}
+
+TEST(CpuExecutor, WhichRowsAreWantedNeverChangesABit) {
+  for (const Held& held : kHeld) {
+    std::vector<float> alone = last_row(held, {11}, true);
+    EXPECT_TRUE(same_bits(last_row(held, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, true), alone));
+    alone.resize(kHidden);
+    EXPECT_TRUE(same_bits(last_row(held, {11}, false), alone)) << "without logits";
+    EXPECT_TRUE(same_bits(last_row(held, {3, 11}, false), alone)) << "without logits";
+  }
+}
+
 TEST(CpuExecutor, ThreadsAndInstructionSetsNeverChangeABit) {
   for (const Held& held : kHeld) {
     CpuOptions options = options_of(held);

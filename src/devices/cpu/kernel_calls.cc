@@ -21,7 +21,7 @@ class KernelCalls::Binder {
   }
 
   void bind(const Instruction& i) {
-    Call call{.rows = i.node.shape.rows};
+    Call call{.rows = i.node.shape.rows, .makes_logits = i.makes_logits};
     switch (i.node.op) {
       case Op::kEmbedding: call.args = embedding_args(i); break;
       case Op::kLinear: call.args = linear_args(i); break;
@@ -222,7 +222,7 @@ void KernelCalls::run(const Context& context, const StepState& step, const KvPoo
   }
   for (const Call& call : calls_) {
     const int64_t rows = step.rows(call.rows);
-    if (rows == 0) continue;
+    if (rows == 0 || (call.makes_logits && !step.logits)) continue;
     std::visit(Runner{context, step, pool, scratch, rows}, call.args);
   }
 }

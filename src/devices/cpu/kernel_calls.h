@@ -34,6 +34,7 @@ struct StepState {
   std::span<const int32_t> ids;
   std::span<const KvSequence> sequences;
   std::span<const int32_t> output_rows;
+  bool logits = true;
   int64_t rows(Rows which) const {
     return static_cast<int64_t>(which == Rows::kTokens ? ids.size() : output_rows.size());
   }
@@ -74,6 +75,7 @@ class KernelCalls {
   };
   struct Call {
     Rows rows = Rows::kTokens;
+    bool makes_logits = false;
     std::variant<EmbeddingArgs, LinearArgs, RmsNormArgs, RopeArgs, Attention, Swiglu, Add, Select>
         args;
   };

@@ -20,6 +20,8 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 // Pipelined requests that wait while one is answered.
 constexpr size_t kReadAheadBytes = 64 << 10;
 constexpr size_t kReadBytes = 16 << 10;
+// What a client must take within the write timeout.
+constexpr size_t kWriteBytes = 64 << 10;
 // After our last byte the client gets this long to stop sending; closing earlier would reset the
 // connection and take the answer with it.
 constexpr auto kLinger = std::chrono::seconds(2);
@@ -44,6 +46,7 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerState
 
 Connection::~Connection() {
   account_body(0);
+  server_->unsent_bytes -= unsent_bytes_;
   server_->connections.erase(this);
   server_->observer().connection_closed();
 }
@@ -90,6 +93,19 @@ void Connection::client_gone() {
 void Connection::account_body(size_t body_bytes) {
   server_->buffered_bytes += static_cast<int64_t>(body_bytes) - static_cast<int64_t>(body_bytes_);
   body_bytes_ = body_bytes;
+}
+
+void Connection::account_unsent() {
+  const auto unsent = static_cast<int64_t>(output_.size() + writing_bytes_);
+  server_->unsent_bytes += unsent - unsent_bytes_;
+  unsent_bytes_ = unsent;
+}
+
+bool Connection::leaves_too_much_unsent() const {
+  const ServerOptions& options = server_->options;
+  if (unsent_bytes_ > options.max_unsent_bytes) return true;
+  const int64_t share = options.max_unsent_bytes_together / std::ssize(server_->connections);
+  return server_->unsent_bytes > options.max_unsent_bytes_together && unsent_bytes_ > share;
 }
 
 void Connection::enter(Phase phase) {
@@ -260,6 +276,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
   if (!alive) client_gone();
   exchange_ = nullptr;
   output_.clear();
+  account_unsent();
   account_body(0);  // only now: a request that waits for its turn still holds its body
   const std::chrono::duration<double> took = Clock::now() - begin;
   server_->observer().request_done(method, path, alive ? exchange->status() : 499, took.count());
@@ -269,12 +286,20 @@ asio::awaitable<bool> Connection::answer(Request request) {
 asio::awaitable<bool> Connection::flush() {
   while (!output_.empty() && !closed_) {
     const std::string bytes = std::exchange(output_, std::string());
-    enter(Phase::kWriting);
-    const auto [code, n_bytes] = co_await asio::async_write(socket_, asio::buffer(bytes), kToken);
-    server_->observer().bytes_sent(n_bytes);
-    if (code) co_return false;
+    writing_bytes_ = bytes.size();
+    while (writing_bytes_ > 0) {
+      account_unsent();
+      enter(Phase::kWriting);
+      const auto piece = asio::buffer(bytes.data() + bytes.size() - writing_bytes_,
+                                      std::min(writing_bytes_, kWriteBytes));
+      const auto [code, n_bytes] = co_await asio::async_write(socket_, piece, kToken);
+      server_->observer().bytes_sent(n_bytes);
+      writing_bytes_ = code ? 0 : writing_bytes_ - n_bytes;
+      if (code) co_return false;
+    }
     enter(Phase::kAnswering);
   }
+  account_unsent();
   co_return !closed_;
 }
 

@@ -30,6 +30,7 @@ struct ServerState {
   HttpObserver silent;  // stands in for a missing observer
   std::unordered_set<Connection*> connections;
   int64_t buffered_bytes = 0;  // bodies being received
+  int64_t unsent_bytes = 0;    // answers that their clients have not taken yet
   bool draining = false;
 
   HttpObserver& observer() { return hooks.observer != nullptr ? *hooks.observer : silent; }
@@ -66,6 +67,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void wake();
   void client_gone();  // it will not take an answer any more
   void account_body(size_t body_bytes);
+  void account_unsent();
+  bool leaves_too_much_unsent() const;
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer wake_timer_;  // what serve() sleeps on
@@ -84,7 +87,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed_ = false;
   size_t body_bytes_ = 0;  // this connection's part of server_->buffered_bytes
 
-  std::string output_;  // of the current answer, not yet given to the socket
+  std::string output_;        // of the current answer, not yet given to the socket
+  size_t writing_bytes_ = 0;  // given to the socket, not yet taken
+  int64_t unsent_bytes_ = 0;  // this connection's part of server_->unsent_bytes
   std::shared_ptr<class ConnectionExchange> exchange_;
 };
 

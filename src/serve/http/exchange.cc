@@ -33,6 +33,7 @@ void ConnectionExchange::respond(Response response) {
     connection.output_ += response_head(response, connection.server_->options.headers,
                                         {.close = close_, .version_minor = version_minor_});
     if (!head_only_) connection.output_ += response.body;
+    connection.account_unsent();
     end();
   });
 }
@@ -93,10 +94,8 @@ void ConnectionExchange::append_piece(Connection& connection, const std::string&
   } else {
     connection.output_ += piece;
   }
-  if (connection.output_.size() >
-      static_cast<size_t>(connection.server_->options.max_unsent_bytes)) {
-    connection.close();
-  }
+  connection.account_unsent();
+  if (connection.leaves_too_much_unsent()) connection.close();
 }
 
 void ConnectionExchange::end() {

@@ -21,12 +21,14 @@ struct ServerOptions {
   ParserLimits parser;
   int32_t max_connections = 1024;
   int64_t read_timeout_ms = 30'000;
-  int64_t write_timeout_ms = 30'000;
+  int64_t write_timeout_ms = 30'000;  // for 64 KiB: one that reads slowly has not stopped
   int64_t idle_timeout_ms = 75'000;
   int64_t drain_timeout_ms = 30'000;
   std::vector<Header> headers;  // of every answer
-  // Bytes of one answer that a slow client may leave unsent before it is given up.
+  // Bytes of one stream that a slow client may leave unsent before it is given up; and of all
+  // connections together, beyond which those are given up that hold more than an equal share.
   int64_t max_unsent_bytes = 16 << 20;
+  int64_t max_unsent_bytes_together = 256 << 20;
   // Bodies of all connections together, so that many large ones cannot exhaust memory.
   int64_t max_buffered_bytes = 256 << 20;
 };

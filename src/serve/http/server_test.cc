@@ -75,6 +75,7 @@ class TestServer {
   void flood(std::shared_ptr<Exchange> exchange) {
     if (n_gone > 0) return;
     exchange->write(std::string(64 << 10, 'x'));
+    n_flooded += 64 << 10;
     exchange->post([this, exchange] { flood(exchange); });
   }
 
@@ -83,6 +84,7 @@ class TestServer {
   bool ran = false;
   std::atomic<int> n_requests{0};
   std::atomic<int> n_gone{0};
+  std::atomic<int64_t> n_flooded{0};
   std::atomic<bool> has_kept{false};
   std::atomic<bool> drain_limit_reached{false};
   std::shared_ptr<Exchange> kept;
@@ -214,6 +216,28 @@ TEST(HttpServer, GivesUpOnAClientThatReadsNothing) {
   client.shrink_receive_buffer();
   client.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+}
+
+TEST(HttpServer, HoldsAStreamForASlowClientUpToALimit) {
+  TestServer server({.max_unsent_bytes = 1 << 20});
+  HttpClient client(server.port());
+  client.shrink_receive_buffer();
+  client.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+  EXPECT_GT(server.n_flooded, 1 << 20);
+  EXPECT_LT(server.n_flooded, 16 << 20);  // the limit and what the kernel holds
+}
+
+TEST(HttpServer, HoldsStreamsForSlowClientsUpToALimitTogether) {
+  TestServer server({.max_unsent_bytes_together = 1 << 20});
+  HttpClient slow(server.port());
+  HttpClient other(server.port());
+  EXPECT_EQ(other.get("/a").status, 200);
+  slow.shrink_receive_buffer();
+  slow.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+  EXPECT_LT(server.n_flooded, 16 << 20);
+  EXPECT_EQ(other.get("/b").status, 200);
 }
 
 TEST(HttpServer, NoticesAClientThatLeavesWhileItWaits) {
