@@ -74,19 +74,19 @@ function(autoglm_room NAME)
   endif()
 endfunction()
 
-# One fuzz target from tests/fuzz/NAME.cc. Under the fuzz preset it is a libFuzzer program; elsewhere the
+# One fuzz target from tests/fuzz/NAME.cc and what else it names. Under the fuzz preset it is a libFuzzer program; elsewhere the
 # same file replays its corpus as an ordinary test.
 function(autoglm_fuzz NAME)
-  cmake_parse_arguments(FUZZ "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;DEPENDS" ${ARGN})
   if(AUTOGLM_FUZZ)
-    add_executable(fuzz_${NAME} ${NAME}.cc)
+    add_executable(fuzz_${NAME} ${NAME}.cc ${FUZZ_SOURCES})
     target_link_options(fuzz_${NAME} PRIVATE -fsanitize=fuzzer)
     if(NOT TARGET fuzzers)
       add_custom_target(fuzzers)
     endif()
     add_dependencies(fuzzers fuzz_${NAME})
   else()
-    add_executable(fuzz_${NAME} ${NAME}.cc replay.cc)
+    add_executable(fuzz_${NAME} ${NAME}.cc ${FUZZ_SOURCES} replay.cc)
     add_test(NAME FuzzCorpus.${NAME} COMMAND fuzz_${NAME} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${NAME})
     set_tests_properties(FuzzCorpus.${NAME} PROPERTIES LABELS unit TIMEOUT 120)
   endif()

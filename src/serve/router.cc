@@ -19,7 +19,8 @@ namespace autoglm::serve {
 namespace {
 
 using Answer = std::shared_ptr<Exchange>;
-using RouteFunction = void (*)(const ServiceContext&, Request, Answer);
+// A route may take the request apart.
+using RouteFunction = void (*)(const ServiceContext&, Request&, const Answer&);
 
 Response json_response(const json::value& value) { return Response{.body = dump(value)}; }
 
@@ -29,7 +30,7 @@ Response busy_response() {
 }
 
 // Answers that take work: on a queue, and only while the service takes requests.
-void on_queue(const ServiceContext& context, WorkQueue& queue, Answer exchange,
+void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exchange,
               std::function<Result<void>()> work) {
   if (context.draining()) {
     exchange->respond(
@@ -43,7 +44,7 @@ void on_queue(const ServiceContext& context, WorkQueue& queue, Answer exchange,
 }
 
 template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view)>
-void generate(const ServiceContext& context, Request request, Answer exchange) {
+void generate(const ServiceContext& context, Request& request, const Answer& exchange) {
   on_queue(context, *context.prepare, exchange,
            [&context, exchange, body = std::move(request.body)]() -> Result<void> {
              GenerationPlan plan = AGLM_TRY(kPlan(context, body));
@@ -54,7 +55,7 @@ void generate(const ServiceContext& context, Request request, Answer exchange) {
 }
 
 template <Result<json::value> (*kAnswer)(const ServiceContext&, std::string_view)>
-void answer(const ServiceContext& context, Request request, Answer exchange) {
+void answer(const ServiceContext& context, Request& request, const Answer& exchange) {
   on_queue(context, *context.prepare, exchange,
            [&context, exchange, body = std::move(request.body)]() -> Result<void> {
              exchange->respond(json_response(AGLM_TRY(kAnswer(context, body))));
@@ -62,7 +63,7 @@ void answer(const ServiceContext& context, Request request, Answer exchange) {
            });
 }
 
-void embeddings(const ServiceContext& context, Request request, Answer exchange) {
+void embeddings(const ServiceContext& context, Request& request, const Answer& exchange) {
   auto gone = std::make_shared<std::atomic<bool>>(false);
   exchange->on_client_gone([gone] { *gone = true; });
   on_queue(context, *context.embeddings, exchange,
@@ -74,23 +75,23 @@ void embeddings(const ServiceContext& context, Request request, Answer exchange)
            });
 }
 
-void models(const ServiceContext& context, Request, Answer exchange) {
+void models(const ServiceContext& context, Request&, const Answer& exchange) {
   exchange->respond(json_response(answer_models(context)));
 }
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
-void model(const ServiceContext& context, Request request, Answer exchange) {
+void model(const ServiceContext& context, Request& request, const Answer& exchange) {
   const auto found =
       answer_model(context, std::string_view(request.path).substr(kModelPrefix.size()));
   exchange->respond(found ? json_response(*found) : error_response(found.error()));
 }
 
-void health(const ServiceContext&, Request, Answer exchange) {
+void health(const ServiceContext&, Request&, const Answer& exchange) {
   exchange->respond(json_response(json::object{{"status", "ok"}}));
 }
 
-void ready(const ServiceContext& context, Request, Answer exchange) {
+void ready(const ServiceContext& context, Request&, const Answer& exchange) {
   if (context.draining()) {
     exchange->respond(
         error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""}));
@@ -99,17 +100,17 @@ void ready(const ServiceContext& context, Request, Answer exchange) {
   }
 }
 
-void version_route(const ServiceContext&, Request, Answer exchange) {
+void version_route(const ServiceContext&, Request&, const Answer& exchange) {
   exchange->respond(json_response(json::object{{"version", kVersion}}));
 }
 
-void metrics(const ServiceContext& context, Request, Answer exchange) {
+void metrics(const ServiceContext& context, Request&, const Answer& exchange) {
   context.metrics->update(context.backend->stats());
   exchange->respond(Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                              .body = context.metrics->text()});
 }
 
-void page(const ServiceContext& context, Request, Answer exchange) {
+void page(const ServiceContext& context, Request&, const Answer& exchange) {
   if (context.chat_page) {
     exchange->respond(chat_page_response());
   } else {
@@ -150,7 +151,8 @@ const Route* find_route(std::string_view path) {
 
 }  // namespace
 
-void route(const ServiceContext& context, Request request, std::shared_ptr<Exchange> exchange) {
+void route(const ServiceContext& context, Request request,
+           const std::shared_ptr<Exchange>& exchange) {
   const Route* found = find_route(request.path);
   if (found == nullptr) {
     if (request.method == "OPTIONS" && request.path == "*") {
@@ -166,7 +168,7 @@ void route(const ServiceContext& context, Request request, std::shared_ptr<Excha
   }
   const bool get = found->method == "GET";
   if (request.method == found->method || (get && request.method == "HEAD")) {
-    found->run(context, std::move(request), std::move(exchange));
+    found->run(context, request, exchange);
     return;
   }
   const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";

@@ -10,7 +10,8 @@
 namespace autoglm::serve {
 
 // Answers now or later; may be called from one thread at a time. `context` outlives the exchange.
-void route(const ServiceContext& context, Request request, std::shared_ptr<Exchange> exchange);
+void route(const ServiceContext& context, Request request,
+           const std::shared_ptr<Exchange>& exchange);
 
 // The route's name for metrics: one of a fixed set, "other" for unknown paths.
 std::string_view route_label(std::string_view path);

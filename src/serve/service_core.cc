@@ -81,8 +81,8 @@ ServiceCore::ServiceCore(std::unique_ptr<ModelBackend> backend, ServiceOptions o
   wire_ = std::make_unique<WireMetrics>(*context_.metrics);
 
   ServerHooks hooks;
-  hooks.handle = [this](Request request, std::shared_ptr<Exchange> exchange) {
-    route(context_, std::move(request), std::move(exchange));
+  hooks.handle = [this](Request request, const std::shared_ptr<Exchange>& exchange) {
+    route(context_, std::move(request), exchange);
   };
   hooks.refusal_body = [](int status, std::string_view message) {
     return error_body(ApiError{.status = status, .message = std::string(message)});
