@@ -13,7 +13,6 @@ int main(int argc, char** argv) {
   autoglm::CommandLine line;
   line.app.set_version_flag("--version", fmt::format("autoglm {}", autoglm::kVersion));
   line.app.require_subcommand(1);
-  line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   autoglm::add_serve_command(line);
   autoglm::add_chat_command(line);
   autoglm::add_generate_command(line);
@@ -25,6 +24,8 @@ int main(int argc, char** argv) {
   autoglm::add_synthetic_command(line);
   autoglm::add_pack_command(line);
   autoglm::add_quantize_command(line);
+  // Last: commands inherit a footer that stands when they are added.
+  line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   try {
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();

@@ -249,7 +249,7 @@ void add_bench_command(CommandLine& line) {
                     "measure speculative decoding against plain decoding instead");
   command->add_option("--text", flags->text_file,
                       "prompt of --speculation; else random tokens that repeat themselves");
-  const SettingFlags settings(*command);
+  const SettingFlags settings(*command, SettingScope::kModel);
   on_chosen(line, command, [=]() -> Result<void> {
     Settings loaded = AGLM_TRY(settings.load());
     if (flags->roof_only) return print_roof(loaded.load.threads, flags->as_json);

@@ -68,7 +68,8 @@ void add_chat_command(CommandLine& line) {
   const auto system = std::make_shared<std::string>();
   command->add_option("--system", *system, "system message");
   const SamplingFlags sampling(*command);
-  const SettingFlags settings(*command);
+  const SettingFlags settings(*command, SettingScope::kModel);
+  command->footer("Example: autoglm chat --model /models/qwen2.5-7b-instruct-q4_k_m.gguf");
   on_chosen(line, command, [=]() -> Result<void> {
     const Settings loaded = AGLM_TRY(settings.load());
     const GLMModel model = AGLM_TRY(load_model(loaded));

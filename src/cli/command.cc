@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "formats/checkpoint.h"
 
 namespace autoglm {
 namespace {
@@ -36,7 +37,8 @@ struct SettingFlags::State {
   std::map<std::string, std::string, std::less<>> given;  // key -> text
 };
 
-SettingFlags::SettingFlags(CLI::App& command) : state_(std::make_shared<State>()) {
+SettingFlags::SettingFlags(CLI::App& command, SettingScope scope)
+    : state_(std::make_shared<State>()) {
   const auto state = state_;
   command
       .add_option("--config", state->config, "YAML file with settings (default: $AUTOGLM_CONFIG)")
@@ -44,6 +46,7 @@ SettingFlags::SettingFlags(CLI::App& command) : state_(std::make_shared<State>()
       ->group("Settings");
   const Settings defaults;
   for (const SettingInfo& setting : setting_table()) {
+    if (setting.of_service && scope != SettingScope::kService) continue;
     const std::string key(setting.key);
     std::string help(setting.help);
     const std::string otherwise = setting.get(defaults);
@@ -52,7 +55,7 @@ SettingFlags::SettingFlags(CLI::App& command) : state_(std::make_shared<State>()
         .add_option_function<std::string>(
             flag_name(key), [state, key](const std::string& text) { state->given[key] = text; },
             help)
-        ->type_name(std::string(setting.value))
+        ->type_name(setting.value)
         ->group("Settings");
   }
 }
@@ -142,6 +145,8 @@ std::function<void(double, std::string_view)> progress_bar() {
   };
 }
 
+namespace {
+
 Result<std::string> default_model_path() {
   namespace fs = std::filesystem;
   std::error_code code;
@@ -157,10 +162,27 @@ Result<std::string> default_model_path() {
                "one of " + searched, ""};
 }
 
+// vLLM's rule: what has neither a brace nor a line end is no template but the name of one's file.
+Result<std::string> chat_template_text(const std::string& given) {
+  constexpr size_t kMaxTemplateBytes = 1 << 20;
+  if (given.empty() || given.find_first_of("{}\n") != std::string::npos) return given;
+  return read_file(given, kMaxTemplateBytes);
+}
+
+}  // namespace
+
+Result<std::string> find_model(const std::string& name) {
+  return name.empty() || name == "tiny-glm" ? default_model_path() : resolve_checkpoint(name);
+}
+
+void add_model_argument(CLI::App& command, std::string& path, const std::string& help) {
+  command.add_option("path", path, help + " [the model that comes with the program]");
+}
+
 Result<GLMModel> load_model(const Settings& settings) {
-  std::string path = settings.model_name_or_path;
-  if (path.empty() || path == "tiny-glm") path = AGLM_TRY(default_model_path());
+  const std::string path = AGLM_TRY(find_model(settings.model_name_or_path));
   LoadOptions options = settings.load;
+  options.chat_template = AGLM_TRY(chat_template_text(options.chat_template));
   options.progress = progress_bar();
   return GLMModel::from_pretrained(path, options);
 }

@@ -35,11 +35,12 @@ void add_synthetic_command(CommandLine& line);
 void add_pack_command(CommandLine& line);
 void add_quantize_command(CommandLine& line);
 
-// Flags for all settings, and --config. load() then reads file, environment and flags, in that
-// order.
+// Flags for settings, and --config. load() then reads file, environment and flags, in that order;
+// settings of the service without a flag may stand in the first two.
+enum class SettingScope : uint8_t { kModel, kService };
 class SettingFlags {
  public:
-  explicit SettingFlags(CLI::App& command);
+  SettingFlags(CLI::App& command, SettingScope scope);
   Result<Settings> load() const;
 
  private:
@@ -67,8 +68,11 @@ void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>(
 // Loads the model that the settings name (or the one that comes with the program), with a progress
 // bar on standard error where that is a terminal.
 Result<GLMModel> load_model(const Settings& settings);
-// The path of the model that comes with the program, or an error that lists the places searched.
-Result<std::string> default_model_path();
+// Where a model is: of a path or hub id; of the model that comes with the program for "tiny-glm" or
+// no name. The error lists the places searched.
+Result<std::string> find_model(const std::string& name);
+// The positional argument of commands that look at a model without loading it.
+void add_model_argument(CLI::App& command, std::string& path, const std::string& help);
 
 // Draws a bar on standard error; empty where that is not a terminal.
 std::function<void(double fraction, std::string_view stage)> progress_bar();

@@ -88,7 +88,10 @@ void add_generate_command(CommandLine& line) {
   command->add_flag("--raw", flags->raw, "continue the text itself: no chat template");
   command->add_flag("--json", flags->as_json, "write one JSON object");
   const SamplingFlags sampling(*command);
-  const SettingFlags settings(*command);
+  const SettingFlags settings(*command, SettingScope::kModel);
+  command->footer(
+      "Example: autoglm generate \"What is Open-AutoGLM?\" --temperature 0\n"
+      "         echo \"Once upon a time\" | autoglm generate --raw --max-tokens 50 --json");
   on_chosen(line, command, [=] { return generate(settings, sampling, *flags); });
 }
 

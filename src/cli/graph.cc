@@ -20,7 +20,7 @@ void add_graph_command(CommandLine& line) {
     int32_t rows = 512;
   };
   const auto flags = std::make_shared<Flags>();
-  command->add_option("path", flags->path, "model directory or .gguf file")->required();
+  add_model_argument(*command, flags->path, "model directory, .gguf file or hub id");
   command->add_flag("--dot", flags->dot, "write Graphviz (autoglm graph PATH --dot | dot -Tsvg)");
   command->add_flag("--json", flags->json, "write JSON: values, kernel calls, arena sizes")
       ->excludes("--dot");
@@ -33,7 +33,7 @@ void add_graph_command(CommandLine& line) {
     options.quantize = flags->quantize;
     options.fuse = !flags->unfused;
     options.max_rows = flags->rows;
-    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path));
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
     const Program program = AGLM_TRY(plan_program(*checkpoint, options));
     fmt::print("{}", flags->json  ? program_json(program)

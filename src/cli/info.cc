@@ -16,10 +16,10 @@ void add_info_command(CommandLine& line) {
     bool as_json = false;
   };
   const auto flags = std::make_shared<Flags>();
-  command->add_option("path", flags->path, "model directory, .gguf file or hub id")->required();
+  add_model_argument(*command, flags->path, "model directory, .gguf file or hub id");
   command->add_flag("--json", flags->as_json, "write one JSON object");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path));
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
     const CheckpointEstimate about = AGLM_TRY(estimate(*checkpoint));
     fmt::print("{}",

@@ -26,7 +26,7 @@ Result<void> quantize(const QuantizeFlags& flags) {
   options.method = AGLM_TRY(parse_method(flags.method.empty() ? usual : flags.method));
   options.evaluate = has_text || !options.evaluation.empty();
   options.progress = progress_bar();
-  const std::string input = AGLM_TRY(resolve_checkpoint(flags.input));
+  const std::string input = AGLM_TRY(find_model(flags.input));
   const QuantizeReport report = AGLM_TRY(quantize_checkpoint(input, options));
   if (options.progress) options.progress(1.0, "done");
   if (!flags.report.empty()) AGLM_TRY(write_report(report, flags.report));

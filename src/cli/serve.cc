@@ -50,7 +50,10 @@ Result<void> serve(const SettingFlags& flags, bool print_config) {
 
 void add_serve_command(CommandLine& line) {
   CLI::App* command = line.app.add_subcommand("serve", "answer over HTTP (OpenAI API and /infer)");
-  const SettingFlags flags(*command);
+  const SettingFlags flags(*command, SettingScope::kService);
+  command->footer(
+      "Example: autoglm serve --model /models/GLM-4-9B-0414 --quantize int8 --port 8000\n"
+      "Settings may also stand in config.yaml (--config) and in AUTOGLM_* variables.");
   const auto print_config = std::make_shared<bool>(false);
   command->add_flag("--print-config", *print_config,
                     "write the settings in force as YAML, and stop");

@@ -40,7 +40,7 @@ Result<bool> parse_bool(std::string_view text) {
 template <class Reach>
 SettingInfo text_setting(std::string_view key, std::string_view value, std::string_view help,
                          Reach reach) {
-  return {key, value, help,
+  return {key, std::string(value), help,
           [reach](Settings& s, std::string_view text) -> Result<void> {
             reach(s) = std::string(text);
             return {};
@@ -51,7 +51,7 @@ SettingInfo text_setting(std::string_view key, std::string_view value, std::stri
 template <class Reach>
 SettingInfo choice_setting(std::string_view key, const std::vector<std::string_view>& words,
                            std::string_view help, Reach reach) {
-  return {key, "WORD", help,
+  return {key, fmt::format("{}", fmt::join(words, "|")), help,
           [reach, words](Settings& s, std::string_view text) -> Result<void> {
             if (std::find(words.begin(), words.end(), text) == words.end()) {
               return bad_value(fmt::format("one of {}", fmt::join(words, ", ")), text);
@@ -115,8 +115,8 @@ SettingInfo names_setting() {
 
 constexpr int64_t kDayMs = 86'400'000;
 
-std::vector<SettingInfo> make_table() {
-  // Each lambda names one field; the rest of a row is what a user reads.
+// Each lambda names one field; the rest of a row is what a user reads.
+std::vector<SettingInfo> model_settings() {
   return {
       text_setting(
           "model_name_or_path", "PATH",
@@ -154,7 +154,8 @@ std::vector<SettingInfo> make_table() {
           "offline", "either way nothing is ever downloaded: a hub id is looked up in local caches",
           [](auto& s) -> auto& { return s.load.offline; }),
       text_setting(
-          "chat_template", "TEXT", "Jinja source in place of the model's own template",
+          "chat_template", "FILE",
+          "Jinja template in place of the model's own: a file, or its text",
           [](auto& s) -> auto& { return s.load.chat_template; }),
       choice_setting(
           "speculative_method", {"none", "ngram", "draft_model"},
@@ -179,6 +180,11 @@ std::vector<SettingInfo> make_table() {
       bool_setting(
           "speculative_adaptive", "draft only as far as measurements say it pays",
           [](auto& s) -> auto& { return s.load.speculation.adaptive; }),
+  };
+}
+
+std::vector<SettingInfo> service_settings() {
+  return {
       text_setting(
           "host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
           [](auto& s) -> auto& { return s.service.host; }),
@@ -199,8 +205,8 @@ std::vector<SettingInfo> make_table() {
           "read_timeout_ms", "time for a whole request to arrive", 1, kDayMs,
           [](auto& s) -> auto& { return s.service.read_timeout_ms; }),
       integer_setting(
-          "write_timeout_ms", "time for a client to take the next 64 KiB of what it is sent", 1, kDayMs,
-          [](auto& s) -> auto& { return s.service.write_timeout_ms; }),
+          "write_timeout_ms", "time for a client to take the next 64 KiB of what it is sent", 1,
+          kDayMs, [](auto& s) -> auto& { return s.service.write_timeout_ms; }),
       integer_setting(
           "idle_timeout_ms", "time between two requests of a connection", 1, kDayMs,
           [](auto& s) -> auto& { return s.service.idle_timeout_ms; }),
@@ -213,6 +219,11 @@ std::vector<SettingInfo> make_table() {
       bool_setting(
           "chat_page", "serve the chat page at /",
           [](auto& s) -> auto& { return s.service.chat_page; }),
+  };
+}
+
+std::vector<SettingInfo> log_settings() {
+  return {
       choice_setting(
           "log_level", {"trace", "debug", "info", "warn", "error", "off"}, "least level logged",
           [](auto& s) -> auto& { return s.log_level; }),
@@ -220,6 +231,16 @@ std::vector<SettingInfo> make_table() {
           "log_format", {"text", "json"}, "form of log lines",
           [](auto& s) -> auto& { return s.log_format; }),
   };
+}
+
+std::vector<SettingInfo> make_table() {
+  std::vector<SettingInfo> table = model_settings();
+  for (SettingInfo& setting : service_settings()) {
+    setting.of_service = true;
+    table.push_back(std::move(setting));
+  }
+  for (SettingInfo& setting : log_settings()) table.push_back(std::move(setting));
+  return table;
 }
 
 }  // namespace

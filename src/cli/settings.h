@@ -1,7 +1,6 @@
 // Every setting of the program, from one table: the key in config.yaml, the variable AUTOGLM_KEY,
-// the flag
-// --key with hyphens. Flags win over variables, variables over the file, the file over defaults.
-// A new setting is one line in settings.cc.
+// the flag --key with hyphens. Flags win over variables, variables over the file, the file over
+// defaults. A new setting is one line in settings.cc.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +25,13 @@ struct Settings {
 };
 
 struct SettingInfo {
-  std::string_view key;    // "max_batch_size"
-  std::string_view value;  // how help shows the value: "N", "PATH"
+  std::string_view key;  // "max_batch_size"
+  std::string value;     // how help shows the value: "N", "PATH", "text|json"
   std::string_view help;
   // Parses `text` into the settings; the error has `expected` and `found`, the caller adds where.
   std::function<Result<void>(Settings&, std::string_view text)> set;
   std::function<std::string(const Settings&)> get;  // for help and --print-config
+  bool of_service = false;  // means something to `serve` alone: other commands have no such flag
 };
 
 const std::vector<SettingInfo>& setting_table();

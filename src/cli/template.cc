@@ -17,15 +17,14 @@ void add_template_command(CommandLine& line) {
     bool as_json = false;
   };
   const auto flags = std::make_shared<Flags>();
-  command->add_option("path", flags->path, "model, or anything that holds its tokenizer")
-      ->required();
+  add_model_argument(*command, flags->path, "model, or anything that holds its tokenizer");
   command->add_flag("--json", flags->as_json, "write one JSON object");
   command->footer(
       "Example: echo "
       "'{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' "
       "| autoglm template PATH");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path));
     const std::string context = AGLM_TRY(read_standard_input());
     const ChatPrompt chat = AGLM_TRY(load_chat_prompt(path));
     const std::string prompt = AGLM_TRY(chat.render(context));

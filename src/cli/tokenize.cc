@@ -56,15 +56,14 @@ void add_tokenize_command(CommandLine& line) {
   CLI::App* command =
       line.app.add_subcommand("tokenize", "text on standard input to token ids, or back");
   const auto flags = std::make_shared<TokenizeFlags>();
-  command->add_option("path", flags->path, "model, or anything that holds its tokenizer")
-      ->required();
+  add_model_argument(*command, flags->path, "model, or anything that holds its tokenizer");
   command->add_flag("-d,--decode", flags->decode, "standard input is token ids; write their text");
   command->add_flag("--json", flags->as_json, "write one JSON object");
   command->add_flag("--no-special", flags->no_special, "do not add what begins and ends a text");
   command->add_flag("--skip-special", flags->skip_special,
                     "with --decode: leave special tokens out");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(resolve_checkpoint(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path));
     const auto tokenizer = AGLM_TRY(load_tokenizer(path));
     return flags->decode ? decode_input(*tokenizer, *flags) : encode_input(*tokenizer, *flags);
   });

@@ -1,6 +1,7 @@
 """Every command on real models: what it prints, that scripts can read it, that the answers are right."""
 import json
 import pathlib
+import tempfile
 import time
 import unittest
 
@@ -149,6 +150,39 @@ class Help(unittest.TestCase):
                         "synthetic"):
             self.assertIn(command, top.stdout)
             self.assertEqual(autoglm(command, "--help").returncode, 0)
+
+    def test_help_names_the_words_a_setting_takes_and_only_settings_of_its_command(self):
+        chat, serve = autoglm("chat", "--help").stdout, autoglm("serve", "--help").stdout
+        for text in (chat, serve):
+            self.assertIn("none|int8|int4", text)
+        self.assertIn("--port", serve)
+        self.assertNotIn("--port", chat)
+        out = autoglm("chat", "--port", "80")
+        self.assertEqual(out.returncode, 2)
+
+
+class Names(unittest.TestCase):
+    def test_every_command_knows_the_model_that_comes_with_the_program(self):
+        for command in (("info", "--json"), ("graph",), ("tokenize", "--json"), ("template", "--json")):
+            stdin = '{"messages":[{"role":"user","content":"Hi"}]}'
+            by_path = autoglm(command[0], TINY, *command[1:], stdin=stdin)
+            self.assertEqual(by_path.returncode, 0, by_path.stderr)
+            for name in ((), ("tiny-glm",)):
+                out = autoglm(command[0], *name, *command[1:], stdin=stdin)
+                self.assertEqual(out.stdout, by_path.stdout, command)
+
+    def test_a_chat_template_is_a_file_or_its_text(self):
+        text = "{% for m in messages %}{{ m.content }}?{% endfor %}"
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "template.jinja"
+            file.write_text(text)
+            arguments = ("generate", "Hello", "--temperature", 0, "-n", 4, "--json", "--chat-template")
+            by_file, by_text = autoglm(*arguments, file), autoglm(*arguments, text)
+            self.assertEqual(by_file.returncode, 0, by_file.stderr)
+            self.assertEqual(json.loads(by_file.stdout)["prompt_ids"], json.loads(by_text.stdout)["prompt_ids"])
+            missing = autoglm(*arguments, file.with_name("no.jinja"))
+            self.assertEqual(missing.returncode, 1)
+            self.assertIn("no.jinja", missing.stderr)
 
 
 if __name__ == "__main__":
