@@ -277,7 +277,7 @@ Result<uint32_t> read_version(Reader& reader) {
   const auto magic = AGLM_TRY(reader.bytes(4, "the header"));
   if (std::memcmp(magic.data(), "GGUF", 4) != 0) {
     return reader.error(
-        "not a GGUF file", "the four bytes GGUF",
+        "not a GGUF file", "GGUF; a safetensors checkpoint is named by its directory",
         printable(std::string_view(reinterpret_cast<const char*>(magic.data()), magic.size())));
   }
   const auto version = AGLM_TRY(reader.value<uint32_t>("the header"));
