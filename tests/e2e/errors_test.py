@@ -35,7 +35,7 @@ class Errors(unittest.TestCase):
         self.fails(autoglm("nosuch", "--port", 80), "nosuch: unknown command", "serve, chat", status=2)
         self.fails(autoglm("serve", "--prot", 80), "--prot: unknown flag of serve", "perhaps --port", status=2)
         self.fails(autoglm("info", "--jsn=1"), "--jsn: unknown flag of info", "perhaps --json", status=2)
-        self.fails(autoglm("info"), "path is required", "autoglm info --help", status=2)
+        self.fails(autoglm("quantize"), "input is required", "autoglm quantize --help", status=2)
         self.fails(autoglm("--port", 80), "autoglm serve --port", status=2)
         self.fails(autoglm("--port", 80, "serve"), "autoglm serve --port", status=2)
         self.fails(autoglm("generate", "two", "words"), "words: generate takes no further word", status=2)
