@@ -1,6 +1,7 @@
 // autoglm bench: how fast this machine runs a model. Prompt processing, generation, batched
 // generation, each repeated; the median with its spread, as a table or as JSON. With --speculation,
-// what speculative decoding gives instead.
+// what speculative decoding gives instead. bench serve, a command of its own below this one,
+// measures a server: bench_serve.cc.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -15,6 +16,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "cli/bench_roof.h"
+#include "cli/bench_serve.h"
 #include "cli/bench_speculation.h"
 #include "cli/command.h"
 
@@ -250,6 +252,7 @@ void add_bench_command(CommandLine& line) {
   command->add_option("--text", flags->text_file,
                       "prompt of --speculation; else random tokens that repeat themselves");
   const SettingFlags settings(*command, SettingScope::kModel);
+  add_bench_serve_command(line, *command);
   on_chosen(line, command, [=]() -> Result<void> {
     Settings loaded = AGLM_TRY(settings.load());
     if (flags->roof_only) return print_roof(loaded.load.threads, flags->as_json);

@@ -130,7 +130,10 @@ SamplingParams SamplingFlags::apply(SamplingParams p) const {
 }
 
 void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>()> action) {
-  command->callback([&line, action = std::move(action)] { line.chosen = action; });
+  command->callback([&line, command, action = std::move(action)] {
+    // A command with commands of its own yields to the one that was named: CLI11 calls both.
+    if (command->get_subcommands().empty()) line.chosen = action;
+  });
 }
 
 std::function<void(double, std::string_view)> progress_bar() {

@@ -30,6 +30,22 @@ std::vector<const CLI::App*> commands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
+// The command that was named last: "serve" of "bench serve"; null where none was.
+const CLI::App* named_command(const CLI::App& app) {
+  const CLI::App* command = nullptr;
+  for (auto parsed = app.get_subcommands(); !parsed.empty(); parsed = command->get_subcommands()) {
+    command = parsed[0];
+  }
+  return command;
+}
+
+// "bench serve"
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  const bool nested = parent != nullptr && parent->get_parent() != nullptr;
+  return nested ? full_name(*parent) + " " + command.get_name() : command.get_name();
+}
+
 std::string text(std::string_view word, std::string what, std::string expected,
                  std::string_view more) {
   const Error error{ErrorCode::kInvalidArgument, std::move(what), std::string(word),
@@ -40,7 +56,7 @@ std::string text(std::string_view word, std::string what, std::string expected,
 std::string explain_flag(const CLI::App& app, const CLI::App& owner, std::string_view flag,
                          std::string_view help) {
   if (&owner != &app) {
-    return text(flag, "unknown flag of " + owner.get_name(),
+    return text(flag, "unknown flag of " + full_name(owner),
                 perhaps(nearest_of(flag, long_flags(owner))), help);
   }
   for (const CLI::App* command : commands_of(app)) {
@@ -60,10 +76,10 @@ std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& probl
   std::vector<std::string> names;
   for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
   const std::string commands = fmt::format("commands: {}", fmt::join(names, ", "));
-  const std::vector<CLI::App*> parsed = app.get_subcommands();
-  const std::string help =
-      parsed.empty() ? commands
-                     : fmt::format("autoglm {} --help tells what it takes", parsed[0]->get_name());
+  const CLI::App* const command = named_command(app);
+  const std::string help = command == nullptr ? commands
+                                              : fmt::format("autoglm {} --help tells what it takes",
+                                                            full_name(*command));
 
   const int code = problem.get_exit_code();
   if (code != static_cast<int>(CLI::ExitCodes::ExtrasError) &&
@@ -71,19 +87,19 @@ std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& probl
     return fmt::format("{}\n{}", problem.what(), help);
   }
   // Words that nothing took: of the program where it has any, else of the command.
-  const CLI::App& owner = app.remaining_size() > 0 || parsed.empty() ? app : *parsed[0];
+  const CLI::App& owner = app.remaining_size() > 0 || command == nullptr ? app : *command;
   const std::vector<std::string> words = owner.remaining();
   if (words.empty()) {
-    return fmt::format("{}\n{}", parsed.empty() ? "no command is given" : problem.what(), help);
+    return fmt::format("{}\n{}", command == nullptr ? "no command is given" : problem.what(), help);
   }
   const auto flag = std::find_if(words.begin(), words.end(),
                                  [](const std::string& word) { return word.starts_with('-'); });
   // Behind an unknown command all words are unknown: the command is the one to name.
-  if (parsed.empty() && flag != words.begin()) {
+  if (command == nullptr && flag != words.begin()) {
     return text(words[0], "unknown command", perhaps(nearest_of(words[0], names)), help);
   }
   if (flag != words.end()) return explain_flag(app, owner, flag_of(*flag), help);
-  return text(words[0], parsed[0]->get_name() + " takes no further word",
+  return text(words[0], full_name(*command) + " takes no further word",
               "text with spaces in quotes", help);
 }
 
