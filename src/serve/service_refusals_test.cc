@@ -23,6 +23,20 @@ TEST(Service, NamesUnknownPathsAndMethods) {
   EXPECT_EQ(service.post("/health", "").status, 405);
 }
 
+TEST(Service, BoundsTheScoresOfPromptsInOneAnswer) {
+  RunningService service;
+  const std::string prompt(4000, 'a');
+  const auto body = [&](int n_prompts) {
+    std::string prompts = "\"" + prompt + "\"";
+    for (int i = 1; i < n_prompts; ++i) prompts += ",\"" + prompt + "\"";
+    return R"({"max_tokens":1,"prompt_logprobs":20,"prompt":[)" + prompts + "]}";
+  };
+  EXPECT_EQ(service.post("/v1/completions", body(1)).status, 200);
+  const HttpAnswer refused = service.post("/v1/completions", body(60));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(parsed(refused.body).at("error").at("param"), "prompt_logprobs");
+}
+
 struct BadRequest {
   const char* path;
   const char* body;

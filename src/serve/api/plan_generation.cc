@@ -14,6 +14,9 @@ namespace {
 
 constexpr size_t kMaxPrompts = 256;
 constexpr size_t kMaxSequences = 512;  // prompts x n
+// Scores of prompts come as fast as prompts are read and are all kept until the answer: with the
+// JSON made of them some 300 bytes each.
+constexpr size_t kMaxPromptScores = size_t{4} << 20;
 
 AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
                       AnswerOptions options) {
@@ -26,9 +29,20 @@ AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
 }
 
 // `begins_text`: as in GenerationRequest.
-std::vector<GenerationRequest> requests_for(const AnswerFacts& facts, bool begins_text,
-                                            const std::vector<TokenId>& prediction) {
+Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bool begins_text,
+                                                    const std::vector<TokenId>& prediction) {
   SamplingParams sampling = facts.options.sampling;
+  if (sampling.prompt_logprobs) {
+    size_t n_tokens = 0;
+    for (const std::vector<TokenId>& prompt : facts.prompts) n_tokens += prompt.size();
+    const auto each = static_cast<size_t>(*sampling.prompt_logprobs) + 1;
+    if (n_tokens * each > kMaxPromptScores) {
+      return bad_field(
+          "prompt_logprobs", "too many scores in one answer",
+          fmt::format("prompt tokens x (prompt_logprobs + 1) at most {}", kMaxPromptScores),
+          fmt::format("{} x {}", n_tokens, each));
+    }
+  }
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
   std::vector<GenerationRequest> requests;
   for (const std::vector<TokenId>& prompt : facts.prompts) {
@@ -63,8 +77,8 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, !chat.continue_final_message,
-                               AGLM_TRY(read_prediction(*context.backend, fields)));
+  const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
+  plan.requests = AGLM_TRY(requests_for(facts, !chat.continue_final_message, prediction));
   plan.format = chat_format(std::move(facts), std::move(role));
   return plan;
 }
@@ -105,7 +119,8 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, false, AGLM_TRY(read_prediction(*context.backend, fields)));
+  const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
+  plan.requests = AGLM_TRY(requests_for(facts, false, prediction));
   plan.format = completions_format(std::move(facts));
   return plan;
 }
@@ -147,7 +162,8 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
-  plan.requests = requests_for(facts, chat, AGLM_TRY(read_prediction(*context.backend, fields)));
+  const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
+  plan.requests = AGLM_TRY(requests_for(facts, chat, prediction));
   plan.format = infer_format(std::move(facts));
   return plan;
 }
