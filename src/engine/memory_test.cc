@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,7 +12,7 @@ namespace {
 
 class FakeRoot {
  public:
-  FakeRoot() : root_(testing::TempDir() + "autoglm_memory_test") {
+  FakeRoot() : root_(testing::TempDir() + "autoglm-memory-" + std::to_string(::getpid())) {
     std::filesystem::remove_all(root_);
   }
   ~FakeRoot() { std::filesystem::remove_all(root_); }

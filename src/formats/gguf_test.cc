@@ -86,8 +86,8 @@ TEST(Gguf, ReadsEveryKindOfMetadata) {
 
 TEST(Gguf, RefusesOtherFilesAndVersions) {
   EXPECT_THAT(error_of(""), HasSubstr("file ends inside the header"));
-  EXPECT_THAT(error_of("GGML1234"), HasSubstr("not a GGUF file (expected the four bytes GGUF, "
-                                              "found GGML)"));
+  EXPECT_THAT(error_of("GGML1234"), HasSubstr("not a GGUF file (expected GGUF; a safetensors "
+                                              "checkpoint is named by its directory, found GGML)"));
   EXPECT_THAT(error_of(std::string("\x7f\x45\x4c\x46", 4)), HasSubstr("found \\x7fELF"));
   EXPECT_THAT(error_of(header(0, 0, 1)), HasSubstr("not supported (expected 2 or 3, found 1)"));
   EXPECT_THAT(error_of(header(0, 0, 0x03000000)), HasSubstr("found a big endian file"));

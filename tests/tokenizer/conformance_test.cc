@@ -1,6 +1,7 @@
 // Ids that others published for real vocabularies: llama.cpp's test vectors, vectors made with
 // transformers, and the prompts of four chat models.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -27,7 +28,8 @@ TokenizerPtr open(const std::string& path) {
 class Folder {
  public:
   explicit Folder(std::string_view name)
-      : path_(std::filesystem::temp_directory_path() / ("autoglm-" + std::string(name))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("autoglm-" + std::string(name) + std::to_string(::getpid()))) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

@@ -2,6 +2,7 @@
 #include "text/tokenizer/tokenizer_json.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -77,7 +78,7 @@ TEST(TokenizerJson, AddsTheTokensThatOnlyTheConfigurationNames) {
 }
 
 TEST(TokenizerJson, ReadsExtraSpecialTokensAsAListAndByName) {
-  const std::string folder = testing::TempDir() + "autoglm_extra_special_tokens";
+  const std::string folder = testing::TempDir() + "autoglm-special-" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/tokenizer.json") << kSmall;
   for (const char* extra :
