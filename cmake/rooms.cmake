@@ -1,6 +1,7 @@
-# autoglm_room(NAME DEPENDS targets...): one static library from all .cc files of the calling folder, one
-# test program from its *_test.cc, one benchmark from its *_bench.cc. Files whose names end in an
-# instruction set are compiled for it; everything else is plain x86-64, so that one program runs anywhere.
+# autoglm_room(NAME DEPENDS targets... [EXCLUDE regex]): one static library from all .cc files of the calling
+# folder (but those that match), one test program from its *_test.cc, one benchmark from its *_bench.cc. Files
+# whose names end in an instruction set are compiled for it; everything else is plain x86-64, so that one program
+# runs anywhere.
 
 add_library(autoglm_options INTERFACE)
 target_compile_options(autoglm_options INTERFACE
@@ -55,8 +56,11 @@ function(autoglm_test NAME)
 endfunction()
 
 function(autoglm_room NAME)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "EXCLUDE" "DEPENDS;TEST_DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  if(ROOM_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "${ROOM_EXCLUDE}")
+  endif()
   set(tests ${sources})
   set(benches ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")

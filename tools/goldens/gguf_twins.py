@@ -1,17 +1,26 @@
 """Writes a Hugging Face checkpoint as GGUF, laid out as llama.cpp's convert_hf_to_gguf.py lays it.
 
-That is: llama with the rows of q and k permuted for interleaved rotation and llama3 frequencies as
-the tensor rope_freqs; qwen2 and glm4 as they are; every tensor F32, so that the logits stay those
-of the twin. The vocabulary is a small one of our own, enough to test that it is read.
+That is: llama and mistral with the rows of q and k permuted for interleaved rotation and llama3
+frequencies as the tensor rope_freqs; the others as they are; every tensor F32, so that the logits stay
+those of the twin. The vocabulary is a small one of our own, enough to test that it is read; checkpoints
+whose vocabulary is smaller still have none.
+
+Usage: gguf_twins.py FOLDER ...  writes model.gguf beside each checkpoint (needs gguf and safetensors).
 """
 
+import json
 import math
+import pathlib
+import sys
 
 import gguf
-import torch
+import numpy
 
-ARCHITECTURES = {"llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2,
-                 "glm4": gguf.MODEL_ARCH.GLM4}
+# model_type of config.json -> GGUF's name and gguf's table of tensor names
+ARCHITECTURES = {"llama": ("llama", gguf.MODEL_ARCH.LLAMA), "mistral": ("llama", gguf.MODEL_ARCH.LLAMA),
+                 "qwen2": ("qwen2", gguf.MODEL_ARCH.QWEN2), "qwen3": ("qwen3", gguf.MODEL_ARCH.QWEN3),
+                 "glm": ("chatglm", gguf.MODEL_ARCH.CHATGLM), "glm4": ("glm4", gguf.MODEL_ARCH.GLM4)}
+LEAST_VOCABULARY = 264  # 256 bytes and special tokens
 
 
 def permute(weight, n_heads):
@@ -34,7 +43,7 @@ def llama3_divisors(rope, head_dim):
         else:
             smooth = (old_context / wavelength - low) / (high - low)
             out.append(1 / ((1 - smooth) / rope["factor"] + smooth))
-    return torch.tensor(out, dtype=torch.float32)
+    return numpy.array(out, dtype=numpy.float32)
 
 
 def byte_characters():
@@ -84,8 +93,12 @@ def add_byte_level_vocabulary(writer, n_tokens, pre, specials):
 
 
 def write(path, config, weights):
-    """config: config.json with rope_parameters; weights: the state dict in f32."""
-    kind, rope = config["model_type"], config["rope_parameters"]
+    """config: config.json, with rope_parameters or the keys before them; weights: numpy arrays in f32."""
+    model_type = config["model_type"]
+    kind, names = ARCHITECTURES[model_type]
+    rope = config.get("rope_parameters") or {
+        "rope_type": "default", "rope_theta": config["rope_theta"],
+        "partial_rotary_factor": config.get("partial_rotary_factor", 1.0)} | (config.get("rope_scaling") or {})
     n_layers, n_heads = config["num_hidden_layers"], config["num_attention_heads"]
     head_dim = config.get("head_dim") or config["hidden_size"] // n_heads
     writer = gguf.GGUFWriter(path, kind)
@@ -103,12 +116,18 @@ def write(path, config, weights):
     if config.get("head_dim"):
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
+    if config.get("sliding_window"):
+        writer.add_sliding_window(config["sliding_window"])
     if kind == "llama":
         writer.add_vocab_size(config["vocab_size"])
         writer.add_rope_dimension_count(head_dim)
+    elif kind in ("glm4", "chatglm"):
+        writer.add_rope_dimension_count(int(head_dim * rope["partial_rotary_factor"]))
+    if config["vocab_size"] < LEAST_VOCABULARY:
+        pass
+    elif kind == "llama":
         add_sentencepiece_vocabulary(writer, config["vocab_size"])
     elif kind == "glm4":
-        writer.add_rope_dimension_count(int(head_dim * rope["partial_rotary_factor"]))
         add_byte_level_vocabulary(writer, config["vocab_size"], "glm4",
                                   ["<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>",
                                    "<|assistant|>", "<|observation|>"])
@@ -116,8 +135,8 @@ def write(path, config, weights):
         add_byte_level_vocabulary(writer, config["vocab_size"], "qwen2",
                                   ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     if rope["rope_type"] == "llama3":
-        writer.add_tensor("rope_freqs.weight", llama3_divisors(rope, head_dim).numpy())
-    names = gguf.get_tensor_name_map(ARCHITECTURES[kind], n_layers)
+        writer.add_tensor("rope_freqs.weight", llama3_divisors(rope, head_dim))
+    names = gguf.get_tensor_name_map(names, n_layers)
     for key, value in weights.items():
         if key == "lm_head.weight" and config["tie_word_embeddings"]:
             continue
@@ -127,8 +146,21 @@ def write(path, config, weights):
             value = permute(value, config["num_key_value_heads"])
         name = names.get_name(key, try_suffixes=(".weight", ".bias"))
         assert name is not None, key
-        writer.add_tensor(name, value.float().contiguous().numpy())
+        writer.add_tensor(name, numpy.ascontiguousarray(value, dtype=numpy.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def main():
+    from safetensors.numpy import load_file
+    for folder in map(pathlib.Path, sys.argv[1:]):
+        weights = {}
+        for file in sorted(folder.glob("model*.safetensors")):
+            weights |= load_file(file)
+        write(folder / "model.gguf", json.loads((folder / "config.json").read_text()), weights)
+
+
+if __name__ == "__main__":
+    main()

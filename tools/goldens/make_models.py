@@ -196,7 +196,8 @@ def save(folder, model, golden, options):
     config_path = folder / "config.json"
     config = json.loads(config_path.read_text())
     if options.get("gguf"):
-        gguf_twins.write(folder / "model.gguf", config, model.state_dict())
+        weights = {name: value.float().numpy() for name, value in model.state_dict().items()}
+        gguf_twins.write(folder / "model.gguf", config, weights)
     if options.get("old_keys"):
         write_json(config_path, with_old_keys(config))
         again = type(model).from_pretrained(folder)
