@@ -57,6 +57,16 @@ struct PositionLogprobs {
   std::vector<TokenLogprob> top;
 };
 
+// Who asks, how urgently and until when. Decides when an answer comes, never what it says.
+struct Scheduling {
+  // As vLLM: lower is more urgent. To 0: interactive, at once; 1: batched, gathers for a moment;
+  // from 2 on: offline, takes what the others leave.
+  int32_t priority = 0;
+  std::string tenant;                 // tenants share the engine fairly, and no cached prompts
+  std::string cache_salt;             // cached prompts are shared only where this is the same
+  std::optional<int64_t> timeout_ms;  // the answer is worth nothing later than that
+};
+
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // not empty
   SamplingParams sampling;
@@ -66,6 +76,7 @@ struct GenerationRequest {
   bool begins_text = false;
   // What the answer may be, in whole or in parts: tried as drafts where the model speculates.
   std::vector<TokenId> prediction;
+  Scheduling scheduling;
 };
 
 struct Usage {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,9 +39,18 @@ struct LoadOptions {
   int32_t max_batch_size = 16;        // sequences that decode together
   int32_t max_batched_tokens = 512;   // rows of one step, prefill and decode together
   int32_t max_queue = 256;            // requests that may wait; one more is refused
-  int32_t threads = 0;                // 0: one for each processor
-  bool offline = true;                // a hub id is looked up in local caches only
-  std::string chat_template;          // Jinja source in place of the checkpoint's own
+  // Time that a step should take at most while answers are read as they come; 0: from measurements.
+  int32_t max_inter_token_ms = 0;
+  int32_t batch_window_ms = 50;                  // batched requests (priority 1) gather so long,
+  int32_t batch_window_size = 8;                 // or until there are so many
+  std::map<std::string, double> tenant_weights;  // shares of tenants; 1 where none is named
+  std::map<std::string, int32_t> tenant_priorities;  // what they ask for is never more urgent
+  bool enable_prefix_caching = true;  // requests with the same beginning share its keys and values
+  std::string kv_cache_spill_path;  // a file for KV pages that memory has no room for; empty: none
+  int64_t kv_cache_spill_bytes = int64_t{4} << 30;  // of it
+  int32_t threads = 0;                              // 0: one for each processor
+  bool offline = true;                              // a hub id is looked up in local caches only
+  std::string chat_template;                        // Jinja source in place of the checkpoint's own
   SpeculationOptions speculation;
   std::function<void(double fraction, std::string_view stage)> progress;  // while loading
 };
@@ -79,13 +89,17 @@ struct EngineStats {
   double kv_cache_usage = 0;  // 0..1
   int64_t prompt_tokens = 0;
   int64_t generation_tokens = 0;
+  double seconds_to_drain = 0;  // until all that waits has begun, by estimate; 0: not known
   int64_t preemptions = 0;
   int64_t steps = 0;
   int64_t prefix_cache_queries = 0;  // tokens
   int64_t prefix_cache_hits = 0;
-  int64_t spec_decode_drafts = 0;                          // that were verified
-  int64_t spec_decode_draft_tokens = 0;                    // in them
-  int64_t spec_decode_accepted_tokens = 0;                 // of these, taken
+  int64_t kv_spill_pages_written = 0;
+  int64_t kv_spill_pages_read = 0;
+  int64_t kv_spill_failures = 0;            // pages that the disk refused, or gave back damaged
+  int64_t spec_decode_drafts = 0;           // that were verified
+  int64_t spec_decode_draft_tokens = 0;     // in them
+  int64_t spec_decode_accepted_tokens = 0;  // of these, taken
   std::vector<int64_t> spec_decode_accepted_per_position;  // the same by place in the draft
 };
 

@@ -113,6 +113,38 @@ SettingInfo names_setting() {
           }};
 }
 
+// NAME=NUMBER pairs, one for each tenant.
+template <class Reach>
+SettingInfo tenants_setting(std::string_view key, std::string_view value, std::string_view help,
+                            Reach reach) {
+  return {key, std::string(value), help,
+          [reach](Settings& s, std::string_view text) -> Result<void> {
+            auto& numbers = reach(s);
+            numbers.clear();
+            while (!text.empty()) {
+              const std::string_view item = text.substr(0, text.find(','));
+              const size_t equals = std::min(item.rfind('='), item.size());
+              const std::string_view digits = item.substr(std::min(equals + 1, item.size()));
+              typename std::remove_reference_t<decltype(numbers)>::mapped_type number{};
+              const char* end = digits.data() + digits.size();
+              const auto [rest, code] = std::from_chars(digits.data(), end, number);
+              if (equals == 0 || code != std::errc{} || rest != end) {
+                return bad_value("name=number pairs separated by commas", text);
+              }
+              numbers[std::string(item.substr(0, equals))] = number;
+              text.remove_prefix(std::min(item.size() + 1, text.size()));
+            }
+            return {};
+          },
+          [reach](const Settings& s) {
+            std::string text;
+            for (const auto& [name, number] : reach(s)) {
+              text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, number);
+            }
+            return text;
+          }};
+}
+
 constexpr int64_t kDayMs = 86'400'000;
 
 // Each lambda names one field; the rest of a row is what a user reads.
@@ -147,6 +179,32 @@ std::vector<SettingInfo> model_settings() {
       integer_setting(
           "max_queue", "requests that may wait; one more gets status 429", 1, 1'000'000,
           [](auto& s) -> auto& { return s.load.max_queue; }),
+      integer_setting(
+          "max_inter_token_ms",
+          "time a step should take at most while answers are read; 0: from measurements", 0,
+          3'600'000, [](auto& s) -> auto& { return s.load.max_inter_token_ms; }),
+      integer_setting(
+          "batch_window_ms", "requests of priority 1 gather so long", 0, 3'600'000,
+          [](auto& s) -> auto& { return s.load.batch_window_ms; }),
+      integer_setting(
+          "batch_window_size", "or until there are so many of them", 1, 1'000'000,
+          [](auto& s) -> auto& { return s.load.batch_window_size; }),
+      tenants_setting(
+          "tenant_weights", "NAME=WEIGHT,...", "shares of tenants; 1 for those not named",
+          [](auto& s) -> auto& { return s.load.tenant_weights; }),
+      tenants_setting(
+          "tenant_priorities", "NAME=PRIORITY,...", "the most urgent that a tenant's requests are",
+          [](auto& s) -> auto& { return s.load.tenant_priorities; }),
+      bool_setting(
+          "enable_prefix_caching", "requests that begin alike share keys and values",
+          [](auto& s) -> auto& { return s.load.enable_prefix_caching; }),
+      text_setting(
+          "kv_cache_spill_path", "PATH",
+          "file for KV pages that memory has no room for, kept for the next start; empty: none",
+          [](auto& s) -> auto& { return s.load.kv_cache_spill_path; }),
+      bytes_setting(
+          "kv_cache_spill_size", "size of that file, at most",
+          [](auto& s) -> auto& { return s.load.kv_cache_spill_bytes; }),
       integer_setting(
           "threads", "threads that compute; 0: one for each processor", 0, 1024,
           [](auto& s) -> auto& { return s.load.threads; }),

@@ -86,6 +86,22 @@ TEST(Settings, TheExampleFileHoldsEveryKeyWithItsDefault) {
       << "autoglm serve --print-config > docs/config.example.yaml";
 }
 
+TEST(Settings, TenantsHaveWeights) {
+  Settings settings;
+  ASSERT_TRUE(apply_setting(settings, "tenant_weights", "research=3,a=b=0.5", "here"));
+  EXPECT_EQ(settings.load.tenant_weights,
+            (std::map<std::string, double>{{"a=b", 0.5}, {"research", 3}}));
+  Settings again;
+  ASSERT_TRUE(apply_yaml(again, to_yaml(settings), "printed"));
+  EXPECT_EQ(again.load.tenant_weights, settings.load.tenant_weights);
+  ASSERT_TRUE(apply_setting(settings, "tenant_priorities", "nightly=2,vip=-1", "here"));
+  EXPECT_EQ(settings.load.tenant_priorities,
+            (std::map<std::string, int32_t>{{"nightly", 2}, {"vip", -1}}));
+  for (const char* wrong : {"research", "=3", "research=", "research=3x", "research=3,,a=1"}) {
+    EXPECT_FALSE(apply_setting(settings, "tenant_weights", wrong, "here")) << wrong;
+  }
+}
+
 TEST(Settings, SizesAreReadWithTheirUnits) {
   EXPECT_EQ(*parse_bytes("0"), 0);
   EXPECT_EQ(*parse_bytes("512"), 512);

@@ -2,6 +2,7 @@
 // is devices/cpu/; tests of the engine use a fake. One caller at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -44,6 +45,8 @@ class Executor {
   virtual const ExecutorLimits& limits() const = 0;
   // Reserves the KV pool, once. Pages need not be cleared before they are used again.
   virtual Result<void> reserve_pages(int32_t n_pages) = 0;
+  // A page's keys and values, [page_bytes]: with them it can be moved elsewhere and back.
+  virtual std::span<std::byte> page(int32_t page) = 0;
   // Precondition: within limits(), token ids below vocab_size, pages within the pool. Never fails:
   // what could fail was reserved before.
   virtual void step(const StepInput& input) = 0;

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <random>
@@ -27,9 +29,24 @@ CoreOptions with_clock(CoreOptions options) {
   return options;
 }
 
-CoreOptions completed(CoreOptions options, Executor* draft) {
+CoreOptions completed(CoreOptions options, Executor* draft, KvSpill* spill) {
   options.draft = draft;
+  options.spill = spill;
   return with_clock(std::move(options));
+}
+
+// What a job that was just accepted adds to the work.
+void add_to(EngineLoad& load, const Job& job, const RequestLimits& limits) {
+  const int32_t n = job.request.sampling.n;
+  const auto length = static_cast<double>(answer_limit(job.request, limits));
+  EngineLoad::Part& part =
+      load.by_class[static_cast<size_t>(service_class(job.request.scheduling.priority))];
+  part.n_sequences += n;
+  part.n_waiting += n;
+  part.prompt_tokens += std::ssize(job.request.prompt) * n;
+  if (job.on_event) {
+    part.answer_tokens += static_cast<int64_t>(std::min(length, load.answer_tokens)) * n;
+  }
 }
 
 }  // namespace
@@ -40,14 +57,18 @@ struct Engine::State {
       : executor(std::move(runs)),
         draft(std::move(drafts)),
         tokenizer(std::move(spells)),
+        spill(std::move(options.spill)),
         max_queue(options.max_queue),
+        tenant_priorities(std::move(options.tenant_priorities)),
         max_batch_size(options.core.max_batch_size),
         clock(with_clock(options.core).clock),
-        core(*executor, *tokenizer, completed(std::move(options.core), draft.get())) {}
+        core(*executor, *tokenizer, completed(std::move(options.core), draft.get(), spill.get())) {}
 
   const std::unique_ptr<Executor> executor, draft;
   const std::shared_ptr<const Tokenizer> tokenizer;
+  const std::unique_ptr<KvSpill> spill;
   const int32_t max_queue;
+  const std::map<std::string, int32_t> tenant_priorities;
   const int32_t max_batch_size;
   const std::function<double()> clock;
   EngineCore core;  // the engine thread's, but for request_limits()
@@ -60,9 +81,11 @@ struct Engine::State {
   bool cancel_all = false, draining = false, stopping = false;
   std::shared_ptr<EngineObserver> observer;
   uint64_t last_id = 0;
-  EngineStats stats;        // after the last step
-  int64_t n_waiting = 0;    // requests in the core's queue that have not run
-  int64_t n_sequences = 0;  // in the core
+  EngineStats stats;                    // after the last step
+  EngineLoad load;                      // the same
+  std::optional<double> resting_until;  // steps before would do nothing
+  int64_t n_waiting = 0;                // requests in the core's queue that have not run
+  int64_t n_sequences = 0;              // in the core
   int64_t inbox_sequences = 0;
   bool idle = true;  // of the core
 };
@@ -94,9 +117,15 @@ void Engine::run(const std::shared_ptr<State>& state) {
   std::vector<uint64_t> cancels;
   std::unique_lock lock(s.mutex);
   while (true) {
-    s.wake.wait(lock, [&] {
-      return !s.idle || !s.inbox.empty() || !s.cancels.empty() || s.cancel_all || s.stopping;
-    });
+    const auto news = [&] {
+      return !s.inbox.empty() || !s.cancels.empty() || s.cancel_all || s.stopping;
+    };
+    if (s.idle) {
+      s.wake.wait(lock, news);
+    } else if (s.resting_until) {
+      const std::chrono::duration<double> rest(*s.resting_until - s.clock());
+      s.wake.wait_for(lock, rest, news);
+    }
     jobs.swap(s.inbox);
     s.inbox_sequences = 0;
     cancels.swap(s.cancels);
@@ -104,7 +133,10 @@ void Engine::run(const std::shared_ptr<State>& state) {
     const bool stopping = s.stopping;
     // Until the step is over, these count as waiting.
     s.n_waiting += std::ssize(jobs);
-    for (const Job& job : jobs) s.n_sequences += job.request.sampling.n;
+    for (const Job& job : jobs) {
+      s.n_sequences += job.request.sampling.n;
+      add_to(s.load, job, s.core.request_limits());
+    }
     s.idle = false;
     s.core.observe(s.observer);
     lock.unlock();
@@ -118,29 +150,31 @@ void Engine::run(const std::shared_ptr<State>& state) {
 
     lock.lock();
     s.stats = s.core.stats();
+    s.load = s.core.load();
+    s.resting_until = s.core.resting_until();
     s.n_waiting = s.core.waiting_requests();
     s.n_sequences = s.core.n_sequences();
     s.idle = s.core.idle();
     if (s.idle && s.inbox.empty()) s.changed.notify_all();
-    if (stopping && s.idle && s.inbox.empty()) return;
+    if (stopping && s.idle && s.inbox.empty()) {
+      lock.unlock();
+      s.core.save();
+      return;
+    }
   }
 }
 
-Result<uint64_t> Engine::accept(Job job, int32_t n_sequences) {
-  State& s = *state_;
-  if (job.request.request_id.empty()) {
-    job.request.request_id = fmt::format("{:016x}", system_random());
-  }
-  job.seed = job.request.sampling.seed ? *job.request.sampling.seed : system_random();
-  job.accepted_at = s.clock();
-  const std::lock_guard lock(s.mutex);
+// With the mutex held: what it is refused for, if it is.
+Result<void> Engine::admissible(const State& s, const Job& job) {
   if (s.draining) {
     return Error{.code = ErrorCode::kUnavailable,
                  .what = "the engine takes no more requests: it is shutting down",
                  .where = "engine"};
   }
+  EngineLoad load = s.load;
+  for (const Job& other : s.inbox) add_to(load, other, s.core.request_limits());
   const int64_t waiting = s.n_waiting + std::ssize(s.inbox);
-  const int64_t sequences = s.n_sequences + s.inbox_sequences + n_sequences;
+  const int64_t sequences = s.n_sequences + s.inbox_sequences + job.request.sampling.n;
   if (waiting >= s.max_queue && sequences > s.max_batch_size) {
     return Error{.code = ErrorCode::kResourceExhausted,
                  .what = "the queue is full",
@@ -148,24 +182,51 @@ Result<uint64_t> Engine::accept(Job job, int32_t n_sequences) {
                  .expected = fmt::format("at most {} waiting requests", s.max_queue),
                  .found = fmt::format("{}", waiting)};
   }
+  const Scheduling& scheduling = job.request.scheduling;
+  if (!scheduling.timeout_ms) return {};
+  const double seconds =
+      seconds_to_end(load, {.service_class = service_class(scheduling.priority),
+                            .prompt_tokens = std::ssize(job.request.prompt),
+                            .max_tokens = answer_limit(job.request, s.core.request_limits())});
+  if (seconds * 1e3 <= static_cast<double>(*scheduling.timeout_ms)) return {};
+  return Error{.code = ErrorCode::kResourceExhausted,
+               .what = "the answer would not be ready in time",
+               .where = "timeout_ms",
+               .expected = fmt::format("about {:.0f} ms", std::ceil(seconds * 1e3)),
+               .found = fmt::format("{}", *scheduling.timeout_ms)};
+}
+
+Result<uint64_t> Engine::accept(Job job) {
+  State& s = *state_;
+  if (job.request.request_id.empty()) {
+    job.request.request_id = fmt::format("{:016x}", system_random());
+  }
+  job.seed = job.request.sampling.seed ? *job.request.sampling.seed : system_random();
+  job.accepted_at = s.clock();
+  const std::lock_guard lock(s.mutex);
+  AGLM_TRY(admissible(s, job));
   const uint64_t id = job.id = ++s.last_id;
+  s.inbox_sequences += job.request.sampling.n;
   s.inbox.push_back(std::move(job));
-  s.inbox_sequences += n_sequences;
   s.wake.notify_one();
   return id;
 }
 
 Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on_event) {
   AGLM_TRY(check_request(request, state_->core.request_limits()));
-  const int32_t n = request.sampling.n;
-  return accept({.request = std::move(request), .on_event = std::move(on_event)}, n);
+  Scheduling& scheduling = request.scheduling;
+  const auto tenant = state_->tenant_priorities.find(scheduling.tenant);
+  if (tenant != state_->tenant_priorities.end()) {
+    scheduling.priority = std::max(scheduling.priority, tenant->second);
+  }
+  return accept({.request = std::move(request), .on_event = std::move(on_event)});
 }
 
 Result<uint64_t> Engine::submit_embedding(std::vector<TokenId> tokens,
                                           EmbeddingCallback on_embedding) {
   AGLM_TRY(check_prompt(tokens, state_->core.request_limits()));
-  return accept({.request = {.prompt = std::move(tokens)}, .on_embedding = std::move(on_embedding)},
-                1);
+  return accept(
+      {.request = {.prompt = std::move(tokens)}, .on_embedding = std::move(on_embedding)});
 }
 
 void Engine::cancel(uint64_t id) {
@@ -176,8 +237,12 @@ void Engine::cancel(uint64_t id) {
 
 EngineStats Engine::stats() const {
   const std::lock_guard lock(state_->mutex);
-  EngineStats stats = state_->stats;
-  stats.requests_waiting += std::ssize(state_->inbox);
+  const State& s = *state_;
+  EngineStats stats = s.stats;
+  EngineLoad load = s.load;
+  for (const Job& job : s.inbox) add_to(load, job, s.core.request_limits());
+  stats.seconds_to_drain = seconds_to_drain(load);
+  stats.requests_waiting += std::ssize(s.inbox);
   return stats;
 }
 

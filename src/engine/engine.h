@@ -4,19 +4,24 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "autoglm/generation.h"
 #include "autoglm/model.h"
 #include "devices/executor.h"
 #include "engine/engine_core.h"
+#include "engine/kv_spill.h"
 
 namespace autoglm {
 
 struct EngineOptions {
   CoreOptions core;  // `clock` unset: the system's steady clock
   int32_t max_queue = 256;
+  std::map<std::string, int32_t> tenant_priorities;  // the most urgent that a tenant may be
+  std::unique_ptr<KvSpill> spill;                    // or nullptr
 };
 
 class Engine {
@@ -28,7 +33,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // The request's number, for cancel(). Refused: out of range, queue full, draining.
+  // The request's number, for cancel(). Refused: out of range, queue full, no answer in time,
+  // draining.
   Result<uint64_t> submit(GenerationRequest request, GenerationCallback on_event);
   Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, EmbeddingCallback on_embedding);
   void cancel(uint64_t id);
@@ -40,7 +46,8 @@ class Engine {
 
  private:
   struct State;
-  Result<uint64_t> accept(Job job, int32_t n_sequences);
+  static Result<void> admissible(const State& state, const Job& job);
+  Result<uint64_t> accept(Job job);
   static void run(const std::shared_ptr<State>& state);
 
   std::shared_ptr<State> state_;

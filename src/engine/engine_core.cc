@@ -1,4 +1,4 @@
-// A step: plan, carry the plan out on queues and pages, draft, compute, take the outputs.
+// A step: schedule, draft, compute, take the outputs.
 #include "engine/engine_core.h"
 
 #include <algorithm>
@@ -7,6 +7,12 @@
 #include "base/check.h"
 
 namespace autoglm {
+namespace {
+
+constexpr double kNewestStepShare = 0.1;  // in the average of the last steps
+
+}  // namespace
+
 EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptions options)
     : executor_(executor),
       tokenizer_(tokenizer),
@@ -26,6 +32,9 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
           options_.max_batched_tokens <= limits.max_rows,
       "batch of {}, {} rows; the executor has {} rows, {} of output", options_.max_batch_size,
       options_.max_batched_tokens, limits.max_rows, limits.max_output_rows);
+  AGLM_CHECK(options_.window.size >= 1 && options_.window.seconds >= 0, "a window of {}, {} s",
+             options_.window.size, options_.window.seconds);
+  if (options_.prefix_caching) tree_.emplace(pool_, executor_, options_.spill);
   if (options_.speculation.method == "none") return;
   AGLM_CHECK(
       options_.draft == nullptr || (options_.draft->limits().page_tokens == limits.page_tokens &&
@@ -37,81 +46,44 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
 }
 
 EngineCore::~EngineCore() = default;
-SchedulerSequence EngineCore::view(const Sequence& sequence) const {
-  const int64_t last = sequence.n_known() - 1;
-  const bool prompt_rows_left = sequence.prompt_rows_done < sequence.prompt_rows();
-  return {.known = sequence.n_known(),
-          .computed = sequence.computed,
-          .output_from = prompt_rows_left ? std::min(sequence.prompt_rows_done, last) : last,
-          .pages = std::ssize(sequence.pages)};
-}
-
 void EngineCore::step() {
   AGLM_CHECK(!idle(), "a step with nothing to do");
   const double begin = options_.clock();
   observation_ = {};
-  running_views_.clear();
-  waiting_views_.clear();
-  for (const SequencePtr& sequence : running_) running_views_.push_back(view(*sequence));
-  for (const SequencePtr& sequence : waiting_) {
-    if (std::ssize(waiting_views_) >= options_.max_batch_size) break;
-    waiting_views_.push_back(view(*sequence));
-  }
-  const StepPlan plan =
-      plan_step(scheduler_limits_, pool_.n_free(), running_views_, waiting_views_);
-  carry_out(plan);
-  const bool only_decodes = speculator_ && speculate(plan);
-  build_input(plan);
+  end_overdue(begin);
+  schedule(begin);
+  const bool only_decodes = speculator_ && speculate();
+  build_input();
+  if (tokens_.empty()) return;
   const double computing = options_.clock();
   executor_.step({.tokens = tokens_,
                   .sequences = sequences_,
                   .output_rows = output_rows_,
                   .logits = wants_logits_});
   ++counters_.steps;
-  take_outputs(plan);
+  const double computed = options_.clock();
+  take_outputs();
   if (only_decodes) {
     speculator_->step_took(static_cast<int32_t>(tokens_.size()), options_.clock() - computing);
   }
+  const double seconds = options_.clock() - begin;
+  pace_.add(std::ssize(tokens_), computed - computing);
+  recent_step_seconds_ +=
+      (seconds - recent_step_seconds_) * (recent_step_seconds_ == 0 ? 1 : kNewestStepShare);
   if (observer_) {
-    observation_.seconds = options_.clock() - begin;
+    observation_.seconds = seconds;
     observer_->on_step(observation_);
-  }
-}
-
-void EngineCore::carry_out(const StepPlan& plan) {
-  for (int32_t i = 0; i < plan.n_preempted; ++i) {
-    SequencePtr sequence = std::move(running_.back());
-    running_.pop_back();
-    pool_.release(sequence->pages);
-    sequence->computed = 0;
-    sequence->drafts.forget_text();
-    ++sequence->request->observation.preemptions;
-    ++counters_.preemptions;
-    ++observation_.preemptions;
-    waiting_.push_front(std::move(sequence));
-  }
-  for (int32_t i = 0; i < plan.n_admitted; ++i) {
-    Sequence& sequence = *waiting_.front();
-    if (!sequence.answer) {
-      sequence.start(tokenizer_, options_.end);
-      if (sequence.request->started++ == 0) sequence.request->started_at = options_.clock();
-    }
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
-  for (size_t i = 0; i < running_.size(); ++i) {
-    pool_.allocate(plan.parts[i].new_pages, running_[i]->pages);
   }
 }
 
 // Only what the plan leaves over goes to drafts: rows, and pages that are free. A step that
 // computes prompts is bound by arithmetic; there a drafted row costs as much as any other.
-bool EngineCore::speculate(const StepPlan& plan) {
+bool EngineCore::speculate() {
   candidates_.clear();
   for (const SequencePtr& sequence : running_) sequence->drafts.begin_step();
   for (size_t i = 0; i < running_.size(); ++i) {
     Sequence& sequence = *running_[i];
-    if (plan.parts[i].rows == 0) continue;
+    if (sequence.rows == 0) continue;
     if (!sequence.decodes()) return false;
     const GenerationRequest& asked = sequence.request->job.request;
     candidates_.push_back({.prediction = asked.prediction,
@@ -127,30 +99,28 @@ bool EngineCore::speculate(const StepPlan& plan) {
   speculator_->choose(candidates_, most_rows - n_plain);
   size_t next = 0;
   for (size_t i = 0; i < running_.size(); ++i) {
-    if (plan.parts[i].rows == 0) continue;
     Sequence& sequence = *running_[i];
+    if (sequence.rows == 0) continue;
     int32_t& length = candidates_[next++].length;
     const auto missing = [&] {
       return pages_for(sequence.n_known() + length, scheduler_limits_.page_tokens) -
              std::ssize(sequence.pages);
     };
-    while (length > 0 && missing() > pool_.n_free()) --length;
-    if (length > 0 && missing() > 0) {
-      pool_.allocate(static_cast<int32_t>(missing()), sequence.pages);
-    }
+    while (length > 0 && missing() > n_free_pages()) --length;
+    if (length > 0 && missing() > 0) allocate_pages(missing(), sequence);
   }
   speculator_->draft(candidates_, scratch_, options_.clock);
   return true;
 }
 
-void EngineCore::build_input(const StepPlan& plan) {
+void EngineCore::build_input() {
   tokens_.clear();
   sequences_.clear();
   output_rows_.clear();
   wants_logits_ = false;
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& sequence = *running_[i];
-    const int32_t rows = plan.parts[i].rows;
+    const int32_t rows = sequence.rows;
     if (rows == 0) continue;
     const auto first_row = static_cast<int32_t>(tokens_.size());
     sequences_.push_back({.first_row = first_row,
@@ -161,7 +131,7 @@ void EngineCore::build_input(const StepPlan& plan) {
     const bool decodes = sequence.n_known() > sequence.n_prompt() && rows == 1;
     (decodes ? observation_.decode_rows : observation_.prefill_rows) += rows;
     for (int32_t row = 0; row < rows; ++row) {
-      tokens_.push_back(sequence.token(sequence.computed + row));
+      tokens_.push_back(sequence.text().at(sequence.computed + row));
       if (sequence.computed + row < output_from) continue;
       output_rows_.push_back(first_row + row);
       wants_logits_ |= !sequence.embeds();

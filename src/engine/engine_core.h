@@ -1,10 +1,13 @@
 // The engine without its thread: requests in, steps on demand, events out. Single-threaded and
 // deterministic, so that tests can drive it step by step (engine.h puts a thread around it).
+// What is planned stands in engine_core_schedule.cc, what comes and goes in
+// engine_core_requests.cc, what a step gives in engine_core_outputs.cc.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,11 +17,14 @@
 #include "autoglm/model.h"
 #include "devices/executor.h"
 #include "engine/answer.h"
+#include "engine/engine_load.h"
 #include "engine/page_pool.h"
+#include "engine/prefix_tree.h"
 #include "engine/request_check.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/speculation/speculator.h"
+#include "engine/step_pace.h"
 
 namespace autoglm {
 
@@ -28,7 +34,12 @@ struct CoreOptions {
   int32_t max_batch_size = 1;      // at most max_batched_tokens and the executor's output rows
   int32_t max_batched_tokens = 1;  // at most the executor's rows
   EndOfSequence end;
-  std::function<double()> clock;  // seconds, from any beginning
+  std::function<double()> clock;       // seconds, from any beginning
+  double max_inter_token_seconds = 0;  // that a step should take at most; 0: as measurements say
+  BatchWindow window;
+  std::map<std::string, double> tenant_weights;  // 1 where it names none
+  bool prefix_caching = true;
+  KvSpill* spill = nullptr;  // where the prefix tree's pages go; must outlive the core
   SpeculationOptions speculation;
   Executor* draft = nullptr;  // for method draft_model: with as many pages, as large
 };
@@ -49,8 +60,13 @@ class EngineCore {
   bool idle() const { return running_.empty() && waiting_.empty(); }
   // Plans and computes one step and sends its events. Precondition: !idle().
   void step();
+  // Steps before that time would do nothing: all that there is gathers in a batch window.
+  std::optional<double> resting_until() const;
+  // Writes the prefix tree's pages to the spill, where there is one.
+  void save();
 
   EngineStats stats() const;
+  EngineLoad load() const;
   int64_t waiting_requests() const;  // of which nothing runs yet
   int64_t n_sequences() const { return std::ssize(running_) + std::ssize(waiting_); }
   void observe(std::shared_ptr<EngineObserver> observer) { observer_ = std::move(observer); }
@@ -61,12 +77,30 @@ class EngineCore {
  private:
   using SequencePtr = std::unique_ptr<Sequence>;
 
+  // Of engine_core_schedule.cc: what runs in the coming step, and with how many rows.
+  void schedule(double now);
+  struct Queue {
+    std::vector<QueuedSequence> sequences;
+    std::vector<size_t> places;  // in waiting_
+  };
+  Queue queue() const;
+  void find_candidates(double now);
+  bool pages_are_coming(const Sequence& sequence, int64_t found_pages) const;
+  void admit(int32_t n, const StepPlan& plan);
+  void preempt_last();
+  StepBudget budget() const;
+  double seconds_per_row() const;  // in a full step; 0: not known
   SchedulerSequence view(const Sequence& sequence) const;
-  void carry_out(const StepPlan& plan);
+  int64_t most_shared_pages(const Sequence& sequence) const;
+  int64_t n_free_pages() const { return pool_.n_free() + (tree_ ? tree_->n_evictable() : 0); }
+  void allocate_pages(int64_t n, Sequence& sequence);
+  void publish_pages(Sequence& sequence);
+  void release_pages(Sequence& sequence);
+
   // Drafts for those that decode. Returns whether the step does nothing else.
-  bool speculate(const StepPlan& plan);
-  void build_input(const StepPlan& plan);
-  void take_outputs(const StepPlan& plan);
+  bool speculate();
+  void build_input();
+  void take_outputs();
   void learn(Sequence& sequence, int64_t n_known, bool ended);
   // Each returns whether the sequence has ended.
   bool take_output_row(Sequence& sequence, int64_t position, int32_t output_index);
@@ -74,7 +108,10 @@ class EngineCore {
   void add_hidden_state(Sequence& sequence, int32_t output_index);
   void finish_embedding(Sequence& sequence);
   void end(Sequence& sequence, FinishReason reason, std::optional<Error> error);
+  void end_request(uint64_t id, FinishReason reason, const std::optional<Error>& error);
+  void end_overdue(double now);
   void emit(Sequence& sequence, GenerationEvent event);
+  void sequence_ended(const Sequence& sequence);
   void request_ended(const ActiveRequest& request);
 
   Executor& executor_;
@@ -83,16 +120,22 @@ class EngineCore {
   const RequestLimits request_limits_;
   const SchedulerLimits scheduler_limits_;
   PagePool pool_;
-  std::vector<SequencePtr> running_;  // oldest first; all older than
-  std::deque<SequencePtr> waiting_;   // these
+  std::optional<PrefixTree> tree_;
+  std::map<std::string, Tenant> tenants_;  // that have requests
+  std::vector<SequencePtr> running_;       // by rank
+  std::deque<SequencePtr> waiting_;        // by age
   std::shared_ptr<EngineObserver> observer_;
   EngineStats counters_;
   StepObservation observation_;
   SamplerScratch scratch_;
   std::optional<Speculator> speculator_;
+  StepPace pace_;
+  double recent_step_seconds_ = 0;
+  double mean_answer_tokens_ = 0;
 
   // The step under way; kept to reuse their memory.
   std::vector<SchedulerSequence> running_views_, waiting_views_;
+  std::vector<size_t> waiting_places_;  // in waiting_, of waiting_views_
   std::vector<TokenId> tokens_;
   std::vector<StepSequence> sequences_;
   std::vector<int32_t> output_rows_;

@@ -6,18 +6,25 @@
 #include "engine/engine_core.h"
 
 namespace autoglm {
+namespace {
 
-void EngineCore::take_outputs(const StepPlan& plan) {
+constexpr double kNewestAnswerShare = 0.05;  // in the average of the answers' lengths
+
+}  // namespace
+
+void EngineCore::take_outputs() {
   int32_t output = 0;
   for (size_t i = 0; i < running_.size(); ++i) {
     Sequence& sequence = *running_[i];
     const int64_t output_from = view(sequence).output_from;
     const int64_t begin = sequence.computed;
     const int64_t n_known = sequence.n_known();
-    sequence.computed += plan.parts[i].rows;
+    sequence.computed += sequence.rows;
     sequence.n_accepted = 0;
+    Tenant& tenant = *sequence.request->tenant;
+    tenant.share.paid += sequence.rows / tenant.share.weight;
     bool ended = false;
-    for (int64_t position = begin; position < begin + plan.parts[i].rows; ++position) {
+    for (int64_t position = begin; position < begin + sequence.rows; ++position) {
       if (position < output_from) continue;
       if (!ended) ended = take_output_row(sequence, position, output);
       ++output;  // counted to the end: the next sequence's rows come after these
@@ -28,7 +35,11 @@ void EngineCore::take_outputs(const StepPlan& plan) {
       ended = take_output_row(sequence, sequence.computed++, output);
     }
     if (speculator_ && std::ssize(sequence.taken) > 0) learn(sequence, n_known, ended);
-    if (ended) running_[i].reset();
+    if (ended) {
+      running_[i].reset();
+    } else {
+      publish_pages(sequence);
+    }
   }
   std::erase(running_, nullptr);
 }
@@ -61,7 +72,7 @@ bool EngineCore::take_output_row(Sequence& sequence, int64_t position, int32_t o
       add_hidden_state(sequence, output_index);
     } else {
       auto logprobs =
-          position_logprobs(executor_.logits(output_index), sequence.token(position + 1),
+          position_logprobs(executor_.logits(output_index), sequence.text().at(position + 1),
                             *request.job.request.sampling.prompt_logprobs, scratch_);
       if (!logprobs) {
         end(sequence, FinishReason::kError, std::move(logprobs).error());
@@ -128,7 +139,13 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   event.stop_reason = std::move(piece.stop_reason);
   event.stop_token = piece.stop_token;
   const bool ended = event.finish_reason != FinishReason::kNone;
-  if (ended) pool_.release(sequence.pages);
+  if (ended) {
+    publish_pages(sequence);
+    release_pages(sequence);
+    const auto length = static_cast<double>(sequence.taken.size());
+    mean_answer_tokens_ +=
+        (length - mean_answer_tokens_) * (mean_answer_tokens_ == 0 ? 1 : kNewestAnswerShare);
+  }
   emit(sequence, std::move(event));
   return ended;
 }
@@ -157,9 +174,9 @@ void EngineCore::finish_embedding(Sequence& sequence) {
   for (size_t i = 0; i < embedding.size(); ++i) {
     embedding[i] = static_cast<float>(sequence.hidden_sum[i] * scale);
   }
-  pool_.release(sequence.pages);
+  release_pages(sequence);
   ActiveRequest& request = *sequence.request;
-  --request.unfinished;
+  sequence_ended(sequence);
   request.observation.finish_reason = FinishReason::kStop;
   request_ended(request);
   request.job.on_embedding(std::move(embedding));

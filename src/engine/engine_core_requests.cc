@@ -1,4 +1,9 @@
 // Requests coming and going: the queue's two ends, the last events, the numbers that are told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include "engine/engine_core.h"
@@ -12,6 +17,28 @@ void EngineCore::add(Job job) {
   const SamplingParams& sampling = asked.sampling;
   request->max_tokens = request->job.on_embedding ? 0 : answer_limit(asked, request_limits_);
   request->unfinished = sampling.n;
+  const Scheduling& scheduling = asked.scheduling;
+  const auto [place, is_new] = tenants_.try_emplace(scheduling.tenant);
+  request->tenant = &place->second;
+  if (is_new) {
+    // It begins where the others are: who was away has saved nothing up.
+    Tenant& tenant = place->second;
+    const auto weight = options_.tenant_weights.find(scheduling.tenant);
+    if (weight != options_.tenant_weights.end()) tenant.share.weight = weight->second;
+    tenant.share.paid = std::numeric_limits<double>::infinity();
+    for (const auto& [name, other] : tenants_) {
+      tenant.share.paid = std::min(tenant.share.paid, other.share.paid);
+    }
+    if (tenants_.size() == 1) tenant.share.paid = 0;
+  }
+  request->tenant->n_sequences += sampling.n;
+  // Neither can stand in for the other: the tenant's length comes first.
+  request->salt =
+      fmt::format("{}:{}{}", scheduling.tenant.size(), scheduling.tenant, scheduling.cache_salt);
+  if (scheduling.timeout_ms) {
+    request->deadline =
+        request->job.accepted_at + static_cast<double>(*scheduling.timeout_ms) * 1e-3;
+  }
   request->usage.prompt_tokens = std::ssize(asked.prompt);
   request->observation.request_id = asked.request_id;
   request->observation.n = sampling.n;
@@ -27,15 +54,38 @@ void EngineCore::add(Job job) {
   }
 }
 
-void EngineCore::cancel(uint64_t id) {
+void EngineCore::cancel(uint64_t id) { end_request(id, FinishReason::kCancelled, std::nullopt); }
+
+void EngineCore::end_request(uint64_t id, FinishReason reason, const std::optional<Error>& error) {
   const auto drop = [&](auto& queue) {
     for (const SequencePtr& sequence : queue) {
-      if (sequence->request->job.id == id) end(*sequence, FinishReason::kCancelled, std::nullopt);
+      if (sequence->request->job.id == id) end(*sequence, reason, error);
     }
     std::erase_if(queue, [&](const SequencePtr& s) { return s->request->job.id == id; });
   };
   drop(running_);
   drop(waiting_);
+}
+
+void EngineCore::end_overdue(double now) {
+  std::set<uint64_t> overdue;
+  const double seconds_per_row = this->seconds_per_row();
+  for (const SequencePtr& sequence : running_) {
+    if (sequence->request->deadline.value_or(now) < now) overdue.insert(sequence->request->job.id);
+  }
+  for (const SequencePtr& sequence : waiting_) {
+    const auto tokens = static_cast<double>(sequence->n_known());
+    const double ready = now + tokens * seconds_per_row;
+    if (sequence->request->deadline.value_or(ready) < ready) {
+      overdue.insert(sequence->request->job.id);
+    }
+  }
+  for (const uint64_t id : overdue) {
+    end_request(id, FinishReason::kError,
+                Error{.code = ErrorCode::kUnavailable,
+                      .what = "the answer could not be ready in time",
+                      .where = "timeout_ms"});
+  }
 }
 
 void EngineCore::cancel_all() {
@@ -50,13 +100,14 @@ void EngineCore::cancel_all() {
 }
 
 void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Error> error) {
-  pool_.release(sequence.pages);
+  if (reason != FinishReason::kError) publish_pages(sequence);
+  release_pages(sequence);
   if (!sequence.embeds()) {
     emit(sequence, {.finish_reason = reason, .error = std::move(error)});
     return;
   }
   ActiveRequest& request = *sequence.request;
-  --request.unfinished;
+  sequence_ended(sequence);
   request.observation.finish_reason = reason;
   request_ended(request);
   request.job.on_embedding(error ? std::move(*error)
@@ -75,10 +126,19 @@ void EngineCore::emit(Sequence& sequence, GenerationEvent event) {
   }
   if (event.finish_reason != FinishReason::kNone) {
     if (sequence.choice == 0) request.observation.finish_reason = event.finish_reason;
-    event.last = --request.unfinished == 0;
+    sequence_ended(sequence);
+    event.last = request.unfinished == 0;
   }
   if (event.last) request_ended(request);
   request.job.on_event(event);
+}
+
+void EngineCore::sequence_ended(const Sequence& sequence) {
+  ActiveRequest& request = *sequence.request;
+  --request.unfinished;
+  if (--request.tenant->n_sequences > 0) return;
+  tenants_.erase(request.job.request.scheduling.tenant);
+  request.tenant = nullptr;
 }
 
 void EngineCore::request_ended(const ActiveRequest& request) {
@@ -120,34 +180,76 @@ EngineStats EngineCore::stats() const {
     if (sequence->request.get() != last) ++stats.requests_waiting;
     last = sequence->request.get();
   }
-  stats.kv_cache_usage = 1.0 - static_cast<double>(pool_.n_free()) / pool_.size();
+  stats.kv_cache_usage = 1.0 - static_cast<double>(n_free_pages()) / pool_.size();
+  if (options_.spill != nullptr) {
+    stats.kv_spill_pages_written = options_.spill->n_written();
+    stats.kv_spill_pages_read = options_.spill->n_read();
+    stats.kv_spill_failures = options_.spill->n_failed();
+  }
   return stats;
 }
 
-std::optional<std::string> EngineCore::check_invariants() const {
-  std::vector<const std::vector<int32_t>*> owners;
-  std::pair<uint64_t, int32_t> last{0, -1};
-  const auto in_order = [&](const Sequence& sequence) {
-    const std::pair<uint64_t, int32_t> own{sequence.request->job.id, sequence.choice};
-    return std::exchange(last, own) < own;
+EngineLoad EngineCore::load() const {
+  EngineLoad load{.by_class = {},
+                  .max_sequences = options_.max_batch_size,
+                  .seconds_per_row = seconds_per_row(),
+                  .seconds_per_step = recent_step_seconds_,
+                  .answer_tokens = mean_answer_tokens_};
+  int64_t nearest = std::numeric_limits<int64_t>::max();
+  const auto add = [&](const Sequence& sequence, bool waits) {
+    EngineLoad::Part& part = load.by_class[static_cast<size_t>(service_class(sequence.priority()))];
+    const double expected =
+        std::min(std::max(mean_answer_tokens_ - static_cast<double>(sequence.taken.size()), 1.0),
+                 static_cast<double>(sequence.request->max_tokens));
+    const auto answer = static_cast<int64_t>(expected);
+    ++part.n_sequences;
+    part.prompt_tokens += sequence.n_known() - sequence.computed - 1;
+    if (waits) {
+      ++part.n_waiting;
+      part.answer_tokens += answer;
+    } else {
+      nearest = std::min(nearest, answer);
+    }
   };
-  for (const SequencePtr& sequence : running_) {
-    owners.push_back(&sequence->pages);
-    if (!in_order(*sequence)) return "a younger sequence runs before an older one";
-    if (sequence->computed >= sequence->n_known()) return "a running sequence has nothing to do";
-    if (std::ssize(sequence->pages) * scheduler_limits_.page_tokens < sequence->computed) {
+  for (const SequencePtr& sequence : running_) add(*sequence, false);
+  for (const SequencePtr& sequence : waiting_) add(*sequence, true);
+  if (!running_.empty()) load.tokens_to_place = nearest;
+  return load;
+}
+
+std::optional<std::string> EngineCore::check_invariants() const {
+  std::vector<std::vector<int32_t>> owned;
+  std::vector<const PrefixPath*> paths;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    const Sequence& sequence = *running_[i];
+    if (i > 0 && sequence.rank() < running_[i - 1]->rank()) return "the ranks are out of order";
+    if (sequence.computed >= sequence.n_known()) return "a running sequence has nothing to do";
+    const auto n_pages = std::ssize(sequence.pages);
+    if (n_pages * scheduler_limits_.page_tokens < sequence.computed) {
       return "a sequence has computed more than its pages hold";
     }
-    if (std::ssize(sequence->pages) >
-        pages_for(sequence->n_known(), scheduler_limits_.page_tokens)) {
+    if (n_pages > pages_for(sequence.n_known(), scheduler_limits_.page_tokens)) {
       return "a sequence holds pages for tokens that it does not have";
     }
+    if (std::ssize(sequence.path) * scheduler_limits_.page_tokens > sequence.computed) {
+      return "a sequence shares what it has not computed";
+    }
+    owned.emplace_back(sequence.pages.begin() + std::ssize(sequence.path), sequence.pages.end());
+    paths.push_back(&sequence.path);
   }
+  std::pair<uint64_t, int32_t> last{0, -1};
   for (const SequencePtr& sequence : waiting_) {
-    if (!in_order(*sequence)) return "a younger sequence stands before an older one";
+    const std::pair<uint64_t, int32_t> own{sequence->request->job.id, sequence->choice};
+    if (std::exchange(last, own) >= own) return "a younger sequence stands before an older one";
     if (!sequence->pages.empty() || sequence->computed != 0) return "a waiting sequence has pages";
   }
   if (std::ssize(running_) > options_.max_batch_size) return "too many sequences run";
+  if (tree_) {
+    if (auto wrong = tree_->check(paths)) return wrong;
+    owned.push_back(tree_->pages());
+  }
+  std::vector<const std::vector<int32_t>*> owners;
+  for (const auto& pages : owned) owners.push_back(&pages);
   return pool_.check(owners);
 }
 

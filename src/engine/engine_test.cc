@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -118,6 +119,73 @@ TEST(Engine, RefusesWhenTheQueueIsFull) {
   running.executor->open();
   EXPECT_EQ(first.event.get().finish_reason, FinishReason::kLength);
   EXPECT_EQ(more[0].event.get().finish_reason, FinishReason::kLength);
+}
+
+TEST(Engine, RefusesAtOnceWhatCannotBeReadyInTime) {
+  // A clock that runs while it is looked at: every step takes seconds.
+  auto now = std::make_shared<std::atomic<int>>(0);
+  EngineOptions options;
+  options.core.clock = [now] { return static_cast<double>(++*now); };
+  Running running(std::move(options));
+  running.executor->open();
+  Last first;
+  ASSERT_TRUE(running.engine->submit(request_for(20), first.callback()));
+  first.event.get();
+  GenerationRequest late = request_for(20);
+  late.scheduling.timeout_ms = 5000;
+  // Its speed is known when the step after the last event is over.
+  Result<uint64_t> refused = running.engine->submit(late, [](const auto&) {});
+  while (refused) refused = running.engine->submit(late, [](const auto&) {});
+  EXPECT_EQ(refused.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(refused.error().where, "timeout_ms");
+  late.scheduling.timeout_ms = 1'000'000'000;
+  EXPECT_TRUE(running.engine->submit(late, [](const auto&) {}));
+}
+
+TEST(Engine, TheQueuesWorkIsToldInSeconds) {
+  auto now = std::make_shared<std::atomic<int>>(0);
+  EngineOptions options;
+  options.core.clock = [now] { return static_cast<double>(++*now); };
+  Running running(std::move(options));
+  running.executor->open();
+  Last first;
+  ASSERT_TRUE(running.engine->submit(request_for(20), first.callback()));
+  first.event.get();
+  std::vector<Last> more(30);
+  for (Last& last : more) {
+    ASSERT_TRUE(running.engine->submit(request_for(50), last.callback()));
+  }
+  EXPECT_GT(running.engine->stats().seconds_to_drain, 28 * 2);
+  for (Last& last : more) last.event.get();
+}
+
+TEST(Engine, ATenantIsNoMoreUrgentThanItMayBe) {
+  EngineOptions options;
+  options.tenant_priorities = {{"nightly", 2}};
+  Running running(std::move(options));
+  std::vector<Last> lasts(3);
+  for (size_t i = 0; i < 3; ++i) {
+    GenerationRequest request = request_for(300);
+    if (i < 2) request.scheduling.tenant = "nightly";
+    if (i < 2) request.scheduling.priority = -9;
+    ASSERT_TRUE(running.engine->submit(std::move(request), lasts[i].callback()));
+    running.executor->wait_for_a_step();
+  }
+  running.executor->open();
+  for (Last& last : lasts) EXPECT_EQ(last.event.get().finish_reason, FinishReason::kLength);
+  EXPECT_GE(running.engine->stats().preemptions, 1);
+}
+
+TEST(Engine, BatchedWorkThatIsAloneStartsByItself) {
+  EngineOptions options;
+  options.core.window = {.size = 8, .seconds = 0.01};
+  Running running(std::move(options));
+  running.executor->open();
+  Last last;
+  GenerationRequest request = request_for(3);
+  request.scheduling.priority = 1;
+  ASSERT_TRUE(running.engine->submit(std::move(request), last.callback()));
+  EXPECT_EQ(last.event.get().finish_reason, FinishReason::kLength);
 }
 
 TEST(Engine, RefusesWhatCanNeverFitWithTheNumbers) {

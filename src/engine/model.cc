@@ -18,6 +18,7 @@
 #include "engine/load_tokenizer.h"
 #include "engine/memory.h"
 #include "engine/model_defaults.h"
+#include "engine/open_spill.h"
 #include "formats/checkpoint.h"
 #include "text/tokenizer.h"
 
@@ -41,6 +42,10 @@ constexpr int32_t kMinOutputRows = 16;
 // the limit, and drafts no longer come for nothing.
 constexpr int32_t kMaxDraftRows = 64;
 
+// Of a tenant: further apart than these, one of two would as good as never be served.
+constexpr double kLeastTenantWeight = 0.001;
+constexpr double kMostTenantWeight = 1000;
+
 Result<void> check_options(const LoadOptions& options) {
   const auto invalid = [](std::string_view name, std::string expected, int64_t found) {
     return Error{.code = ErrorCode::kInvalidArgument,
@@ -61,6 +66,23 @@ Result<void> check_options(const LoadOptions& options) {
   if (options.max_queue < 0) return invalid("max_queue", "at least 0", options.max_queue);
   if (options.kv_cache_memory_bytes < 0) {
     return invalid("kv_cache_memory", "at least 0", options.kv_cache_memory_bytes);
+  }
+  if (options.max_inter_token_ms < 0 || options.max_inter_token_ms > 3'600'000) {
+    return invalid("max_inter_token_ms", "0 to 3600000", options.max_inter_token_ms);
+  }
+  if (options.batch_window_ms < 0 || options.batch_window_ms > 3'600'000) {
+    return invalid("batch_window_ms", "0 to 3600000", options.batch_window_ms);
+  }
+  if (options.batch_window_size < 1) {
+    return invalid("batch_window_size", "at least 1", options.batch_window_size);
+  }
+  for (const auto& [tenant, weight] : options.tenant_weights) {
+    if (weight >= kLeastTenantWeight && weight <= kMostTenantWeight) continue;
+    return Error{.code = ErrorCode::kInvalidArgument,
+                 .what = "option out of range",
+                 .where = "tenant_weights",
+                 .expected = fmt::format("{} to {}", kLeastTenantWeight, kMostTenantWeight),
+                 .found = fmt::format("{}={}", tenant, weight)};
   }
   if (options.max_model_len < 0) {
     return invalid("max_model_len", "at least 0", options.max_model_len);
@@ -266,6 +288,8 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
     loaded_draft = AGLM_TRY(load_executor(draft->checkpoint, draft->options));
     AGLM_TRY(loaded_draft.executor->reserve_pages(pool.n_pages));
   }
+  std::unique_ptr<KvSpill> spill =
+      AGLM_TRY(open_spill(options, found, own, loaded.executor->limits()));
   if (pool.was_cut) {
     spdlog::warn("the context is cut from {} to {} tokens: the KV pool holds no more",
                  plan.max_context, pool.max_model_len);
@@ -296,8 +320,15 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                              .max_batch_size = options.max_batch_size,
                              .max_batched_tokens = options.max_batched_tokens,
                              .end = end,
+                             .max_inter_token_seconds = options.max_inter_token_ms * 1e-3,
+                             .window = {.size = options.batch_window_size,
+                                        .seconds = options.batch_window_ms * 1e-3},
+                             .tenant_weights = options.tenant_weights,
+                             .prefix_caching = options.enable_prefix_caching,
                              .speculation = options.speculation},
-                    .max_queue = options.max_queue});
+                    .max_queue = options.max_queue,
+                    .tenant_priorities = options.tenant_priorities,
+                    .spill = std::move(spill)});
   return GLMModel(std::move(impl));
 }
 

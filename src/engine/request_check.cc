@@ -18,6 +18,9 @@ constexpr size_t kMaxStopBytes = 1024;    // held back at most
 constexpr size_t kMaxStopTokens = 1024;   // looked through at every token
 constexpr int32_t kMaxLogprobs = 20;      // as the OpenAI API
 constexpr size_t kMaxLogitBiases = 4096;  // added at every token
+// Both stand before every spilled page (kMaxSaltBytes).
+constexpr size_t kMaxTenantBytes = 256;
+constexpr size_t kMaxCacheSaltBytes = 512;
 
 Error invalid(std::string_view parameter, std::string expected, std::string found) {
   return {.code = ErrorCode::kInvalidArgument,
@@ -41,6 +44,18 @@ Result<void> token_in_vocabulary(std::string_view parameter, int32_t id, int32_t
 Result<void> at_most(std::string_view parameter, size_t count, size_t most) {
   if (count <= most) return {};
   return invalid(parameter, fmt::format("at most {} entries", most), fmt::format("{}", count));
+}
+
+Result<void> check_scheduling(const Scheduling& scheduling) {
+  const auto short_enough = [](std::string_view parameter, const std::string& text, size_t most) {
+    if (text.size() <= most) return Result<void>();
+    return Result<void>(
+        invalid(parameter, fmt::format("at most {} bytes", most), fmt::format("{}", text.size())));
+  };
+  AGLM_TRY(short_enough("tenant", scheduling.tenant, kMaxTenantBytes));
+  AGLM_TRY(short_enough("cache_salt", scheduling.cache_salt, kMaxCacheSaltBytes));
+  // A year: more is meant as none.
+  return in_range("timeout_ms", static_cast<double>(scheduling.timeout_ms.value_or(1)), 1, 3.2e10);
 }
 
 }  // namespace
@@ -109,6 +124,7 @@ Result<void> check_request(const GenerationRequest& request, const RequestLimits
   const SamplingParams& s = request.sampling;
   AGLM_TRY(check_prompt(request.prompt, limits));
   AGLM_TRY(check_sampling(s, limits.vocab_size));
+  AGLM_TRY(check_scheduling(request.scheduling));
   // Indexed with the prompt; what is longer than a sequence can be does not come true.
   AGLM_TRY(
       at_most("prediction", request.prediction.size(), static_cast<size_t>(limits.max_model_len)));

@@ -11,12 +11,16 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "autoglm/generation.h"
 #include "autoglm/model.h"
 #include "engine/answer.h"
+#include "engine/prefix_tree.h"
 #include "engine/sampler.h"
+#include "engine/scheduler.h"
 #include "engine/speculation/speculator.h"
 
 namespace autoglm {
@@ -33,9 +37,19 @@ struct Job {
   EmbeddingCallback on_embedding;  // or, instead, for the mean of the hidden states
 };
 
+// Whose requests these are. Kept while it has any.
+struct Tenant {
+  TenantShare share;
+  int64_t n_sequences = 0;
+  int32_t index = 0;  // of the step under way
+};
+
 // What the sequences of one request share.
 struct ActiveRequest {
   Job job;
+  Tenant* tenant = nullptr;
+  std::string salt;  // of its pages in the prefix tree
+  std::optional<double> deadline;
   int64_t max_tokens = 0;
   int32_t unfinished = 0;  // sequences
   int32_t started = 0;     // sequences that have run at least once
@@ -48,9 +62,11 @@ struct ActiveRequest {
 struct Sequence {
   int64_t n_prompt() const { return std::ssize(request->job.request.prompt); }
   int64_t n_known() const { return n_prompt() + std::ssize(taken); }
-  TokenId token(int64_t position) const {
-    return position < n_prompt() ? request->job.request.prompt[static_cast<size_t>(position)]
-                                 : taken[static_cast<size_t>(position - n_prompt())];
+  TokenText text() const { return {request->job.request.prompt, taken}; }
+  int32_t priority() const { return request->job.request.scheduling.priority; }
+  // Smaller ranks are served first, and keep their pages longest.
+  auto rank() const {
+    return std::tuple(service_class(priority()), priority(), request->job.id, choice);
   }
   bool embeds() const { return request->job.on_embedding != nullptr; }
   // Output rows of the prompt that are wanted, from 0 on: for its log-probabilities or its mean.
@@ -86,14 +102,16 @@ struct Sequence {
   int32_t choice = 0;
   std::vector<TokenId> taken;  // the answer
   int64_t computed = 0;
-  std::vector<int32_t> pages;
+  std::vector<int32_t> pages;  // the first of them, as many as `path` has nodes, are the tree's
+  PrefixPath path;
   int64_t prompt_rows_done = 0;  // survives a preemption
   std::optional<Sampler> sampler;
   std::optional<Answer> answer;
   std::vector<double> hidden_sum;
   std::optional<double> last_token_at;
   DraftMemory drafts;
-  int32_t n_accepted = 0;  // of this step's draft
+  int32_t rows = 0;        // of the step under way
+  int32_t n_accepted = 0;  // of its draft
 };
 
 }  // namespace autoglm

@@ -122,6 +122,12 @@ struct Metrics::Series {
           .Name("vllm:spec_decode_num_accepted_tokens_per_pos_total")
           .Help("The same by place in the draft, from 0")
           .Register(registry);
+  Counter& spill_written =
+      counter("autoglm:kv_spill_pages_written_total", "KV pages written to the spill's file");
+  Counter& spill_read =
+      counter("autoglm:kv_spill_pages_read_total", "KV pages read back from the spill's file");
+  Counter& spill_failures = counter("autoglm:kv_spill_failures_total",
+                                    "KV pages that the disk refused or gave back damaged");
   Counter& steps = counter("autoglm:engine_steps_total", "Steps of the engine");
   prometheus::Family<Counter>& success = prometheus::BuildCounter()
                                              .Name("vllm:request_success_total")
@@ -229,6 +235,9 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.preemptions, stats.preemptions);
   raise_to(s.prefix_queries, stats.prefix_cache_queries);
   raise_to(s.prefix_hits, stats.prefix_cache_hits);
+  raise_to(s.spill_written, stats.kv_spill_pages_written);
+  raise_to(s.spill_read, stats.kv_spill_pages_read);
+  raise_to(s.spill_failures, stats.kv_spill_failures);
   raise_to(s.steps, stats.steps);
   raise_to(s.drafts, stats.spec_decode_drafts);
   raise_to(s.draft_tokens, stats.spec_decode_draft_tokens);

@@ -18,6 +18,8 @@
 namespace autoglm::serve {
 namespace {
 
+constexpr std::string_view kTenantHeader = "X-Tenant";
+
 using Answer = std::shared_ptr<Exchange>;
 // A route may take the request apart.
 using RouteFunction = void (*)(const ServiceContext&, Request&, const Answer&);
@@ -46,8 +48,14 @@ void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exc
 template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view)>
 void generate(const ServiceContext& context, Request& request, const Answer& exchange) {
   on_queue(context, *context.prepare, exchange,
-           [&context, exchange, body = std::move(request.body)]() -> Result<void> {
+           [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
+            body = std::move(request.body)]() -> Result<void> {
              GenerationPlan plan = AGLM_TRY(kPlan(context, body));
+             // Whoever stands before us and knows its clients outranks what these say of
+             // themselves.
+             if (!tenant.empty()) {
+               for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
+             }
              start_generation(context, exchange, std::move(plan.requests), plan.stream,
                               std::move(plan.format));
              return {};

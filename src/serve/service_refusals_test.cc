@@ -148,6 +148,27 @@ TEST(Service, PassesTheEnginesRefusalsOn) {
   }
 }
 
+TEST(Service, ARefusedClientIsToldWhenTheQueueWillHaveBegun) {
+  RunningService service({.refuse = Error{ErrorCode::kResourceExhausted, "full", "engine", "", ""},
+                          .seconds_to_drain = 41.2});
+  const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.header("retry-after"), "42");
+  EXPECT_EQ(parsed(answer.body).at("error").at("code"), "queue_full");
+}
+
+TEST(Service, DeadlinesHaveErrorsOfTheirOwn) {
+  const auto told = [](FakeScript script) {
+    RunningService service(std::move(script));
+    const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a","timeout_ms":5})");
+    return std::to_string(answer.status) + " " +
+           std::string(parsed(answer.body).at("error").at("code").as_string());
+  };
+  const auto error = [](ErrorCode code) { return Error{code, "late", "timeout_ms", "", ""}; };
+  EXPECT_EQ(told({.refuse = error(ErrorCode::kResourceExhausted)}), "429 deadline_unreachable");
+  EXPECT_EQ(told({.fail_at_end = error(ErrorCode::kUnavailable)}), "503 deadline_exceeded");
+}
+
 TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
   RunningService service({.template_error = Error{ErrorCode::kInvalidArgument, "unknown role",
                                                   "/models/x: chat template:6:20", "", ""}});

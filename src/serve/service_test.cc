@@ -115,6 +115,30 @@ TEST(Service, CompletesTokenIdsAndLists) {
   EXPECT_EQ(requests[0].sampling.max_tokens, 16);  // OpenAI's default
 }
 
+TEST(Service, HandsUrgencyTenantAndDeadlineToTheEngine) {
+  RunningService service;
+  for (const char* fields : {R"("priority":-4,"timeout_ms":900,"user":"ada","cache_salt":"s")",
+                             R"("service_tier":"flex")", R"("service_tier":"auto")"}) {
+    const std::string body = std::string(R"({"prompt":"a",)") + fields + "}";
+    EXPECT_EQ(service.post("/v1/completions", body).status, 200);
+  }
+  HttpClient client(service.port());
+  client.send(HttpClient::post_text("/v1/completions", R"({"prompt":["a","b"],"user":"ada"})",
+                                    "X-Tenant: a company\r\n"));
+  EXPECT_EQ(client.read_answer().status, 200);
+  const auto requests = service.backend().requests();
+  ASSERT_EQ(requests.size(), 5u);
+  EXPECT_EQ(requests[0].scheduling.priority, -4);
+  EXPECT_EQ(requests[0].scheduling.timeout_ms, 900);
+  EXPECT_EQ(requests[0].scheduling.tenant, "ada");
+  EXPECT_EQ(requests[0].scheduling.cache_salt, "s");
+  EXPECT_EQ(requests[1].scheduling.priority, 2);
+  EXPECT_EQ(requests[2].scheduling.priority, 0);
+  EXPECT_FALSE(requests[2].scheduling.timeout_ms);
+  EXPECT_EQ(requests[3].scheduling.tenant, "a company");
+  EXPECT_EQ(requests[4].scheduling.tenant, "a company");
+}
+
 TEST(Service, HandsAPredictedOutputToTheEngine) {
   RunningService service;
   const std::string chat = R"({"messages":[{"role":"user","content":"Hi"}],"prediction":)";

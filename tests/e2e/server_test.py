@@ -2,6 +2,7 @@
 import json
 import pathlib
 import socket
+import tempfile
 import threading
 import unittest
 
@@ -45,6 +46,70 @@ class Speculation(unittest.TestCase):
             self.assertEqual(text, plain)
             self.assertGreater(usage["completion_tokens_details"]["accepted_prediction_tokens"], 10)
             self.assertNotIn(drafted[0], server.request("GET", "/metrics")[2])
+
+
+class PrefixCache(unittest.TestCase):
+    BODY = {"prompt": "A text of more than thirty-two tokens. " * 8, "max_tokens": 40, "temperature": 0,
+            "ignore_eos": True}
+
+    def answer(self, server, **fields):
+        status, answer = server.post("/v1/completions", {**self.BODY, **fields})
+        self.assertEqual(status, 200, answer)
+        usage = answer["usage"]
+        return answer["choices"][0]["text"], usage["prompt_tokens_details"]["cached_tokens"], usage["prompt_tokens"]
+
+    def test_what_was_asked_before_is_found_by_those_who_may(self):
+        with Server() as server, Server("--enable-prefix-caching", "false") as plain:
+            text, cached, length = self.answer(server)
+            self.assertEqual(cached, 0)
+            self.assertGreater(length, 33)
+            self.assertEqual(self.answer(server), (text, (length - 1) // 32 * 32, length))
+            self.assertEqual(self.answer(server, cache_salt="mine"), (text, 0, length))
+            self.assertEqual(self.answer(server, user="ada"), (text, 0, length))
+            self.assertEqual(self.answer(plain), (text, 0, length))
+            self.assertEqual(self.answer(plain), (text, 0, length))
+            hits = f"vllm:prefix_cache_hits_total{{engine=\"0\",model_name=\"tiny-glm\"}} {(length - 1) // 32 * 32}"
+            self.assertIn(hits, server.request("GET", "/metrics")[2])
+
+    def test_a_conversation_goes_on_after_a_restart(self):
+        with tempfile.TemporaryDirectory() as folder:
+            spill = ("--kv-cache-spill-path", f"{folder}/kv", "--kv-cache-spill-size", "64MiB")
+            with Server(*spill) as server:
+                text, cached, length = self.answer(server)
+                self.assertEqual(cached, 0)
+                longer = self.BODY["prompt"] + text + " And then?"
+                expected, _, _ = self.answer(server, prompt=longer, cache_salt="not found here")
+            self.assertEqual(server.status, 0)
+            with Server(*spill) as server:
+                again, cached, _ = self.answer(server, prompt=longer)
+                self.assertEqual(again, expected)
+                self.assertGreaterEqual(cached, length)
+            refused = autoglm("serve", "--port", "0", "--quantize", "int8", *spill)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertIn("holds KV pages of another model or program", refused.stderr)
+
+    def test_a_file_too_small_for_one_page_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one_page = autoglm("serve", "--port", "0", "--kv-cache-spill-path", f"{folder}/kv",
+                               "--kv-cache-spill-size", "1")
+            self.assertEqual(one_page.returncode, 1)
+            self.assertIn("kv_cache_spill_size", one_page.stderr)
+            self.assertIn("at least", one_page.stderr)
+
+
+class Deadlines(unittest.TestCase):
+    def test_what_cannot_be_ready_in_time_is_refused_at_once_or_ended(self):
+        body = {"prompt": "Once upon a time", "max_tokens": 400, "ignore_eos": True}
+        with Server() as server:
+            status, answer = server.post("/v1/completions", {**body, "timeout_ms": 1})
+            self.assertEqual((status, answer["error"]["code"]), (503, "deadline_exceeded"), answer)
+            status, _ = server.post("/v1/completions", {**body, "timeout_ms": 60_000})
+            self.assertEqual(status, 200)
+            status, headers, answer = server.request("POST", "/v1/completions", {**body, "timeout_ms": 1})
+            self.assertEqual((status, answer["error"]["code"]), (429, "deadline_unreachable"), answer)
+            self.assertGreaterEqual(int(headers["Retry-After"]), 1)
+            status, answer = server.post("/v1/completions", {**body, "timeout_ms": 0})
+            self.assertEqual((status, answer["error"]["param"]), (400, "timeout_ms"))
 
 
 class TinyGlm(unittest.TestCase):

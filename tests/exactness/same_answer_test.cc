@@ -1,8 +1,10 @@
 // Promise 1: a request gets the same tokens and the same log-probabilities, bit for bit, whatever
-// runs beside it, with one thread or two, with its prompt computed whole or in pieces, preempted or
-// not, with tokens drafted ahead in every way, at every precision. 200 random requests are answered
-// one by one, then all at once by engines of other shapes.
+// runs beside it, with one thread or two, with its prompt computed whole or in pieces, found in the
+// prefix cache, brought back from a file or computed anew, preempted or not, with tokens drafted
+// ahead in every way, at every precision. 200 random requests are answered one by one without a
+// cache, then all at once by engines of other shapes.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <future>
@@ -21,9 +23,17 @@ std::vector<GenerationRequest> random_requests(const ModelInfo& info, uint32_t s
   const auto pick = [&](int64_t low, int64_t high) {
     return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
   };
+  // Three texts that many prompts begin with, over two pages long.
+  std::vector<TokenId> beginnings[3];
+  for (auto& beginning : beginnings) {
+    for (int i = 0; i < 75; ++i) {
+      beginning.push_back(TokenId{static_cast<int32_t>(pick(0, info.vocab_size - 1))});
+    }
+  }
   std::vector<GenerationRequest> requests(kRequests);
   for (GenerationRequest& request : requests) {
-    const int64_t length = pick(0, 3) == 0 ? pick(60, 150) : pick(1, 40);
+    if (pick(0, 2) == 0) request.prompt = beginnings[pick(0, 2)];
+    const int64_t length = pick(0, 3) == 0 ? pick(60, 80) : pick(1, 40);
     for (int64_t i = 0; i < length; ++i) {
       request.prompt.push_back(TokenId{static_cast<int32_t>(pick(0, info.vocab_size - 1))});
     }
@@ -86,15 +96,19 @@ struct Shape {
   int32_t max_batched_tokens;
   int64_t pool_sequences;  // the KV pool, in sequences of full length
   SpeculationOptions speculation = {};
+  bool prefix_caching = true;
+  bool spills = false;  // pages to a file, smaller than what there is to keep
 };
 
 Result<GLMModel> load(const std::string& path, const std::string& quantize, const Shape& shape) {
+  const std::string spill = testing::TempDir() + "same_answer_test." + std::to_string(getpid());
   LoadOptions options{.quantize = quantize,
                       .kv_cache_memory_bytes = 0,
                       .max_model_len = 256,
                       .max_batch_size = shape.max_batch_size,
                       .max_batched_tokens = shape.max_batched_tokens,
                       .max_queue = kRequests,
+                      .enable_prefix_caching = shape.prefix_caching,
                       .threads = shape.threads,
                       .speculation = shape.speculation};
   if (shape.pool_sequences > 0) {
@@ -104,12 +118,20 @@ Result<GLMModel> load(const std::string& path, const std::string& quantize, cons
     const ModelInfo& info = probe->info();
     options.kv_cache_memory_bytes =
         info.kv_pool_bytes / info.kv_pool_tokens * 256 * shape.pool_sequences;
+    options.kv_cache_spill_bytes = 2 * options.kv_cache_memory_bytes + (1 << 20);
+  }
+  if (shape.spills) {
+    std::filesystem::remove(spill);
+    options.kv_cache_spill_path = spill;
+    auto model = GLMModel::from_pretrained(path, options);
+    std::filesystem::remove(spill);  // it stays as long as it is open
+    return model;
   }
   return GLMModel::from_pretrained(path, options);
 }
 
 void expect_same_answers(const std::string& path, const std::string& quantize) {
-  const auto alone = load(path, quantize, {"alone", 1, 1, 512, 0});
+  const auto alone = load(path, quantize, {"alone", 1, 1, 512, 0, {}, false});
   ASSERT_TRUE(alone) << alone.error().message();
   const auto requests = random_requests(alone->info(), 20261);
   std::vector<GenerationResult> expected;
@@ -125,6 +147,8 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
       {"one thread, prompts in pieces, batches of 5", 1, 5, 23, 0},
       {"two threads, prompts in pieces, batches of 7", 2, 7, 17, 0},
       {"two threads, a pool that preempts", 2, 12, 64, 2},
+      {"two threads, a pool that preempts and no cache", 2, 12, 64, 2, {}, false},
+      {"two threads, a pool that preempts and spills", 2, 12, 64, 2, {}, true, true},
       {"prompt lookup, as it pays", 2, 16, 512, 0, {.method = "ngram"}},
       {"prompt lookup of single tokens, always",
        1,
@@ -176,10 +200,19 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
     // How many there are depends on when the threads above run; the engine's seeded simulation
     // (engine_core_test.cc) is where preemption is certain.
     const EngineStats stats = model->stats();
-    std::printf("%s: %lld preemptions, %lld of %lld drafted tokens accepted\n", shape.name,
-                static_cast<long long>(stats.preemptions),
-                static_cast<long long>(stats.spec_decode_accepted_tokens),
-                static_cast<long long>(stats.spec_decode_draft_tokens));
+    std::printf(
+        "%s: %lld preemptions, %lld of %lld drafted tokens accepted, %lld of %lld prompt tokens "
+        "found, %lld pages spilled, %lld read\n",
+        shape.name, static_cast<long long>(stats.preemptions),
+        static_cast<long long>(stats.spec_decode_accepted_tokens),
+        static_cast<long long>(stats.spec_decode_draft_tokens),
+        static_cast<long long>(stats.prefix_cache_hits),
+        static_cast<long long>(stats.prefix_cache_queries),
+        static_cast<long long>(stats.kv_spill_pages_written),
+        static_cast<long long>(stats.kv_spill_pages_read));
+    EXPECT_EQ(stats.prefix_cache_hits > 0, shape.prefix_caching);
+    EXPECT_EQ(stats.kv_spill_pages_written > 0, shape.spills);
+    EXPECT_EQ(stats.kv_spill_failures, 0);
     if (shape.speculation.method == "none") {
       EXPECT_EQ(stats.spec_decode_draft_tokens, 0);
     } else if (!shape.speculation.adaptive) {

@@ -30,6 +30,7 @@ struct FakeScript {
   std::optional<Error> template_error;  // apply_chat_template() fails
   std::optional<TokenId> stop_token;    // why answers end
   std::optional<Error> fail_at_end;     // the last event is an error
+  double seconds_to_drain = 0;          // of the queue, as the engine estimates it
 };
 
 class FakeBackend : public ModelBackend {
@@ -69,7 +70,10 @@ class FakeBackend : public ModelBackend {
   ModelInfo& mutable_info() { return info_; }
 
   const ModelInfo& info() const override { return info_; }
-  EngineStats stats() const override { return {.requests_running = n_submitted - n_ended}; }
+  EngineStats stats() const override {
+    return {.requests_running = n_submitted - n_ended,
+            .seconds_to_drain = script_.seconds_to_drain};
+  }
   Result<std::vector<TokenId>> tokenize(std::string_view text,
                                         TokenizeOptions options) const override {
     std::vector<TokenId> ids;

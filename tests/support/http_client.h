@@ -124,10 +124,12 @@ class HttpClient {
     send("GET " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n\r\n");
     return read_answer();
   }
-  static std::string post_text(std::string_view path, std::string_view body) {
-    return "POST " + std::string(path) +
-           " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: " +
-           std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  // `headers`: lines that each end in CR and LF.
+  static std::string post_text(std::string_view path, std::string_view body,
+                               std::string_view headers = "") {
+    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n" + std::string(headers) +
+           "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + std::string(body);
   }
   HttpAnswer post(std::string_view path, std::string_view body) {
     send(post_text(path, body));

@@ -132,6 +132,11 @@ class Executing : public CpuExecutor {
   const Program& program() const override { return program_; }
   Result<void> reserve_pages(int32_t n_pages) override { return kv_.reserve(n_pages); }
 
+  std::span<std::byte> page(int32_t page) override {
+    AGLM_CHECK(page >= 0 && page < kv_.n_pages(), "page {} of {}", page, kv_.n_pages());
+    return kv_.page(page);
+  }
+
   void step(const StepInput& input) override {
     const size_t n = input.tokens.size();
     AGLM_CHECK(n <= static_cast<size_t>(limits_.max_rows) &&

@@ -2,7 +2,9 @@
 // Reserved once; who owns which page is the engine's business.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "autoglm/result.h"
@@ -41,6 +43,9 @@ class KvPool {
     return {};
   }
 
+  std::span<std::byte> page(int32_t page) {
+    return {memory_.data() + page * page_bytes_, static_cast<size_t>(page_bytes_)};
+  }
   const KvCache& layer(int32_t i) const { return layers_[static_cast<size_t>(i)]; }
 
  private:

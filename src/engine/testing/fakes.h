@@ -54,6 +54,11 @@ class FakeExecutor : public Executor {
     return {};
   }
 
+  std::span<std::byte> page(int32_t page) override {
+    const auto n = static_cast<size_t>(limits_.page_tokens);
+    return std::as_writable_bytes(std::span(memory_).subspan(static_cast<size_t>(page) * n, n));
+  }
+
   void step(const StepInput& input) override {
     ++n_steps;
     if (on_step) on_step(input);

@@ -1,6 +1,10 @@
 // The engine's and our own errors as HTTP statuses and OpenAI error bodies.
 #include "serve/api/errors.h"
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
@@ -59,8 +63,10 @@ ApiError api_error(const Error& error) {
     result.code = "model_not_found";
   } else if (error.code == ErrorCode::kUnsupported) {
     result.code = "unsupported_parameter";
+  } else if (error.code == ErrorCode::kUnavailable && error.where == "timeout_ms") {
+    result.code = "deadline_exceeded";
   } else if (error.code == ErrorCode::kResourceExhausted) {
-    result.code = "queue_full";
+    result.code = error.where == "timeout_ms" ? "deadline_unreachable" : "queue_full";
   }
   return result;
 }
@@ -76,7 +82,11 @@ std::string error_body(const ApiError& error) {
 
 Response error_response(const ApiError& error) {
   Response response{.status = error.status};
-  if (error.status == 429 || error.status == 503) response.headers.push_back({"Retry-After", "1"});
+  if (error.status == 429 || error.status == 503) {
+    // Whole seconds, and no longer than anyone should plan ahead by an estimate.
+    const double seconds = std::clamp(std::ceil(error.retry_after_seconds), 1.0, 600.0);
+    response.headers.push_back({"Retry-After", std::to_string(static_cast<int>(seconds))});
+  }
   response.body = error_body(error);
   return response;
 }

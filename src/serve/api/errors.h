@@ -12,8 +12,9 @@ namespace autoglm::serve {
 struct ApiError {
   int status = 400;
   std::string message;
-  std::string param;  // the field at fault; empty: null
-  std::string code;   // for programs: "context_length_exceeded"; empty: null
+  std::string param;               // the field at fault; empty: null
+  std::string code;                // for programs: "context_length_exceeded"; empty: null
+  double retry_after_seconds = 0;  // 0: not known
 };
 
 // The `what` of the error for a request that does not fit, by which api_error() knows it.

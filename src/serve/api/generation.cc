@@ -131,11 +131,13 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void fail(const Error& error) {
     if (ended_) return;
     ended_ = true;
+    ApiError told = api_error(error);
     if (begun_) {
-      exchange_->write("data: " + error_body(api_error(error)) + "\n\n" + std::string(kSseDone));
+      exchange_->write("data: " + error_body(told) + "\n\n" + std::string(kSseDone));
       exchange_->end_stream();
     } else {
-      exchange_->respond(error_response(error));
+      told.retry_after_seconds = context_.backend->stats().seconds_to_drain;
+      exchange_->respond(error_response(told));
     }
     release();
   }

@@ -50,7 +50,8 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bo
                         .sampling = sampling,
                         .request_id = facts.id,
                         .begins_text = begins_text,
-                        .prediction = prediction});
+                        .prediction = prediction,
+                        .scheduling = facts.options.scheduling});
   }
   return requests;
 }

@@ -187,6 +187,21 @@ Result<void> read_stream(const json::Fields& fields, AnswerOptions& options) {
   return {};
 }
 
+// vLLM's `priority` and `cache_salt`; `timeout_ms`; OpenAI's `user` and its cheap tier.
+Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling) {
+  scheduling.tenant = AGLM_TRY(string_field(fields, "user")).value_or("");
+  scheduling.cache_salt = AGLM_TRY(string_field(fields, "cache_salt")).value_or("");
+  if (const auto v = AGLM_TRY(integer_field(fields, "priority", -kMaxTokens, kMaxTokens))) {
+    scheduling.priority = static_cast<int32_t>(*v);
+  } else if (AGLM_TRY(string_field(fields, "service_tier")) == "flex") {
+    scheduling.priority = 2;
+  }
+  if (const auto v = AGLM_TRY(integer_field(fields, "timeout_ms", 1, kMaxTokens))) {
+    scheduling.timeout_ms = *v;
+  }
+  return {};
+}
+
 // Present, and neither null, false, "" nor an empty list or object: a wish, not a default spelled
 // out.
 bool wished(const json::Fields& fields, std::string_view key) {
@@ -214,7 +229,7 @@ Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect di
   AGLM_TRY(read_stream(fields, options));
   options.echo = AGLM_TRY(boolean_field(fields, "echo", false));
   options.return_token_ids = AGLM_TRY(boolean_field(fields, "return_token_ids", false));
-  AGLM_TRY(string_field(fields, "user"));
+  AGLM_TRY(read_scheduling(fields, options.scheduling));
   return options;
 }
 

@@ -20,6 +20,7 @@ struct AnswerOptions {
   bool echo = false;
   bool logprobs = false;
   bool return_token_ids = false;
+  Scheduling scheduling;
 };
 
 // Missing fields take the model's defaults (generation_config.json), then OpenAI's.

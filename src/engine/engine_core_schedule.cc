@@ -1,0 +1,241 @@
+// Who runs in the coming step and with how many rows; and the pages that this takes.
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine_core.h"
+
+namespace autoglm {
+namespace {
+
+// How long a step should take at most, when nobody has said: so many times as long as it takes
+// until a full batch has decoded. Three quarters of a step are then left to prompts, and who reads
+// an answer as it comes still gets several words a second.
+constexpr double kFullBatches = 4;
+constexpr double kLeastSeconds = 0.05;
+constexpr double kMostSeconds = 1;
+// Where nobody waits for a next token, prompts are computed in larger pieces; a newcomer then waits
+// for one of these.
+constexpr double kOnlyPrompts = 2;
+// Of the very first step, from which the rest is learnt.
+constexpr int32_t kFirstRows = 32;
+// Offline work leaves half, so that what is urgent need not wait long for its step to end.
+constexpr double kOffline = 0.5;
+
+}  // namespace
+
+StepBudget EngineCore::budget() const {
+  if (!pace_.known()) {
+    return {.rows = kFirstRows, .rows_of_prompts = kFirstRows, .rows_with_offline = kFirstRows};
+  }
+  double seconds = options_.max_inter_token_seconds;
+  if (seconds == 0) {
+    seconds = std::clamp(kFullBatches * pace_.seconds(options_.max_batch_size), kLeastSeconds,
+                         kMostSeconds);
+  }
+  return {.rows = pace_.rows_within(seconds),
+          .rows_of_prompts = pace_.rows_within(kOnlyPrompts * seconds),
+          .rows_with_offline = pace_.rows_within(kOffline * seconds)};
+}
+
+double EngineCore::seconds_per_row() const {
+  if (!pace_.known()) return 0;
+  const double rows = std::min(budget().rows, options_.max_batched_tokens);
+  return pace_.seconds(rows) / rows;
+}
+
+EngineCore::Queue EngineCore::queue() const {
+  Queue queue;
+  const ActiveRequest* last = nullptr;
+  int32_t n_of_request = 0;
+  for (size_t i = 0; i < waiting_.size(); ++i) {
+    const Sequence& sequence = *waiting_[i];
+    if (std::exchange(last, sequence.request.get()) != sequence.request.get()) n_of_request = 0;
+    // More of one request could not run in this step.
+    if (n_of_request++ >= options_.max_batch_size) continue;
+    queue.sequences.push_back({.priority = sequence.priority(),
+                               .tenant = sequence.request->tenant->index,
+                               .arrived = sequence.request->job.accepted_at,
+                               .cost = sequence.n_known(),
+                               .has_run = sequence.answer.has_value()});
+    queue.places.push_back(i);
+  }
+  return queue;
+}
+
+std::optional<double> EngineCore::resting_until() const {
+  if (!running_.empty() || waiting_.empty()) return std::nullopt;
+  const double time = admission_time(options_.window, queue().sequences);
+  if (time <= options_.clock()) return std::nullopt;
+  return time;
+}
+
+SchedulerSequence EngineCore::view(const Sequence& sequence) const {
+  const int64_t last = sequence.n_known() - 1;
+  const bool prompt_rows_left = sequence.prompt_rows_done < sequence.prompt_rows();
+  return {.known = sequence.n_known(),
+          .computed = sequence.computed,
+          .output_from = prompt_rows_left ? std::min(sequence.prompt_rows_done, last) : last,
+          .pages = std::ssize(sequence.pages),
+          .service_class = service_class(sequence.priority())};
+}
+
+// What has an output row that is wanted must be computed by the sequence itself.
+int64_t EngineCore::most_shared_pages(const Sequence& sequence) const {
+  return view(sequence).output_from / scheduler_limits_.page_tokens;
+}
+
+void EngineCore::find_candidates(double now) {
+  waiting_views_.clear();
+  waiting_places_.clear();
+  std::vector<TenantShare> shares;
+  for (auto& [name, tenant] : tenants_) {
+    tenant.index = static_cast<int32_t>(shares.size());
+    shares.push_back(tenant.share);
+  }
+  const Queue queued = queue();
+  const bool full = std::ssize(running_) >= options_.max_batch_size;
+  for (const int32_t next :
+       admission_order(options_.window, now, queued.sequences, shares, options_.max_batch_size)) {
+    const size_t place = queued.places[static_cast<size_t>(next)];
+    const Sequence& sequence = *waiting_[place];
+    SchedulerSequence seen = view(sequence);
+    if (full && seen.service_class >= service_class(running_.back()->priority())) break;
+    if (tree_) {
+      const PrefixTree::Found found =
+          tree_->find(sequence.request->salt, sequence.text(), most_shared_pages(sequence));
+      seen.computed = found.pages * scheduler_limits_.page_tokens;
+      seen.pages = found.held;
+      if (pages_are_coming(sequence, found.pages)) continue;
+    }
+    waiting_views_.push_back(seen);
+    waiting_places_.push_back(place);
+  }
+}
+
+// Whether somebody is computing more of this sequence's beginning than can be found yet: to wait
+// for it is quicker than to compute it a second time.
+bool EngineCore::pages_are_coming(const Sequence& sequence, int64_t found_pages) const {
+  const int64_t most = most_shared_pages(sequence);
+  const std::vector<TokenId>& prompt = sequence.request->job.request.prompt;
+  const auto computes = [&](const Sequence& other) {
+    if (service_class(other.priority()) > service_class(sequence.priority()) ||
+        other.request->salt != sequence.request->salt) {
+      return false;
+    }
+    const std::vector<TokenId>& its = other.request->job.request.prompt;
+    const auto same = std::mismatch(prompt.begin(), prompt.end(), its.begin(), its.end()).first;
+    const int64_t common = std::min((same - prompt.begin()) / scheduler_limits_.page_tokens, most);
+    return common > found_pages && other.computed < common * scheduler_limits_.page_tokens;
+  };
+  return std::any_of(running_.begin(), running_.end(),
+                     [&](const auto& s) { return computes(*s); }) ||
+         std::any_of(waiting_places_.begin(), waiting_places_.end(),
+                     [&](size_t place) { return computes(*waiting_[place]); });
+}
+
+void EngineCore::schedule(double now) {
+  bool admits = true;
+  while (true) {
+    waiting_views_.clear();
+    waiting_places_.clear();
+    if (admits) find_candidates(now);
+    running_views_.clear();
+    for (const SequencePtr& sequence : running_) running_views_.push_back(view(*sequence));
+    const StepPlan plan =
+        plan_step(scheduler_limits_, budget(), n_free_pages(), running_views_, waiting_views_);
+    if (plan.preempt == StepPlan::Preempt::kNobody) {
+      for (size_t i = 0; i < running_.size(); ++i) running_[i]->rows = plan.rows[i];
+      admit(plan.n_admitted, plan);
+      break;
+    }
+    preempt_last();
+    if (plan.preempt == StepPlan::Preempt::kForPages) admits = false;
+  }
+}
+
+void EngineCore::preempt_last() {
+  SequencePtr sequence = std::move(running_.back());
+  running_.pop_back();
+  release_pages(*sequence);
+  sequence->computed = 0;
+  sequence->drafts.forget_text();
+  ++sequence->request->observation.preemptions;
+  ++counters_.preemptions;
+  ++observation_.preemptions;
+  const auto age = [](const SequencePtr& s) { return std::pair(s->request->job.id, s->choice); };
+  const auto place =
+      std::lower_bound(waiting_.begin(), waiting_.end(), sequence,
+                       [&](const SequencePtr& a, const SequencePtr& b) { return age(a) < age(b); });
+  waiting_.insert(place, std::move(sequence));
+}
+
+void EngineCore::admit(int32_t n, const StepPlan& plan) {
+  const size_t n_running = running_.size();
+  for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+    SequencePtr& waiting = waiting_[waiting_places_[i]];
+    Sequence& sequence = *waiting;
+    sequence.rows = plan.rows[n_running + i];
+    if (tree_) {
+      tree_->acquire(sequence.request->salt, sequence.text(), most_shared_pages(sequence),
+                     sequence.path, sequence.pages);
+      sequence.computed = std::ssize(sequence.path) * scheduler_limits_.page_tokens;
+      sequence.drafts.draft_computed =
+          tree_->drafted_pages(sequence.path) * scheduler_limits_.page_tokens;
+    }
+    if (!sequence.answer) {
+      ActiveRequest& request = *sequence.request;
+      sequence.start(tokenizer_, options_.end);
+      if (request.started++ == 0) request.started_at = options_.clock();
+      if (sequence.choice == 0) request.usage.cached_tokens = sequence.computed;
+      counters_.prefix_cache_queries += tree_ ? sequence.n_prompt() : 0;
+      counters_.prefix_cache_hits += sequence.computed;
+    }
+    running_.push_back(std::move(waiting));
+  }
+  std::erase(waiting_, nullptr);
+  std::sort(running_.begin(), running_.end(),
+            [](const SequencePtr& a, const SequencePtr& b) { return a->rank() < b->rank(); });
+  for (const SequencePtr& sequence : running_) {
+    const int64_t wanted = pages_for(sequence->n_known(), scheduler_limits_.page_tokens);
+    allocate_pages(wanted - std::ssize(sequence->pages), *sequence);
+  }
+}
+
+void EngineCore::allocate_pages(int64_t n, Sequence& sequence) {
+  if (n <= 0) return;
+  if (tree_) {
+    tree_->allocate(static_cast<int32_t>(n), sequence.pages);
+  } else {
+    pool_.allocate(static_cast<int32_t>(n), sequence.pages);
+  }
+}
+
+void EngineCore::publish_pages(Sequence& sequence) {
+  if (!tree_) return;
+  const int64_t full = sequence.computed / scheduler_limits_.page_tokens;
+  while (std::ssize(sequence.path) < full) {
+    const int64_t begin = std::ssize(sequence.path) * scheduler_limits_.page_tokens;
+    const bool replaced =
+        tree_->publish(sequence.request->salt, sequence.text(), sequence.path, sequence.pages);
+    // What the draft model had computed lies in the page that was given back.
+    int64_t& drafted = sequence.drafts.draft_computed;
+    if (replaced) drafted = std::min(drafted, begin);
+  }
+}
+
+void EngineCore::release_pages(Sequence& sequence) {
+  if (tree_) {
+    tree_->set_drafted(sequence.path,
+                       sequence.drafts.draft_computed / scheduler_limits_.page_tokens);
+    pool_.trim(std::ssize(sequence.path), sequence.pages);
+    sequence.pages.clear();
+    tree_->release(sequence.path);
+  }
+  pool_.release(sequence.pages);
+}
+
+void EngineCore::save() {
+  if (tree_) tree_->save();
+}
+
+}  // namespace autoglm
