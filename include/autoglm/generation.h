@@ -41,6 +41,23 @@ struct SamplingParams {
   std::optional<int32_t> num_speculative_tokens;
 };
 
+// What the whole of a text must be. Names are those of the request fields.
+struct StructuredOutput {
+  enum class Kind {
+    kNone,
+    kJsonObject,     // any JSON object
+    kJson,           // JSON that satisfies the schema in `text`
+    kRegex,          // what the expression in `text` matches
+    kChoice,         // one of `choices`
+    kGrammar,        // what the grammar in `text` derives: GBNF, or Lark's notation
+    kStructuralTag,  // free text with parts of these kinds, as `text`, JSON, says
+  };
+  Kind kind = Kind::kNone;
+  std::string text;
+  std::vector<std::string> choices;
+  std::string field = "structured_outputs";  // what errors call it
+};
+
 enum class FinishReason { kNone, kStop, kLength, kCancelled, kError };
 std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled", "error"
 

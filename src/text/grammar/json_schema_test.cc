@@ -1,0 +1,164 @@
+// JSON Schema keyword by keyword, on texts; the published suites are in tests/grammar.
+#include <gmock/gmock.h>
+
+#include "text/grammar/testing/grammars.h"
+
+namespace autoglm::grammar {
+namespace {
+
+using testing::HasSubstr;
+
+void check(const std::string& schema, const std::vector<std::string>& taken,
+           const std::vector<std::string>& not_taken) {
+  const Program program = compiled(Kind::kJson, schema);
+  for (const std::string& text : taken)
+    EXPECT_TRUE(takes(program, text)) << schema << " : " << text;
+  for (const std::string& text : not_taken) {
+    EXPECT_FALSE(takes(program, text)) << schema << " : " << text;
+  }
+}
+
+TEST(JsonSchema, PropertiesComeInTheirOrderAndOthersAfterThem) {
+  const std::string open = R"({"type": "object", "properties": {"a": {"type": "integer"},
+      "b": {"type": "string"}}, "required": ["b"]})";
+  check(open,
+        {R"({"a": 1, "b": "x"})", R"({"b":"x"})", R"({"b": "x", "c": [null]})",
+         "{\n  \"a\": 1,\n  \"b\": \"\\u00e9\"\n}"},
+        {R"({"a": 1})", R"({"b": 1})", R"({"b": "x", "a": 1})", "{}", R"({"b": "x",})",
+         R"({"c": 1, "b": "x"})"});
+  check(R"({"type": "object", "properties": {"a": true}, "additionalProperties": false})",
+        {"{}", R"({"a": {}})"}, {R"({"b": 1})", R"({"a": 1, "b": 1})"});
+  check(R"({"type": "object", "additionalProperties": {"type": "boolean"}})",
+        {"{}", R"({"x": true, "y": false})"}, {R"({"x": 1})"});
+  // Another key is not a declared one in other spelling.
+  check(R"({"type": "object", "properties": {"ab": {"type": "null"}}})",
+        {R"({"a": 1, "abc": 2, "": 3})"}, {R"({"ab": 1})", R"({"a\u0062": 1})"});
+}
+
+TEST(JsonSchema, KeysByPatternNameAndNumber) {
+  check(
+      R"({"type": "object", "patternProperties": {"^x": {"type": "integer"}, "y$": {"minimum": 5}},
+           "additionalProperties": false})",
+      {R"({"x1": 1})", R"({"ay": "text"})", R"({"xy": 7})"},
+      {R"({"x1": "1"})", R"({"xy": 1})", R"({"b": 1})"});
+  check(R"({"type": "object", "propertyNames": {"pattern": "^[a-c]+$", "maxLength": 2}})",
+        {"{}", R"({"ab": 1})"}, {R"({"d": 1})", R"({"abc": 1})"});
+  check(R"({"type": "object", "maxProperties": 2, "minProperties": 1})",
+        {R"({"a": 1})", R"({"a": 1, "b": 2})"}, {"{}", R"({"a": 1, "b": 2, "c": 3})"});
+  check(R"({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "minProperties": 2,
+           "additionalProperties": false})",
+        {R"({"a": 1, "c": 2})"}, {R"({"b": 1})"});
+}
+
+TEST(JsonSchema, NumbersInRangesAndMultiples) {
+  check(R"({"type": "integer", "minimum": -123, "maximum": 42})",
+        {"-123", "-122", "-13", "-2", "0", "5", "39", "42"},
+        {"-124", "-1123", "43", "123", "-0", "00", "1.0", "1e1"});
+  check(R"({"type": "number", "minimum": 0.5, "exclusiveMaximum": 10.25})",
+        {"0.5", "0.50", "1", "9.99", "10.2499", "10"},
+        {"0.49", "10.25", "10.250", "-1", "0", "11"});
+  check(R"({"type": "number", "exclusiveMinimum": -1.5, "maximum": 0})",
+        {"-1.49", "-1", "0", "0.0", "-0.001"}, {"-1.5", "-1.50", "0.01", "-2", "-0"});
+  check(R"({"type": "integer", "multipleOf": 7})", {"0", "7", "-14", "700"}, {"1", "8", "-13"});
+  check(R"({"type": "number", "multipleOf": 0.25})", {"0.25", "1.5", "2", "-0.750"},
+        {"0.2", "1.333", "0.125"});
+  check(R"({"type": "integer", "minimum": 100000000000000000000})", {"100000000000000000000"},
+        {"99999999999999999999"});
+}
+
+TEST(JsonSchema, StringsByLengthPatternAndFormat) {
+  check(R"({"type": "string", "minLength": 2, "maxLength": 3})",
+        {R"("ab")", R"("éé€")", R"("\n\u00e9")", R"("\ud83d\ude00a")"},
+        {R"("a")", R"("abcd")", R"("\ud83d")"});
+  check(R"({"type": "string", "pattern": "^[a-z]+\"$"})", {R"("ab\"")"}, {R"("ab")", R"("A\"")"});
+  check(R"({"type": "string", "pattern": "b"})", {R"("abc")"}, {R"("ac")"});
+  check(R"({"type": "string", "pattern": "^a*$", "maxLength": 3})", {R"("aaa")"}, {R"("aaaa")"});
+  check(R"({"type": "string", "format": "date"})", {R"("2024-02-29")"}, {R"("2023-02-29")"});
+  check(R"({"type": "string", "format": "ipv6"})", {R"("::1")", R"("fe80::1:2")"}, {R"("1:2")"});
+}
+
+TEST(JsonSchema, ArraysOfPrefixItemsAndNumber) {
+  check(R"({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 3})",
+        {"[1,2]", "[ 1 , 2 , 3 ]"}, {"[]", "[1]", "[1,2,3,4]", "[1,\"a\"]"});
+  check(
+      R"({"type": "array", "prefixItems": [{"type": "string"}, {"type": "null"}], "items": false})",
+      {"[]", R"(["a"])", R"(["a", null])"}, {"[1]", R"(["a", null, 1])"});
+  check(R"({"type": "array", "maxItems": 0})", {"[]", "[ ]"}, {"[1]"});
+}
+
+TEST(JsonSchema, ValuesListed) {
+  check(R"({"enum": ["a\"b", 1, null, {"k": [true]}]})",
+        {R"("a\"b")", "1", "null", R"({"k": [ true ]})"}, {"\"a\"", "2", R"({"k":[false]})"});
+  check(R"({"enum": ["aa", "b", 3], "type": "string", "maxLength": 1})", {R"("b")"},
+        {R"("aa")", "3"});
+  check(R"({"const": 1.5})", {"1.5"}, {"1", "1.50"});
+}
+
+TEST(JsonSchema, Combinations) {
+  check(R"({"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 1}]})", {"5", R"("a")"},
+        {R"("ab")", "null"});
+  check(R"({"allOf": [{"properties": {"a": {"minimum": 3}}}, {"properties": {"a": {"maximum": 5}}}],
+           "type": "object", "properties": {"a": {"type": "integer"}}})",
+        {R"({"a": 4})"}, {R"({"a": 2})", R"({"a": 6})"});
+  check(
+      R"({"oneOf": [{"type": "object", "properties": {"kind": {"const": "a"}, "x": {"type": "null"}},
+           "required": ["kind"]}, {"type": "object", "properties": {"kind": {"const": "b"}},
+           "required": ["kind"]}]})",
+      {R"({"kind": "a", "x": null})", R"({"kind": "b", "x": 1})"}, {R"({"kind": "a", "x": 1})"});
+  check(R"({"type": ["string", "null"]})", {"null", R"("x")"}, {"1"});
+  check(
+      R"({"type": "object", "properties": {"a": {}, "b": {}}, "dependentRequired": {"a": ["b"]}})",
+      {"{}", R"({"b": 1})", R"({"a": 1, "b": 1})"}, {R"({"a": 1})"});
+  check(R"({"not": {"type": "object"}})", {"1", "[]"}, {"{}"});
+}
+
+TEST(JsonSchema, ReferencesEvenToThemselves) {
+  check(R"({"$ref": "#/$defs/list", "$defs": {"list": {"type": "array", "items": {"$ref": "#"}}}})",
+        {"[]", "[[],[[]]]"}, {"[1]"});
+  check(R"({"$id": "http://x.org/root.json", "$defs": {"n": {"$id": "n.json", "type": "integer"}},
+           "properties": {"a": {"$ref": "n.json"}, "b": {"$ref": "#c"}}, "type": "object",
+           "$comment": "", "definitions": {"c": {"$anchor": "c", "type": "null"}}})",
+        {R"({"a": 1, "b": null})"}, {R"({"a": "1"})", R"({"b": 1})"});
+}
+
+TEST(JsonSchema, WhatCannotBeEnforcedIsRefusedByKeywordAndPointer) {
+  const auto refused = [](const std::string& schema) { return refusal(Kind::kJson, schema); };
+  EXPECT_THAT(refused(R"({"properties": {"a/b": {"type": "array", "uniqueItems": true}}})"),
+              HasSubstr(R"(keyword "uniqueItems" at #/properties/a~1b/uniqueItems)"));
+  EXPECT_THAT(refused(R"({"items": {"if": {"type": "string"}, "then": {"minLength": 1}}})"),
+              HasSubstr(R"(keyword "if" at #/items/if)"));
+  EXPECT_THAT(refused(R"({"contains": {"const": 1}})"), HasSubstr("contains"));
+  EXPECT_THAT(refused(R"({"not": {"pattern": "a"}})"), HasSubstr("not"));
+  EXPECT_THAT(refused(R"({"oneOf": [{"minimum": 1}, {"maximum": 5}]})"),
+              HasSubstr("alternatives 0 and 1"));
+  EXPECT_THAT(refused(R"({"type": "string", "format": "regex"})"), HasSubstr("format"));
+  EXPECT_THAT(refused(R"x({"type": "string", "pattern": "(?=a)"})x"), HasSubstr("lookahead"));
+  EXPECT_THAT(refused(R"({"$ref": "other.json"})"), HasSubstr("another document"));
+  EXPECT_THAT(refused(R"({"$ref": "#/nowhere"})"), HasSubstr("not in the schema"));
+  EXPECT_THAT(refused(R"({"type": "strin"})"), HasSubstr(R"(keyword "type" at #/type)"));
+  EXPECT_THAT(refused(R"({"type": "string", "minLength": 3, "maxLength": 2})"),
+              HasSubstr("no text can satisfy it"));
+  EXPECT_THAT(refused("{"), HasSubstr("field"));
+  // Keywords that say nothing about validity are no reason.
+  EXPECT_EQ(refused(R"({"title": "t", "default": 1, "x-mine": {}, "format": "int32"})"), "");
+}
+
+TEST(JsonSchema, RefusesWhatIsBuiltToExplode) {
+  // 2^20 combinations of branches.
+  std::string all = R"({"allOf": [)";
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "p" + std::to_string(i);
+    all += std::string(i > 0 ? "," : "") + R"({"anyOf": [{"properties": {")" + name +
+           R"(": {"const": 1}}}, {"properties": {")" + name + R"(": {"const": 2}}}]})";
+  }
+  EXPECT_THAT(refusal(Kind::kJson, all + "]}"), HasSubstr("more than 20000 rules"));
+  std::string deep;
+  for (int i = 0; i < 500; ++i) deep += R"({"items":)";
+  EXPECT_NE(refusal(Kind::kJson, deep + "{}" + std::string(500, '}')), "");
+  // A pattern whose table would have 2^20 states, beside a length.
+  EXPECT_THAT(refusal(Kind::kJson, R"({"type": "string", "pattern": "a.{20}$", "maxLength": 100})"),
+              HasSubstr("at most 8192 states"));
+}
+
+}  // namespace
+}  // namespace autoglm::grammar

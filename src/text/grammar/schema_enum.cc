@@ -1,0 +1,224 @@
+// "enum" and "const": the texts of the values listed.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "text/grammar/lazy_automaton.h"
+#include "text/grammar/schema_compiler.h"
+
+namespace autoglm::grammar {
+namespace {
+
+// Keywords that say nothing about what is valid here, or that were dealt with before.
+constexpr std::array<std::string_view, 28> kSaysNothing = {"$schema",
+                                                           "$id",
+                                                           "id",
+                                                           "$anchor",
+                                                           "$dynamicAnchor",
+                                                           "$comment",
+                                                           "$defs",
+                                                           "title",
+                                                           "default",
+                                                           "examples",
+                                                           "definitions",
+                                                           "description",
+                                                           "readOnly",
+                                                           "example",
+                                                           "writeOnly",
+                                                           "deprecated",
+                                                           "$vocabulary",
+                                                           "nullable",
+                                                           "type",
+                                                           "enum",
+                                                           "const",
+                                                           "allOf",
+                                                           "$ref",
+                                                           "anyOf",
+                                                           "oneOf",
+                                                           "contentEncoding",
+                                                           "contentMediaType",
+                                                           "contentSchema"};
+
+std::string number_text(const json::value& value) {
+  if (value.is_int64()) return fmt::to_string(value.get_int64());
+  if (value.is_uint64()) return fmt::to_string(value.get_uint64());
+  const double number = value.get_double();
+  if (number == std::floor(number) && std::abs(number) < 1e15) return fmt::format("{:.0f}", number);
+  return fmt::format("{}", number);
+}
+
+}  // namespace
+
+unsigned type_of(const json::value& value) {
+  if (value.is_null()) return kNull;
+  if (value.is_bool()) return kBoolean;
+  if (value.is_string()) return kString;
+  if (value.is_array()) return kArray;
+  if (value.is_object()) return kObject;
+  if (!value.is_double()) return kInteger;
+  return value.get_double() == std::floor(value.get_double()) ? kInteger : kFraction;
+}
+
+bool equal_values(const json::value& a, const json::value& b) {
+  if (type_of(a) != type_of(b)) return false;
+  if (a.is_number()) return number_text(a) == number_text(b);
+  if (a.is_array()) {
+    const json::array &x = a.get_array(), &y = b.get_array();
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), equal_values);
+  }
+  if (a.is_object()) {
+    const json::object &x = a.get_object(), &y = b.get_object();
+    return x.size() == y.size() && std::all_of(x.begin(), x.end(), [&](const auto& member) {
+             const json::value* other = y.if_contains(member.key());
+             return other != nullptr && equal_values(member.value(), *other);
+           });
+  }
+  return a == b;
+}
+
+bool is_keyword_of_annotations(std::string_view keyword) {
+  return std::find(kSaysNothing.begin(), kSaysNothing.end(), keyword) != kSaysNothing.end();
+}
+
+// Values that every list holds; nothing when there is no list.
+Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
+    const Expanded& all) const {
+  std::optional<std::vector<const json::value*>> result;
+  const auto restrict_to = [&](std::vector<const json::value*> list) {
+    if (!result) {
+      result = std::move(list);
+      return;
+    }
+    std::erase_if(*result, [&](const json::value* value) {
+      return std::none_of(list.begin(), list.end(),
+                          [&](const json::value* other) { return equal_values(*value, *other); });
+    });
+  };
+  for (const auto& [schema, list] : having(all, "enum")) {
+    if (!list.is_array() || list.get_array().empty()) {
+      return index_.invalid(*schema, "enum", "must be a list of values");
+    }
+    std::vector<const json::value*> pointers;
+    for (const json::value& value : list.get_array()) pointers.push_back(&value);
+    restrict_to(std::move(pointers));
+  }
+  for (const auto& [schema, value] : having(all, "const")) {
+    restrict_to({&value});
+  }
+  return result;
+}
+
+// Other keywords beside the list: the values are tried on a grammar of these alone.
+Result<void> SchemaCompiler::build_values(const std::vector<const json::value*>& values,
+                                          const Expanded& all, unsigned types, int32_t rule) {
+  json::array others;
+  for (const Schema schema : all.schemas) {
+    json::object rest;
+    for (const auto& member : schema->get_object()) {
+      if (!is_keyword_of_annotations(member.key()) && member.key() != "not") {
+        rest[member.key()] = member.value();
+      }
+    }
+    if (!rest.empty()) others.push_back(std::move(rest));
+  }
+  const json::value alone = json::object{{"allOf", others}};
+  std::optional<Program> program;
+  if (!others.empty()) {
+    // References within would be lost.
+    for (const json::value& part : others) {
+      if (boost::json::serialize(part).find("\"$ref\"") == std::string::npos) continue;
+      return index_.unsupported(*all.schemas[0], "enum", "beside keywords with references");
+    }
+    GrammarBuilder builder;
+    const JsonPrelude prelude = build_json_prelude(builder);
+    SchemaIndex index = AGLM_TRY(SchemaIndex::of(alone, where_));
+    const int32_t root = AGLM_TRY(SchemaCompiler(builder, prelude, index, where_).run(&alone));
+    auto finished = builder.finish(root, where_);
+    if (!finished && finished.error().code != ErrorCode::kInvalidArgument) return finished.error();
+    if (!finished) return {};  // nothing satisfies them
+    program.emplace(std::move(*finished));
+  }
+  for (const json::value* value : values) {
+    if ((type_of(*value) & types) == 0) continue;
+    if (program) {
+      // Its own text, as build_text() writes it, without white space.
+      LazyAutomaton automaton(*program);
+      int32_t state = automaton.start();
+      for (const char c : boost::json::serialize(*value)) {
+        state = automaton.next(state, static_cast<uint8_t>(c));
+      }
+      if (!value->is_number() && !automaton.complete(state)) continue;
+      if (value->is_number()) {
+        state = automaton.start();
+        for (const char c : number_text(*value)) {
+          state = automaton.next(state, static_cast<uint8_t>(c));
+        }
+        if (!automaton.complete(state)) continue;
+      }
+    }
+    build_text(builder_.begin(rule), *value, builder_.end(rule));
+  }
+  return {};
+}
+
+void SchemaCompiler::build_text(int32_t from, const json::value& value, int32_t to) {
+  const int32_t rule = builder_.rule_of(from);
+  const auto next_node = [&] { return builder_.add_node(rule); };
+  const auto quoted = [&](std::string_view text, int32_t at, int32_t end) {
+    const int32_t open = next_node(), close = next_node();
+    builder_.text(at, "\"", open);
+    builder_.expression(open, *text_of(std::string(text)), close, Spelling::kJsonString);
+    builder_.text(close, "\"", end);
+  };
+  if (value.is_string()) return quoted(std::string_view(value.get_string()), from, to);
+  if (value.is_number()) return builder_.text(from, number_text(value), to);
+  if (!value.is_structured()) return builder_.text(from, boost::json::serialize(value), to);
+  const bool is_object = value.is_object();
+  int32_t at = next_node();
+  builder_.text(from, is_object ? "{" : "[", at);
+  bool first = true;
+  const auto separate = [&] {
+    if (!first) {
+      const int32_t before = next_node(), comma = next_node();
+      space(at, before);
+      builder_.text(before, ",", comma);
+      at = comma;
+    }
+    first = false;
+    const int32_t after = next_node();
+    space(at, after);
+    at = after;
+  };
+  const auto item = [&](const json::value& inner) {
+    const int32_t after = next_node();
+    build_text(at, inner, after);
+    at = after;
+  };
+  if (is_object) {
+    for (const auto& member : value.get_object()) {
+      if (builder_.failed()) return;
+      separate();
+      const int32_t key = next_node(), colon = next_node(), before = next_node(),
+                    after = next_node();
+      quoted(member.key(), at, key);
+      space(key, colon);
+      builder_.text(colon, ":", before);
+      space(before, after);
+      at = after;
+      item(member.value());
+    }
+  } else {
+    for (const json::value& inner : value.get_array()) {
+      if (builder_.failed()) return;
+      separate();
+      item(inner);
+    }
+  }
+  const int32_t last = next_node();
+  space(at, last);
+  builder_.text(last, is_object ? "}" : "]", to);
+}
+
+}  // namespace autoglm::grammar

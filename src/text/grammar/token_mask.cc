@@ -1,0 +1,238 @@
+#include "text/grammar/token_mask.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace autoglm::grammar {
+namespace {
+
+// Fewer ids than this are kept as a list: the bits of 150,000 tokens are 19 kB.
+constexpr size_t kFewIds = 2048;
+
+void set_bit(std::vector<uint64_t>& words, int32_t id) {
+  words[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
+}
+
+// The bytes that follow a lead byte of UTF-8 (Unicode 15, table 3-7).
+struct LeadBytes {
+  int first, last;
+  int second_first, second_last;
+  int n_more;  // free continuation bytes after the second
+};
+constexpr LeadBytes kLeadBytes[] = {
+    {0xC2, 0xDF, 0x80, 0xBF, 0}, {0xE0, 0xE0, 0xA0, 0xBF, 1}, {0xE1, 0xEC, 0x80, 0xBF, 1},
+    {0xED, 0xED, 0x80, 0x9F, 1}, {0xEE, 0xEF, 0x80, 0xBF, 1}, {0xF0, 0xF0, 0x90, 0xBF, 2},
+    {0xF1, 0xF3, 0x80, 0xBF, 2}, {0xF4, 0xF4, 0x80, 0x8F, 2},
+};
+
+}  // namespace
+
+void MaskMaker::set(int32_t trie_node, std::vector<uint64_t>& words) const {
+  for (const int32_t token : trie_.tokens(trie_node)) set_bit(words, token);
+}
+
+template <class Reached>
+bool MaskMaker::walk(int32_t root, int32_t state, int plain_run, Reached&& reached) {
+  const TokenTrie::Node& top = trie_.node(root);
+  const size_t base = top.depth;
+  stack_.resize(
+      std::max<size_t>(stack_.size(), static_cast<size_t>(trie_.longest_token_bytes()) + 2));
+  stack_[0] = state;
+  for (int32_t i = root + 1; i < top.end;) {
+    const TokenTrie::Node& node = trie_.node(i);
+    if (node.plain_characters > 0 && node.plain_characters <= plain_run) {
+      i = node.end;
+      continue;
+    }
+    const size_t depth = node.depth - base;
+    const int32_t next = automaton_.next(stack_[depth - 1], node.byte);
+    if (next == LazyAutomaton::kDead) {
+      i = node.end;
+      continue;
+    }
+    if (next == LazyAutomaton::kTooLarge) return false;
+    reached(i, next);
+    if (!automaton_.continues(next)) {
+      i = node.end;
+      continue;
+    }
+    stack_[depth] = next;
+    ++i;
+  }
+  return true;
+}
+
+bool MaskMaker::after_lead_byte(int32_t state, int lead, int32_t& target) {
+  const LeadBytes& bytes = kLeadBytes[lead];
+  const auto same = [&](int32_t from, int first, int last, int32_t& to) {
+    for (int b = first; b <= last; ++b) {
+      const int32_t next = automaton_.next(from, static_cast<uint8_t>(b));
+      if (to < 0) to = next;
+      if (next != to || next <= LazyAutomaton::kTooLarge) return false;
+    }
+    return true;
+  };
+  int32_t at = -1;
+  if (!same(state, bytes.first, bytes.last, at)) return false;
+  for (int i = 0; i <= bytes.n_more; ++i) {
+    int32_t next = i == bytes.n_more ? target : -1;
+    if (!same(at, i == 0 ? bytes.second_first : 0x80, i == 0 ? bytes.second_last : 0xBF, next)) {
+      return false;
+    }
+    at = next;
+  }
+  target = at;
+  return true;
+}
+
+// The state that every plain character leads to; -1 when there is none.
+int32_t MaskMaker::after_plain_character(int32_t state) {
+  int32_t target = -1;
+  for (int b = 0x20; b < 0x80; ++b) {
+    if (b == '"' || b == '\\') continue;
+    const int32_t next = automaton_.next(state, static_cast<uint8_t>(b));
+    if (target < 0) target = next;
+    if (next != target || next <= LazyAutomaton::kTooLarge) return -1;
+  }
+  for (int lead = 0; lead < static_cast<int>(std::size(kLeadBytes)); ++lead) {
+    if (!after_lead_byte(state, lead, target)) return -1;
+  }
+  return target;
+}
+
+int MaskMaker::plain_run(int32_t state, bool pass_ends) {
+  for (int n = 0; n < TokenTrie::kMaxPlainCharacters - 1; ++n) {
+    const int32_t next = after_plain_character(state);
+    if (next < 0 || (automaton_.complete(next) && !pass_ends)) return n;
+    if (next == state) return TokenTrie::kAnyLength;
+    state = next;
+  }
+  return TokenTrie::kMaxPlainCharacters - 1;
+}
+
+// No token is long enough to notice how far away a distant bound of a repetition is: all such
+// counts behave alike.
+int32_t MaskMaker::representative(int32_t node) const {
+  if (!Program::is_counted(node)) return node;
+  const Counted& repetition = automaton_.program().counted(node);
+  const int32_t count = node - repetition.first_node;
+  const int32_t far = trie_.longest_token_bytes() + 2;
+  const auto most_is_far = [&](int32_t c) {
+    return repetition.most < 0 || repetition.most - c >= far;
+  };
+  if (!most_is_far(count)) return node;
+  if (count >= repetition.least) return repetition.first_node + repetition.least;
+  return repetition.least - count >= far ? repetition.first_node : node;
+}
+
+std::shared_ptr<const GroupMask> MaskMaker::work_out(const std::vector<int32_t>& nodes,
+                                                     bool at_root) {
+  std::vector<LazyAutomaton::Item> items;
+  for (const int32_t node : nodes) items.push_back({node, LazyAutomaton::kRootFrame});
+  const int32_t state = automaton_.state_of(std::move(items));
+  auto mask = std::make_shared<GroupMask>();
+  std::vector<uint64_t> words(trie_.n_words(), 0);
+  const int run = plain_run(state, at_root);
+  if (run > 0) words = trie_.plain_tokens(run);
+  std::vector<std::pair<uint8_t, int32_t>> escapes;
+  mask->too_large = !walk(0, state, run, [&](int32_t i, int32_t reached) {
+    set(i, words);
+    if (at_root || !automaton_.complete(reached)) return;
+    for (int32_t child = i + 1; child < trie_.node(i).end; child = trie_.node(child).end) {
+      escapes.emplace_back(trie_.node(child).byte, child);
+    }
+  });
+  std::sort(escapes.begin(), escapes.end());
+  size_t next = 0;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    mask->offsets[byte] = static_cast<int32_t>(next);
+    for (; next < escapes.size() && escapes[next].first == byte; ++next) {
+      mask->escapes.push_back(escapes[next].second);
+    }
+  }
+  mask->offsets[256] = static_cast<int32_t>(next);
+  size_t n_ids = 0;
+  for (const uint64_t word : words) n_ids += static_cast<size_t>(std::popcount(word));
+  if (n_ids > kFewIds) {
+    mask->words = std::move(words);
+    return mask;
+  }
+  for (size_t word = 0; word < words.size(); ++word) {
+    for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
+      mask->ids.push_back(static_cast<int32_t>(word * 64) + std::countr_zero(bits));
+    }
+  }
+  return mask;
+}
+
+std::shared_ptr<const GroupMask> MaskMaker::group(std::vector<int32_t> nodes, bool at_root) {
+  const Program& program = automaton_.program();
+  bool prelude = true;
+  for (int32_t& node : nodes) {
+    node = representative(node);
+    prelude &= Program::is_counted(node) ? node < program.n_prelude_counted()
+                                         : node < program.n_prelude_nodes();
+  }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.push_back(at_root ? -1 : -2);
+  const GroupCache& cache = prelude ? trie_.cache() : own_;
+  if (auto known = cache.find(nodes)) return known;
+  std::vector<int32_t> key = nodes;
+  nodes.pop_back();
+  auto made = work_out(nodes, at_root);
+  (prelude ? trie_.cache() : own_).insert(key, made);
+  return made;
+}
+
+std::shared_ptr<const TokenMask> MaskMaker::make(int32_t state) {
+  auto mask = std::make_shared<TokenMask>();
+  const auto found = automaton_.items(state);
+  const std::vector<LazyAutomaton::Item> items(found.begin(), found.end());
+  bool first = true;
+  for (size_t begin = 0; begin < items.size();) {
+    const int32_t frame = items[begin].frame;
+    std::vector<int32_t> nodes;
+    size_t end = begin;
+    for (; end < items.size() && items[end].frame == frame; ++end) nodes.push_back(items[end].node);
+    begin = end;
+    const bool at_root = frame == LazyAutomaton::kRootFrame;
+    const auto part = group(std::move(nodes), at_root);
+    if (part->too_large) return nullptr;
+    if (first && !part->words.empty()) {
+      mask->words = part->words;
+    } else {
+      mask->words.resize(trie_.n_words(), 0);
+      for (size_t word = 0; word < part->words.size(); ++word)
+        mask->words[word] |= part->words[word];
+    }
+    first = false;
+    for (const int32_t id : part->ids) set_bit(mask->words, id);
+    if (part->escapes.empty()) continue;
+    const int32_t after = automaton_.popped(frame);
+    for (size_t byte = 0; byte < 256; ++byte) {
+      const int32_t from = part->offsets[byte], to = part->offsets[byte + 1];
+      if (from == to) continue;
+      const int32_t next = automaton_.next(after, static_cast<uint8_t>(byte));
+      if (next == LazyAutomaton::kDead) continue;
+      if (next == LazyAutomaton::kTooLarge) return nullptr;
+      for (int32_t i = from; i < to; ++i) {
+        const int32_t node = part->escapes[static_cast<size_t>(i)];
+        set(node, mask->words);
+        const bool whole =
+            walk(node, next, 0, [&](int32_t reached, int32_t) { set(reached, mask->words); });
+        if (!whole) return nullptr;
+      }
+    }
+  }
+  mask->words.resize(trie_.n_words(), 0);
+  for (const uint64_t word : mask->words) mask->n_allowed += std::popcount(word);
+  if (mask->n_allowed == 1) {
+    const auto word = std::find_if(mask->words.begin(), mask->words.end(),
+                                   [](uint64_t bits) { return bits != 0; });
+    mask->only = static_cast<int32_t>((word - mask->words.begin()) * 64) + std::countr_zero(*word);
+  }
+  return mask;
+}
+
+}  // namespace autoglm::grammar

@@ -1,0 +1,55 @@
+// Which tokens may come next at a state: worked out by group of places (group_cache.h), then
+// completed by what each group's frame goes on with (docs/decisions/0090).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "text/grammar/lazy_automaton.h"
+#include "text/grammar/token_trie.h"
+
+namespace autoglm::grammar {
+
+struct TokenMask {
+  std::vector<uint64_t> words;  // a bit for each id; set: allowed
+  int32_t n_allowed = 0;
+  int32_t only = -1;  // the token, when n_allowed is 1
+
+  bool allows(int32_t id) const {
+    const auto word = static_cast<size_t>(id) / 64;
+    return id >= 0 && word < words.size() && (words[word] >> (id % 64) & 1) != 0;
+  }
+};
+
+// Makes masks for one automaton. `own` keeps the groups of this grammar; those of its prelude are
+// kept in the trie's cache, for all grammars.
+class MaskMaker {
+ public:
+  MaskMaker(LazyAutomaton& automaton, const TokenTrie& trie, GroupCache& own)
+      : automaton_(automaton), trie_(trie), own_(own) {}
+
+  // Null when the grammar is in too many places at once somewhere within a token.
+  std::shared_ptr<const TokenMask> make(int32_t state);
+
+ private:
+  std::shared_ptr<const GroupMask> group(std::vector<int32_t> nodes, bool at_root);
+  std::shared_ptr<const GroupMask> work_out(const std::vector<int32_t>& nodes, bool at_root);
+  int32_t representative(int32_t node) const;
+  // How many plain characters may follow, whichever they are: 0 to kMaxPlainCharacters - 1, or
+  // kAnyLength. `endless`: ends on the way may be passed over.
+  int plain_run(int32_t state, bool pass_ends);
+  int32_t after_plain_character(int32_t state);
+  bool after_lead_byte(int32_t state, int lead, int32_t& target);
+  // Walks the nodes below `root`, which is reached at `state`.
+  template <class Reached>
+  bool walk(int32_t root, int32_t state, int plain_run, Reached&& reached);
+  void set(int32_t trie_node, std::vector<uint64_t>& words) const;
+
+  LazyAutomaton& automaton_;
+  const TokenTrie& trie_;
+  GroupCache& own_;
+  std::vector<int32_t> stack_;
+};
+
+}  // namespace autoglm::grammar

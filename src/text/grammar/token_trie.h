@@ -1,0 +1,72 @@
+// The vocabulary as a tree of bytes, in the order of a walk through it, so that a grammar may cut
+// off all tokens with a wrong beginning at once. Special tokens and those without bytes are not in
+// it: they never match text. Immutable after construction but for the cache.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/grammar/group_cache.h"
+#include "text/tokenizer.h"
+
+namespace autoglm::grammar {
+
+class TokenTrie {
+ public:
+  // Plain tokens consist of whole characters that JSON strings may hold as they are. Inside a
+  // string nearly all tokens are, so these are known beforehand, by number of characters.
+  static constexpr int kMaxPlainCharacters = 16;
+  static constexpr int kAnyLength = 255;
+
+  struct Node {
+    int32_t end = 0;          // one past the last node below this one
+    int32_t first_token = 0;  // tokens that end here: [first_token, the next node's)
+    uint16_t depth = 0;       // bytes from the root, which is node 0
+    uint8_t byte = 0;
+    // When all tokens here and below are plain: the most characters of one, at most kAnyLength.
+    uint8_t plain_characters = 0;
+  };
+
+  // `first_in_text`: as tokens spell at the beginning of a text, where some tokenizers leave the
+  // first space out (see needs_first_trie()).
+  // Ids from `n_ids` on are not in it: a model may have fewer than its tokenizer.
+  TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_text);
+
+  int32_t n_nodes() const { return static_cast<int32_t>(nodes_.size()) - 1; }
+  const Node& node(int32_t i) const { return nodes_[static_cast<size_t>(i)]; }
+  std::span<const int32_t> tokens(int32_t node_index) const {
+    const auto first = static_cast<size_t>(node(node_index).first_token);
+    return std::span(tokens_).subspan(
+        first, static_cast<size_t>(node(node_index + 1).first_token) - first);
+  }
+  // "" for what is no text.
+  std::string_view bytes(int32_t token) const;
+  int32_t n_tokens() const { return static_cast<int32_t>(offsets_.size()) - 1; }
+  size_t n_words() const { return (static_cast<size_t>(n_tokens()) + 63) / 64; }
+  int32_t longest_token_bytes() const { return longest_; }
+  // Plain tokens of at most so many characters; kAnyLength: all.
+  const std::vector<uint64_t>& plain_tokens(int characters) const;
+
+  GroupCache& cache() const { return cache_; }
+
+  // Whether a text's first token spells otherwise than others.
+  static bool needs_first_trie(const Tokenizer& tokenizer);
+
+ private:
+  void build(const std::vector<int32_t>& sorted, const std::vector<uint8_t>& plain);
+
+  std::vector<Node> nodes_;  // and one after the last
+  std::vector<int32_t> tokens_;
+  std::string text_;               // of all tokens
+  std::vector<uint32_t> offsets_;  // of each token in it
+  int32_t longest_ = 0;
+  std::array<std::vector<uint64_t>, kMaxPlainCharacters + 1> plain_;
+  mutable GroupCache cache_;
+};
+
+}  // namespace autoglm::grammar
