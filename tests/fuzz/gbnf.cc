@@ -1,0 +1,15 @@
+// GBNF grammars of requests, compiled and followed.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "grammar_source.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view source(reinterpret_cast<const char*>(data), size);
+  // Always read as GBNF.
+  const std::string text = std::string(source) + "\n# ::=";
+  autoglm::grammar::follow_grammar(autoglm::StructuredOutput::Kind::kGrammar, text);
+  return 0;
+}

@@ -1,0 +1,14 @@
+// Grammars in Lark's notation of requests, compiled and followed.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "grammar_source.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view source(reinterpret_cast<const char*>(data), size);
+  if (source.find("::=") != std::string_view::npos) return 0;  // that is GBNF
+  autoglm::grammar::follow_grammar(autoglm::StructuredOutput::Kind::kGrammar, source);
+  return 0;
+}

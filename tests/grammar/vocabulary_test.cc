@@ -1,0 +1,109 @@
+// Masks over real vocabularies: the tokens that a tokenizer makes of a valid text are all allowed,
+// one after the other, and a mask holds exactly the tokens that can be taken.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <random>
+
+#include "engine/load_tokenizer.h"
+#include "grammar/instances.h"
+#include "support/shared_data.h"
+#include "text/grammar/testing/grammars.h"
+
+namespace autoglm::grammar {
+namespace {
+
+struct Model {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const Vocabulary> vocabulary;
+};
+
+Model open(const std::string& path) {
+  auto tokenizer = load_tokenizer(path);
+  EXPECT_TRUE(tokenizer) << (tokenizer ? "" : tokenizer.error().message());
+  if (!tokenizer) return {};
+  return {*tokenizer, Vocabulary::of(**tokenizer, (*tokenizer)->vocab_size())};
+}
+
+std::vector<TokenId> tokens_of(const Model& model, const std::string& text) {
+  const auto ids =
+      model.tokenizer->encode(text, {.add_special_tokens = false, .parse_special = false});
+  EXPECT_TRUE(ids);
+  return ids ? *ids : std::vector<TokenId>();
+}
+
+// Whether the mask at each place has the next token; compares some of it with the definition. The
+// text is one of its own, as the tokenizer takes it.
+bool follows(const Model& model, const std::shared_ptr<CompiledGrammar>& compiled,
+             const std::string& text, std::mt19937& random) {
+  GrammarMatcher matcher(compiled, true);
+  for (const TokenId token : tokens_of(model, text)) {
+    const auto mask = matcher.mask();
+    EXPECT_TRUE(mask);
+    if (!mask) return false;
+    for (int i = 0; i < 50; ++i) {
+      const auto other =
+          static_cast<int32_t>(random() % static_cast<uint32_t>(model.tokenizer->vocab_size()));
+      GrammarMatcher copy = matcher;
+      EXPECT_EQ(copy.accept(TokenId{other}), (*mask)->allows(other)) << other << " in " << text;
+    }
+    const bool allowed = (*mask)->allows(static_cast<int32_t>(token));
+    EXPECT_EQ(matcher.accept(token), allowed);
+    if (!allowed) return false;
+  }
+  return matcher.may_end();
+}
+
+void run(const Model& model, const std::string& folder) {
+  std::mt19937 random(1);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto document = json::parse_file(entry.path().string());
+    if (!document) continue;
+    json::array groups = document->is_array() ? document->get_array() : json::array{*document};
+    for (const json::value& group : groups) {
+      const json::value& schema = group.at("schema");
+      const auto compiled =
+          compile({.kind = Kind::kJson, .text = boost::json::serialize(schema)}, model.vocabulary);
+      if (!compiled) continue;
+      std::vector<std::string> names;
+      collect_names(schema, names);
+      for (const json::value& test : group.at("tests").as_array()) {
+        const std::string text = instance_text(test.at("data"), names);
+        EXPECT_EQ(follows(model, *compiled, text, random), takes((*compiled)->program(), text))
+            << entry.path() << ": " << text;
+      }
+    }
+  }
+}
+
+TEST(Vocabulary, TinyGlmFollowsItsMasks) {
+  run(open(source_path("models/tiny-glm")), source_path("tests/data/grammar"));
+}
+
+TEST(Vocabulary, Glm4FollowsItsMasks) {
+  const auto tokenizer = shared_data("tokenizers/glm4");
+  const auto folder = shared_data("structured_output/maskbench");
+  if (!tokenizer || !folder) GTEST_SKIP() << kNoSharedData;
+  run(open(*tokenizer), *folder);
+}
+
+TEST(Vocabulary, SentencePieceFollowsItsMasks) {
+  const auto tokenizer = shared_data("tokenizers/llama2");
+  if (!tokenizer) GTEST_SKIP() << kNoSharedData;
+  const Model model = open(*tokenizer);
+  // A text of its own begins without the space that its first token has.
+  ASSERT_NE(model.vocabulary->first, nullptr);
+  const auto compiled =
+      compile({.kind = Kind::kChoice, .choices = {"yes", "no"}}, model.vocabulary);
+  ASSERT_TRUE(compiled);
+  GrammarMatcher begins(*compiled, true), goes_on(*compiled, false);
+  const auto spaced = model.tokenizer->token_id("\u2581yes");
+  ASSERT_TRUE(spaced);
+  EXPECT_TRUE(begins.accept(*spaced));
+  EXPECT_TRUE(begins.may_end());
+  EXPECT_FALSE(goes_on.accept(*spaced));
+  run(model, source_path("tests/data/grammar"));
+}
+
+}  // namespace
+}  // namespace autoglm::grammar
