@@ -71,6 +71,8 @@ class KernelCalls::Binder {
                     .y_stride = i.result.stride};
     if (i.inputs[0].quantized) {
       args.quantized = written_.at(i.inputs[0].offset_bytes);
+      const auto index = static_cast<size_t>(args.quantized - calls_.quantized_.data());
+      calls_.quantized_uses_[index].formats.push_back(args.weight->format());
     } else {
       args.x = at(i.inputs[0]);
       args.x_stride = i.inputs[0].stride;
@@ -100,7 +102,7 @@ class KernelCalls::Binder {
       std::byte* place = arena_ + i.result.offset_bytes;
       calls_.quantized_.push_back(QuantizedRows::at(place + f32_rows_bytes(most, i.result.columns),
                                                     most, i.result.columns));
-      calls_.quantized_rows_.push_back(i.node.shape.rows);
+      calls_.quantized_uses_.push_back({.rows = i.node.shape.rows});
       args.y = reinterpret_cast<float*>(place);
       args.y_stride = i.result.columns;
       args.quantized = &calls_.quantized_.back();
@@ -218,7 +220,12 @@ KernelCalls::KernelCalls(const Program& program, const std::vector<HeldWeight>& 
 void KernelCalls::run(const Context& context, const StepState& step, const KvPool& pool,
                       std::span<std::byte> scratch) {
   for (size_t i = 0; i < quantized_.size(); ++i) {
-    quantized_[i].rows = step.rows(quantized_rows_[i]);
+    const QuantizedUse& use = quantized_uses_[i];
+    const int64_t rows = step.rows(use.rows);
+    quantized_[i].rows = rows;
+    quantized_[i].tiled = std::ranges::all_of(use.formats, [&](WeightFormat format) {
+      return takes_tiled_rows(context.isa, format, rows);
+    });
   }
   for (const Call& call : calls_) {
     const int64_t rows = step.rows(call.rows);

@@ -82,8 +82,14 @@ class KernelCalls {
   struct Runner;
   class Binder;
 
+  // Rows that a norm quantizes: how many there are, and the formats of the weights they meet.
+  struct QuantizedUse {
+    Rows rows = Rows::kTokens;
+    std::vector<WeightFormat> formats;
+  };
+
   std::vector<QuantizedRows> quantized_;  // views of the arena, at addresses that calls hold
-  std::vector<Rows> quantized_rows_;
+  std::vector<QuantizedUse> quantized_uses_;
   std::vector<Call> calls_;
 };
 

@@ -1,142 +1,187 @@
-// The AMX micro-kernel for int8 and int4 weights. A tile of weights is 16 channels by 64 columns,
+// Products on AMX tiles for int8 and int4 weights. A tile of weights is 16 channels by 64 columns,
 // as packed; int4 is expanded into such tiles once for all rows of a part. The sums are the same
 // integers as everywhere.
 #pragma once
 
-// clang 14 spells the macro without the underscore inside.
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
+#include "kernels/linear/amx_tiles.h"
 #include "kernels/linear/avx512_integer.h"
+#include "kernels/linear/driver.h"
 
 namespace autoglm::amx {
 namespace {
 
-// 64 bytes that _tile_loadconfig reads (Intel SDM, LDTILECFG).
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileConfig) == 64);
-
-// Tiles 0..3: sums of the upper and lower rows by two panels; 4, 5: activations; 6, 7: weights.
-inline void configure(int64_t upper_rows, int64_t lower_rows) {
-  TileConfig config;
-  const auto set = [&](int tile, int64_t rows) {
-    config.rows[tile] = static_cast<uint8_t>(rows);
-    config.row_bytes[tile] = 64;
-  };
-  for (const int tile : {0, 1, 4}) set(tile, upper_rows);
-  // A tile that is not used still needs a row.
-  for (const int tile : {2, 3, 5}) set(tile, lower_rows > 0 ? lower_rows : 1);
-  for (const int tile : {6, 7}) set(tile, 16);
-  // g++ 12 believes that the instruction reads 8 bytes and drops the stores that fill the rest.
-  asm volatile("" ::"r"(&config) : "memory");
-  _tile_loadconfig(&config);
-}
-
-// One panel of int4 as int8 tiles: out[padded_k / 4][16 channels][4 columns].
-inline void expand_int4(const std::byte* panel, int64_t padded_k, int8_t* out) {
+// Columns [begin, end) of a panel of int4 as int8 tiles: out[padded_k / 4][16 channels][4 columns].
+// A code times its scale is at most 15 * 16 and fits a byte, so one 16-bit product multiplies two
+// codes side by side; the offset is then added to bytes that wrap around.
+inline void expand_int4(const std::byte* panel, int64_t begin, int64_t end, int8_t* out) {
+  // Weights come from memory: this far ahead, in blocks.
+  constexpr int64_t kAhead = 16 * layout::kInt4BlockBytes;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
-  const __m512i even_bytes = _mm512_set1_epi32(0x00ff00ff);
-  const auto* w = reinterpret_cast<const uint8_t*>(panel);
-  for (int64_t b = 0; b < padded_k / 64; ++b, w += layout::kInt4BlockBytes, out += 1024) {
-    const auto* meta = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
+  const __m512i low_byte = _mm512_set1_epi32(0xff);
+  const __m512i every_byte = _mm512_set1_epi32(0x01010101);
+  const auto* w = reinterpret_cast<const uint8_t*>(panel) + layout::int4_block(begin);
+  out += begin * 16;
+  for (int64_t b = begin / 64; b < end / 64; ++b, w += layout::kInt4BlockBytes, out += kTileBytes) {
+    for (int line = 0; line < 9; ++line) __builtin_prefetch(w + kAhead + line * 64, 0, 3);
+    const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
+    // Both offsets of a channel, each in a half of its lane.
     const __m512i offsets = _mm512_cvtepi8_epi16(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + layout::kInt4Offsets)));
+    const __m512i offset[2] = {
+        _mm512_mullo_epi32(_mm512_and_si512(offsets, low_byte), every_byte),
+        _mm512_mullo_epi32(_mm512_and_si512(_mm512_srli_epi32(offsets, 16), low_byte), every_byte)};
+    __m512i scale[2];
     for (int g = 0; g < 2; ++g) {
-      // Scale and offset of each channel in both int16 of its lane.
-      __m512i scale = _mm512_cvtepu8_epi32(_mm_loadu_si128(meta + g));
-      scale = _mm512_or_si512(scale, _mm512_slli_epi32(scale, 16));
-      const __m512i low_half = _mm512_set1_epi32(0xffff);
-      __m512i offset =
-          g == 0 ? _mm512_and_si512(offsets, low_half) : _mm512_srli_epi32(offsets, 16);
-      offset = _mm512_or_si512(offset, _mm512_slli_epi32(offset, 16));
-      for (int q = 0; q < 8; ++q) {
-        __m512i code = _mm512_loadu_si512(w + q * 64);
-        code = _mm512_and_si512(g == 0 ? code : _mm512_srli_epi16(code, 4), low_nibbles);
-        // Even and odd columns apart, in int16; each result fits a byte.
-        __m512i even = _mm512_mullo_epi16(_mm512_and_si512(code, even_bytes), scale);
-        __m512i odd = _mm512_mullo_epi16(_mm512_srli_epi16(code, 8), scale);
-        even = _mm512_and_si512(_mm512_add_epi16(even, offset), even_bytes);
-        odd = _mm512_slli_epi16(_mm512_add_epi16(odd, offset), 8);
-        _mm512_storeu_si512(out + (g * 8 + q) * 64, _mm512_or_si512(even, odd));
-      }
+      scale[g] = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
+      scale[g] = _mm512_or_si512(scale[g], _mm512_slli_epi32(scale[g], 16));
+    }
+    for (int q = 0; q < 8; ++q) {
+      const __m512i both = _mm512_loadu_si512(w + q * 64);
+      const __m512i low = _mm512_and_si512(both, low_nibbles);
+      const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
+      _mm512_storeu_si512(out + q * 64,
+                          _mm512_add_epi8(_mm512_mullo_epi16(low, scale[0]), offset[0]));
+      _mm512_storeu_si512(out + 512 + q * 64,
+                          _mm512_add_epi8(_mm512_mullo_epi16(high, scale[1]), offset[1]));
     }
   }
 }
 
-class IntegerMicro {
+// One part: two panels after two, each against all rows of the part, 32 at a time.
+class IntegerPart {
  public:
-  using Sum = int32_t;
-  static constexpr int64_t kRows =
-      32;  // two tiles of activations, so that each load serves two products
-  static constexpr int64_t kPanels = 2;
+  static constexpr int64_t kRows = 2 * kTileRows;  // each load of a tile serves two products
 
-  IntegerMicro(const LinearTask& task, const LinearPart&, std::byte* scratch)
-      : task_(task), expanded_(reinterpret_cast<int8_t*>(scratch)) {}
-  ~IntegerMicro() { _tile_release(); }
-  IntegerMicro(const IntegerMicro&) = delete;
-  IntegerMicro& operator=(const IntegerMicro&) = delete;
+  IntegerPart(const LinearTask& task, const LinearPart& part, std::byte* scratch)
+      : task_(task), part_(part), expanded_(reinterpret_cast<int8_t*>(scratch)) {}
 
-  // Of a part: two panels of int8.
+  // Two panels of int8.
   static int64_t scratch_bytes(WeightFormat format, int64_t k) {
     return format == WeightFormat::kInt4 ? 2 * 16 * QuantizedRows::padded(k) : 0;
   }
 
-  void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) {
-    const int64_t padded_k = task_.quantized.padded_k();
-    const int64_t upper = n_rows < 16 ? n_rows : 16;
-    const int64_t lower = n_rows - upper;
-    if (n_rows != configured_rows_) configure(upper, lower);
-    configured_rows_ = n_rows;
-    const int8_t* first = weights(panel, 0);
-    const int8_t* second = n_panels > 1 ? weights(panel, 1) : first;
-    expanded_panel_ = panel;
-    const int8_t* x = task_.quantized.values + row * padded_k;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t k = 0; k < padded_k; k += 64) {
-      _tile_loadd(6, first + k * 16, 64);
-      _tile_loadd(7, second + k * 16, 64);
-      _tile_loadd(4, x + k, static_cast<size_t>(padded_k));
-      _tile_dpbssd(0, 4, 6);
-      _tile_dpbssd(1, 4, 7);
-      if (lower > 0) {
-        _tile_loadd(5, x + 16 * padded_k + k, static_cast<size_t>(padded_k));
-        _tile_dpbssd(2, 5, 6);
-        _tile_dpbssd(3, 5, 7);
+  void run() {
+    for (int64_t panel = part_.panel_begin; panel < part_.panel_end; panel += 2) {
+      // With an odd number of panels the last one is taken twice.
+      const bool two = panel + 1 < part_.panel_end;
+      const std::byte* first = task_.panels + panel * task_.panel_bytes;
+      packed_[0] = first;
+      packed_[1] = two ? first + task_.panel_bytes : first;
+      for (int64_t row = part_.row_begin; row < part_.row_end; row += kRows) {
+        multiply(row, less(kRows, part_.row_end - row));
+        finish(row, less(kRows, part_.row_end - row), panel, two ? 2 : 1);
       }
-    }
-    const auto stride = static_cast<size_t>(n_panels * 64);
-    _tile_stored(0, out, stride);
-    if (n_panels > 1) _tile_stored(1, out + 16, stride);
-    if (lower > 0) {
-      int32_t* below = out + 16 * n_panels * 16;
-      _tile_stored(2, below, stride);
-      if (n_panels > 1) _tile_stored(3, below + 16, stride);
     }
   }
 
  private:
-  // Panel `panel + i` in int8: as it lies, or expanded if that was not done for the rows before.
-  const int8_t* weights(int64_t panel, int64_t i) {
-    const std::byte* packed = task_.panels + (panel + i) * task_.panel_bytes;
-    if (task_.format == WeightFormat::kInt8) return reinterpret_cast<const int8_t*>(packed);
+  // int4: columns that are expanded before they meet the first rows, while still in the first
+  // cache.
+  static constexpr int64_t kChunk = 512;
+
+  static int64_t less(int64_t a, int64_t b) { return a < b ? a : b; }
+
+  // A tile of 16 rows of activations at the first columns.
+  struct Rows {
+    const int8_t* at;
+    size_t stride;      // from one row to the next
+    int64_t block;      // bytes from 64 columns to the next 64
+    bool in_one_piece;  // can be asked for ahead
+  };
+  Rows rows(int64_t row) const {
+    const QuantizedRows& q = task_.quantized;
+    const auto stride = static_cast<size_t>(q.tiled ? kTileRowBytes : q.padded_k());
+    return {q.row_values(row), stride, q.block_stride(), q.tiled};
+  }
+
+  void multiply(int64_t row, int64_t n_rows) {
+    tiles_.configure(n_rows);
+    const bool is_int4 = task_.format == WeightFormat::kInt4;
     const int64_t padded_k = task_.quantized.padded_k();
-    int8_t* out = expanded_ + i * 16 * padded_k;
-    if (expanded_panel_ != panel) expand_int4(packed, padded_k, out);
-    return out;
+    const bool first_rows = row == part_.row_begin;
+    const int8_t* w[2];
+    for (int i = 0; i < 2; ++i) {
+      w[i] = is_int4 ? expanded_ + i * 16 * padded_k : reinterpret_cast<const int8_t*>(packed_[i]);
+    }
+    const bool lower = n_rows > kTileRows;
+    const Rows upper_rows = rows(row);
+    const Rows lower_rows = rows(lower ? row + kTileRows : row);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    const int64_t step = is_int4 && first_rows ? kChunk : padded_k;
+    for (int64_t begin = 0; begin < padded_k; begin += step) {
+      const int64_t end = less(begin + step, padded_k);
+      if (is_int4 && first_rows) {
+        for (int i = 0; i < 2; ++i) {
+          expand_int4(packed_[i], begin, end, expanded_ + i * 16 * padded_k);
+        }
+      }
+      const bool from_memory = !is_int4 && first_rows;
+      if (lower) {
+        if (from_memory) {
+          products<true, true>(w, upper_rows, lower_rows, begin, end);
+        } else {
+          products<true, false>(w, upper_rows, lower_rows, begin, end);
+        }
+      } else if (from_memory) {
+        products<false, true>(w, upper_rows, lower_rows, begin, end);
+      } else {
+        products<false, false>(w, upper_rows, lower_rows, begin, end);
+      }
+    }
+    _tile_stored(0, sums_, 128);
+    _tile_stored(1, sums_ + 16, 128);
+    if (!lower) return;
+    _tile_stored(2, sums_ + 512, 128);
+    _tile_stored(3, sums_ + 528, 128);
+  }
+
+  template <bool kLower, bool kFromMemory>
+  static void products(const int8_t* const w[2], const Rows& upper, const Rows& lower,
+                       int64_t begin, int64_t end) {
+    constexpr int64_t kAhead = 8 * kTileBytes;  // in weights that come from memory
+    for (int64_t k = begin; k < end; k += 64) {
+      const int8_t* upper_tile = upper.at + k / 64 * upper.block;
+      const int8_t* lower_tile = lower.at + k / 64 * lower.block;
+      _tile_loadd(6, w[0] + k * 16, 64);
+      _tile_loadd(7, w[1] + k * 16, 64);
+      if constexpr (kFromMemory) {
+        prefetch_tile(w[0] + k * 16 + kAhead);
+        prefetch_tile(w[1] + k * 16 + kAhead);
+      }
+      _tile_loadd(4, upper_tile, upper.stride);
+      if (upper.in_one_piece) prefetch_tile(upper_tile + 2 * upper.block);
+      _tile_dpbssd(0, 4, 6);
+      _tile_dpbssd(1, 4, 7);
+      if constexpr (kLower) {
+        _tile_loadd(5, lower_tile, lower.stride);
+        if (lower.in_one_piece) prefetch_tile(lower_tile + 2 * lower.block);
+        _tile_dpbssd(2, 5, 6);
+        _tile_dpbssd(3, 5, 7);
+      }
+    }
+  }
+
+  void finish(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels) const {
+    for (int64_t i = 0; i < n_rows; ++i) {
+      finish_row<avx512::F32>(task_, sums_ + i * 32, row + i, panel, n_panels);
+    }
   }
 
   const LinearTask& task_;
+  const LinearPart& part_;
   int8_t* expanded_;
-  int64_t expanded_panel_ = -1;
-  int64_t configured_rows_ = 0;
+  const std::byte* packed_[2] = {};
+  SumsOfTwoByTwo tiles_;
+  alignas(64) int32_t sums_[kRows * 2 * 16];  // [rows][2 panels][16]
 };
+
+inline void run_integer(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  IntegerPart(task, part, scratch).run();
+}
 
 }  // namespace
 }  // namespace autoglm::amx

@@ -44,6 +44,7 @@ int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t rows) {
 
 }  // namespace
 
-const LinearVariant kLinearAvx2 = {.run = run, .scratch_bytes = scratch_bytes};
+const LinearVariant kLinearAvx2 = {
+    .run = run, .scratch_bytes = scratch_bytes, .block_rows = half_cache_rows};
 
 }  // namespace autoglm

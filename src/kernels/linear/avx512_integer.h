@@ -8,6 +8,7 @@
 #include "kernels/linear/layout.h"
 #include "kernels/linear/panel_kernels.h"
 #include "kernels/simd/avx512.h"
+#include "kernels/simd/unroll.h"
 
 namespace autoglm::avx512 {
 namespace {
@@ -35,66 +36,80 @@ struct IntegerTile {
 // same.
 template <int R, int P>
 void int8_tile(const IntegerTile& t) {
+  constexpr int64_t kAhead = 4096;  // weights come from memory: each panel so many bytes ahead
   const __m512i top_bits = _mm512_set1_epi32(static_cast<int>(0x80808080u));
   __m512i sum[R][P];
-  for (int r = 0; r < R; ++r) {
-    for (int p = 0; p < P; ++p) sum[r][p] = _mm512_setzero_si512();
-  }
+  unroll<R * P>([&](auto i) { sum[i / P][i % P] = _mm512_setzero_si512(); });
   for (int64_t q = 0; q < t.padded_k / 4; ++q) {
     __m512i weight[P];
-    for (int p = 0; p < P; ++p) {
-      weight[p] = _mm512_xor_si512(_mm512_loadu_si512(t.w + p * t.panel_bytes + q * 64), top_bits);
-    }
-    for (int r = 0; r < R; ++r) {
+    unroll<P>([&](auto p) {
+      const std::byte* w = t.w + p * t.panel_bytes + q * 64;
+      if constexpr (R <= 4) __builtin_prefetch(w + kAhead, 0, 3);
+      weight[p] = _mm512_xor_si512(_mm512_loadu_si512(w), top_bits);
+    });
+    unroll<R>([&](auto r) {
       const __m512i value = broadcast_quad(t.x + r * t.padded_k + q * 4);
-      for (int p = 0; p < P; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], weight[p], value);
-    }
+      unroll<P>([&](auto p) { sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], weight[p], value); });
+    });
   }
-  for (int r = 0; r < R; ++r) {
+  unroll<R>([&](auto r) {
     const __m512i excess = _mm512_set1_epi32(128 * t.sums[r]);
-    for (int p = 0; p < P; ++p) {
+    unroll<P>([&](auto p) {
       _mm512_storeu_si512(t.out + r * t.out_stride + p * 16, _mm512_sub_epi32(sum[r][p], excess));
-    }
-  }
+    });
+  });
 }
 
-// Codes are unsigned as they are; each group's sum is multiplied by its scale, and the offsets meet
-// the sums of the activations, both groups of a block in one vpmaddwd.
+// A code times its group's scale is at most 15 * 16: unsigned bytes, two of which one 16-bit
+// product makes side by side. The offsets meet the sums of the activations, both groups of a block
+// in one vpdpwssd.
 template <int R, int P>
 void int4_tile(const IntegerTile& t) {
-  static_assert(P == 1);
+  // Weights come from memory: this far ahead, in bytes.
+  constexpr int64_t kAhead = 20 * layout::kInt4BlockBytes;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const int64_t n_groups = t.padded_k / QuantizedRows::kGroup;
-  __m512i sum[R];
-  for (int r = 0; r < R; ++r) sum[r] = _mm512_setzero_si512();
+  __m512i sum[R][P];
+  unroll<R * P>([&](auto i) { sum[i / P][i % P] = _mm512_setzero_si512(); });
   const auto* w = reinterpret_cast<const uint8_t*>(t.w);
-  for (int64_t b = 0; b < n_groups / 2; ++b, w += layout::kInt4BlockBytes) {
-    __m512i low[R];
-    __m512i high[R];
-    for (int r = 0; r < R; ++r) low[r] = high[r] = _mm512_setzero_si512();
-    for (int q = 0; q < 8; ++q) {
-      const __m512i both = _mm512_loadu_si512(w + q * 64);
-      const __m512i first = _mm512_and_si512(both, low_nibbles);
-      const __m512i second = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
-      for (int r = 0; r < R; ++r) {
-        const int8_t* x = t.x + r * t.padded_k + b * 64 + q * 4;
-        low[r] = _mm512_dpbusd_epi32(low[r], first, broadcast_quad(x));
-        high[r] = _mm512_dpbusd_epi32(high[r], second, broadcast_quad(x + 32));
-      }
-    }
-    const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
-    const __m512i low_scale = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales));
-    const __m512i high_scale = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + 1));
-    const __m512i offsets = _mm512_cvtepi8_epi16(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + layout::kInt4Offsets)));
-    for (int r = 0; r < R; ++r) {
-      const __m512i groups = broadcast_quad(t.group_sums + r * n_groups + b * 2);
-      sum[r] = _mm512_add_epi32(sum[r], _mm512_mullo_epi32(low[r], low_scale));
-      sum[r] = _mm512_add_epi32(sum[r], _mm512_mullo_epi32(high[r], high_scale));
-      sum[r] = _mm512_add_epi32(sum[r], _mm512_madd_epi16(offsets, groups));
-    }
+  const int8_t* x = t.x;
+  for (int64_t b = 0; b < n_groups / 2; ++b, w += layout::kInt4BlockBytes, x += 64) {
+    __m512i scale[P][2];
+    unroll<P>([&](auto p) {
+      const uint8_t* block = w + p * t.panel_bytes;
+      unroll<9>([&](auto line) { __builtin_prefetch(block + kAhead + line * 64, 0, 3); });
+      const auto* scales = reinterpret_cast<const __m128i*>(block + layout::kInt4Scales);
+      unroll<2>([&](auto g) {
+        const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
+        scale[p][g] = _mm512_or_si512(wide, _mm512_slli_epi32(wide, 16));
+      });
+      const __m512i offsets = _mm512_cvtepi8_epi16(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + layout::kInt4Offsets)));
+      unroll<R>([&](auto r) {
+        const __m512i groups = broadcast_quad(t.group_sums + r * n_groups + b * 2);
+        sum[r][p] = _mm512_dpwssd_epi32(sum[r][p], offsets, groups);
+      });
+    });
+    unroll<8>([&](auto q) {
+      __m512i low[P], high[P];
+      unroll<P>([&](auto p) {
+        const __m512i both = _mm512_loadu_si512(w + p * t.panel_bytes + q * 64);
+        low[p] = _mm512_mullo_epi16(_mm512_and_si512(both, low_nibbles), scale[p][0]);
+        high[p] = _mm512_mullo_epi16(_mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles),
+                                     scale[p][1]);
+      });
+      unroll<R>([&](auto r) {
+        const int8_t* quad = x + r * t.padded_k + q * 4;
+        unroll<P>([&](auto p) {
+          sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], low[p], broadcast_quad(quad));
+          sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], high[p], broadcast_quad(quad + 32));
+        });
+      });
+    });
   }
-  for (int r = 0; r < R; ++r) _mm512_storeu_si512(t.out + r * t.out_stride, sum[r]);
+  unroll<R * P>([&](auto i) {
+    _mm512_storeu_si512(t.out + i / P * t.out_stride + i % P * 16, sum[i / P][i % P]);
+  });
 }
 
 // kMaxRows rows by kWide panels at once.

@@ -32,8 +32,8 @@ inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte
     case WeightFormat::kInt8:
       if (few) return run_panels<F32, IntegerMicro<false, 4, 4>>(task, part, scratch);
       return run_panels<F32, IntegerMicro<false, 12, 2>>(task, part, scratch);
-    // 6 rows: two sums of a group and one of all each, 18 registers.
-    case WeightFormat::kInt4: return run_panels<F32, IntegerMicro<true, 6, 1>>(task, part, scratch);
+    // 6 rows by 2 panels: 12 sums, 4 scales, 4 products.
+    case WeightFormat::kInt4: return run_panels<F32, IntegerMicro<true, 6, 2>>(task, part, scratch);
     default:
       return with_code_form(task.format, [&]<int kForm>() {
         run_panels<F32, CodeMicro<kForm>>(task, part, scratch);

@@ -36,16 +36,15 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
   }
 }
 
-void amx_run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  run_panels<avx512::F32, amx::IntegerMicro>(task, part, scratch);
-}
-
 struct Variant {
   const char* name;
   void (*run)(const LinearTask&, const LinearPart&, std::byte*);
   bool integer_only;
+  bool tiled;
 };
-constexpr Variant kVariants[] = {{"avx512", avx512::run_linear, false}, {"amx", amx_run, true}};
+constexpr Variant kVariants[] = {{"avx512", avx512::run_linear, false, false},
+                                 {"amx", amx::run_integer, true, false},
+                                 {"amx in tiles", amx::run_integer, true, true}};
 
 struct Shape {
   int64_t m, n, k;
@@ -75,9 +74,10 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
         const std::vector<float> residual = random_values(s.m * s.n, 3);
         Result<AlignedBuffer> memory =
             AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(s.m, s.k)));
-        const QuantizedRows rows = QuantizedRows::at(memory->data(), s.m, s.k);
-        quantize_rows({.pool = pool}, x.data(), s.k, rows);
-        const auto run = [&](auto variant) {
+        const auto run = [&](auto variant, bool tiled) {
+          QuantizedRows rows = QuantizedRows::at(memory->data(), s.m, s.k);
+          rows.tiled = tiled;
+          quantize_rows({.pool = pool}, x.data(), s.k, rows);
           std::vector<float> y(static_cast<size_t>(s.m * s.n));
           const LinearTask task =
               linear_task({.weight = &*weight,
@@ -92,16 +92,16 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
                            .epilogue = swiglu ? Epilogue::kSwiglu : Epilogue::kNone},
                           rows);
           Result<AlignedBuffer> scratch = AlignedBuffer::allocate(
-              static_cast<size_t>(amx::IntegerMicro::scratch_bytes(WeightFormat::kInt4, s.k)));
+              static_cast<size_t>(amx::IntegerPart::scratch_bytes(WeightFormat::kInt4, s.k)));
           variant(task, LinearPart{.row_end = s.m, .panel_end = weight->n_panels()},
                   scratch->data());
           return y;
         };
-        const std::vector<float> expected = run(kLinearGeneric.run);
+        const std::vector<float> expected = run(kLinearGeneric.run, false);
         for (const Variant& variant : kVariants) {
           if (variant.integer_only && !is_integer(format)) continue;
           expect_same_bits(
-              run(variant.run), expected,
+              run(variant.run, variant.tiled), expected,
               std::string(variant.name) + " " + std::string(weight_format_name(format)) + " m " +
                   std::to_string(s.m) + " n " + std::to_string(s.n) + " k " + std::to_string(s.k));
         }

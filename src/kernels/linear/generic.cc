@@ -144,6 +144,7 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
 
 }  // namespace
 
-const LinearVariant kLinearGeneric = {.run = run, .scratch_bytes = SmallGroupSums::bytes};
+const LinearVariant kLinearGeneric = {
+    .run = run, .scratch_bytes = SmallGroupSums::bytes, .block_rows = half_cache_rows};
 
 }  // namespace autoglm

@@ -10,25 +10,14 @@
 namespace autoglm {
 namespace {
 
-// Rows that are taken against one panel after the other should stay in half of a core's L2 (512 KiB
-// on the smallest machine we know), with the panel itself in the other half.
-constexpr int64_t kRowBlockBytes = 192 * 1024;
-// 12 rows are whole tiles of every variant (3, 4, 6 and 12 rows).
-constexpr int64_t kRowStep = 12;
-
-int64_t block_rows(WeightFormat format, int64_t k, int64_t m) {
-  const int64_t row_bytes = QuantizedRows::padded(k) * (is_integer(format) ? 2 : 4);
-  const int64_t rows = kRowBlockBytes / row_bytes / kRowStep * kRowStep;
-  return std::min(m, std::clamp(rows, kRowStep, int64_t{384}));
-}
-
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m) {
-  return round_up(linear_variant(isa).scratch_bytes(format, k, block_rows(format, k, m)), 64);
+  const LinearVariant& variant = linear_variant(isa);
+  return round_up(variant.scratch_bytes(format, k, variant.block_rows(format, k, m)), 64);
 }
 
-void check(const LinearArgs& args) {
+void check(const Context& context, const LinearArgs& args) {
   AGLM_CHECK(args.weight != nullptr && !args.weight->empty() && args.y != nullptr,
              "weight and y are needed");
   const PackedWeight& weight = *args.weight;
@@ -41,6 +30,8 @@ void check(const LinearArgs& args) {
     AGLM_CHECK(args.quantized->rows >= args.m && args.quantized->k == weight.k(),
                "quantized rows [{}, {}] for a product of [{}, {}]", args.quantized->rows,
                args.quantized->k, args.m, weight.k());
+    AGLM_CHECK(!args.quantized->tiled || takes_tiled_rows(context.isa, weight.format(), args.m),
+               "rows in tiles for {} rows of {}", args.m, weight_format_name(weight.format()));
   }
 }
 
@@ -54,6 +45,19 @@ const LinearVariant& linear_variant(Isa isa) {
     case Isa::kAmx: return kLinearAmx;
   }
   return kLinearGeneric;
+}
+
+int64_t half_cache_rows(WeightFormat format, int64_t k, int64_t m) {
+  constexpr int64_t kBytes = 192 * 1024;
+  // 12 rows are whole tiles of every vector variant (3, 4, 6 and 12 rows).
+  constexpr int64_t kStep = 12;
+  const int64_t row_bytes = QuantizedRows::padded(k) * (is_integer(format) ? 2 : 4);
+  const int64_t rows = kBytes / row_bytes / kStep * kStep;
+  return std::min(m, std::clamp(rows, kStep, int64_t{384}));
+}
+
+bool takes_tiled_rows(Isa isa, WeightFormat format, int64_t m) {
+  return isa == Isa::kAmx && has_channel_scales(format) && m >= kAmxRows;
 }
 
 LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized) {
@@ -87,7 +91,7 @@ int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight,
 }
 
 void linear(const Context& context, const LinearArgs& args, std::span<std::byte> scratch) {
-  check(args);
+  check(context, args);
   if (args.m == 0) return;
   const PackedWeight& weight = *args.weight;
   AGLM_CHECK(static_cast<int64_t>(scratch.size()) >= linear_scratch_bytes(context, weight, args.m),
@@ -99,6 +103,7 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
       quantized = *args.quantized;
     } else {
       quantized = QuantizedRows::at(scratch.data(), args.m, weight.k());
+      quantized.tiled = takes_tiled_rows(context.isa, weight.format(), args.m);
       quantize_rows(context, args.x, args.x_stride, quantized);
       thread_scratch += QuantizedRows::bytes(args.m, weight.k());
     }
@@ -108,7 +113,8 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
   // Parts of the result are handed out as threads come for them: which thread computes a part never
   // matters.
   const int64_t n_panels = weight.n_panels();
-  const int64_t rows = block_rows(weight.format(), weight.k(), args.m);
+  const LinearVariant& variant = linear_variant(context.isa);
+  const int64_t rows = variant.block_rows(weight.format(), weight.k(), args.m);
   const int64_t n_row_blocks = (args.m + rows - 1) / rows;
   const int64_t threads = context.pool.size();
   // About 8 parts a thread, so that a thread held up by others leaves its share to the rest; 4
@@ -116,7 +122,6 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
   const int64_t part_panels =
       threads == 1 ? n_panels : std::max<int64_t>(4, n_panels / (threads * 8) / 4 * 4);
   const int64_t n_parts = (n_panels + part_panels - 1) / part_panels;
-  const LinearVariant& variant = linear_variant(context.isa);
   const int64_t per_thread = thread_scratch_bytes(context.isa, weight.format(), weight.k(), args.m);
   std::atomic<int64_t> next{0};
   const auto work = [&](int index) {

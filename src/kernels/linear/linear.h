@@ -36,6 +36,10 @@ struct LinearArgs {
   Epilogue epilogue = Epilogue::kNone;
 };
 
+// Whether products of `m` rows with weights of this format read QuantizedRows in tiles; other
+// products must be given rows that are not tiled.
+bool takes_tiled_rows(Isa isa, WeightFormat format, int64_t m);
+
 // Working memory of linear() for up to `max_rows` rows of x and this weight: give it at least so
 // much, aligned to 64.
 int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight, int64_t max_rows);

@@ -42,7 +42,13 @@ struct LinearVariant {
   void (*run)(const LinearTask& task, const LinearPart& part, std::byte* scratch);
   // Bytes of scratch that a part of `rows` rows needs.
   int64_t (*scratch_bytes)(WeightFormat format, int64_t k, int64_t rows);
+  // The most rows of one part of a product of `m` rows.
+  int64_t (*block_rows)(WeightFormat format, int64_t k, int64_t m);
 };
+
+// From so many rows on AMX tiles are faster than vectors, which stream the weights of fewer rows as
+// fast as memory gives them.
+inline constexpr int64_t kAmxRows = 8;
 
 extern const LinearVariant kLinearGeneric;
 extern const LinearVariant kLinearAvx2;
@@ -50,6 +56,10 @@ extern const LinearVariant kLinearAvx512;
 extern const LinearVariant kLinearAmx;
 
 const LinearVariant& linear_variant(Isa isa);
+
+// The usual block_rows: rows that are taken against one panel after the other stay in half of a
+// core's L2 (512 KiB on the smallest machine we know), with the panel itself in the other half.
+int64_t half_cache_rows(WeightFormat format, int64_t k, int64_t m);
 
 // `args` looked up; `quantized` is x for integer formats.
 LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized);

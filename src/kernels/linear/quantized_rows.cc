@@ -11,18 +11,25 @@ constexpr int64_t kSerialElements = 16384;
 
 int64_t round_up(int64_t n) { return (n + 63) / 64 * 64; }
 
+// Rows for which there is memory: tiles are read whole.
+int64_t whole_tiles(int64_t rows) {
+  constexpr int64_t kTile = QuantizedRows::kTileRows;
+  return (rows + kTile - 1) / kTile * kTile;
+}
+
 }  // namespace
 
 int64_t QuantizedRows::bytes(int64_t rows, int64_t k) {
   const int64_t padded = QuantizedRows::padded(k);
-  return rows * padded + round_up(rows * (padded / kGroup) * 2) + 2 * round_up(rows * 4);
+  return whole_tiles(rows) * padded + round_up(rows * (padded / kGroup) * 2) +
+         2 * round_up(rows * 4);
 }
 
 QuantizedRows QuantizedRows::at(std::byte* memory, int64_t rows, int64_t k) {
   const int64_t padded = QuantizedRows::padded(k);
   QuantizedRows q{.rows = rows, .k = k};
   q.values = reinterpret_cast<int8_t*>(memory);
-  memory += rows * padded;
+  memory += whole_tiles(rows) * padded;
   q.group_sums = reinterpret_cast<int16_t*>(memory);
   memory += round_up(rows * (padded / kGroup) * 2);
   q.sums = reinterpret_cast<int32_t*>(memory);
@@ -39,7 +46,8 @@ void quantize_rows(const Context& context, const float* x, int64_t x_stride,
     for (int64_t i = begin; i < end; ++i) {
       kernels.quantize({.k = out.k,
                         .x = x + i * x_stride,
-                        .values = out.values + i * padded,
+                        .values = out.row_values(i),
+                        .block_stride = out.block_stride(),
                         .group_sums = out.group_sums + i * (padded / QuantizedRows::kGroup),
                         .sum = out.sums + i,
                         .scale = out.scales + i});

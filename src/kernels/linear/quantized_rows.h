@@ -14,15 +14,26 @@ struct QuantizedRows {
   static constexpr int64_t kGroup = 32;  // columns of one group sum
   static constexpr int64_t kBlock = 64;  // columns are padded to this with zeros: one AMX tile row
 
+  static constexpr int64_t kTileRows = 16;
+
   int64_t rows = 0;
   int64_t k = 0;
-  int8_t* values = nullptr;       // [rows, padded_k]
+  // Whether `values` lie in AMX tiles, [rows / 16][padded_k / 64][16 rows][64 columns]: a product
+  // on tiles then reads each of them in one piece. Else they are [rows, padded_k].
+  bool tiled = false;
+  int8_t* values = nullptr;
   int16_t* group_sums = nullptr;  // [rows, padded_k / kGroup]: sums of `values`
   int32_t* sums = nullptr;        // [rows]: sums of `values`
   float* scales = nullptr;        // [rows]
 
   static constexpr int64_t padded(int64_t k) { return (k + kBlock - 1) / kBlock * kBlock; }
   int64_t padded_k() const { return padded(k); }
+  // The first block of 64 columns of a row, and bytes from there to the next.
+  int8_t* row_values(int64_t row) const {
+    if (!tiled) return values + row * padded_k();
+    return values + row / kTileRows * kTileRows * padded_k() + row % kTileRows * kBlock;
+  }
+  int64_t block_stride() const { return tiled ? kTileRows * kBlock : kBlock; }
   static int64_t bytes(int64_t rows, int64_t k);
   // Lays the arrays out in `memory`, which is aligned to 64 and holds bytes(rows, k).
   static QuantizedRows at(std::byte* memory, int64_t rows, int64_t k);

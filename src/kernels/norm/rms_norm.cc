@@ -12,7 +12,8 @@ constexpr int64_t kSerialElements = 16384;  // below it, waking the other thread
 QuantizeRow quantize_row(const QuantizedRows& q, int64_t row, const float* x) {
   return {.k = q.k,
           .x = x,
-          .values = q.values + row * q.padded_k(),
+          .values = q.row_values(row),
+          .block_stride = q.block_stride(),
           .group_sums = q.group_sums + row * (q.padded_k() / QuantizedRows::kGroup),
           .sum = q.sums + row,
           .scale = q.scales + row};

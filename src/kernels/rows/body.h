@@ -56,8 +56,9 @@ struct RowBody {
         low = round_even(F::load(a.x + i, a.k - i) * factor);
         high = a.k - i > 16 ? round_even(F::load(a.x + i + 16, a.k - i - 16) * factor) : F::zero();
       }
-      low.store_i8(a.values + i);
-      high.store_i8(a.values + i + 16);
+      int8_t* values = a.values + i / 64 * a.block_stride + i % 64;
+      low.store_i8(values);
+      high.store_i8(values + 16);
       // Whole numbers up to 32 * 127: floats add them exactly.
       const auto sum = static_cast<int32_t>(reduce_add(low + high));
       a.group_sums[i / 32] = static_cast<int16_t>(sum);

@@ -26,6 +26,7 @@ struct QuantizeRow {
   int64_t k = 0;
   const float* x = nullptr;
   int8_t* values = nullptr;       // padded to 64
+  int64_t block_stride = 64;      // bytes from 64 of the values to the next 64
   int16_t* group_sums = nullptr;  // one a group of 32, padding too
   int32_t* sum = nullptr;
   float* scale = nullptr;

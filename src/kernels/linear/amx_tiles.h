@@ -1,0 +1,71 @@
+// What the AMX kernels share: the configuration of the tile registers, and asking for tiles ahead.
+#pragma once
+
+// clang 14 spells the macro without the underscore inside.
+#if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
+#ifndef AUTOGLM_EMULATED_AVX512
+#include <immintrin.h>
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+namespace autoglm::amx {
+namespace {
+
+constexpr int64_t kTileRows = 16;
+constexpr int64_t kTileRowBytes = 64;
+constexpr int64_t kTileBytes = kTileRows * kTileRowBytes;
+
+// 64 bytes that _tile_loadconfig reads (Intel SDM, LDTILECFG).
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+static_assert(sizeof(TileConfig) == 64);
+
+// Tiles 0..3: sums of the upper and lower rows by two panels; 4, 5: activations; 6, 7: weights.
+class SumsOfTwoByTwo {
+ public:
+  SumsOfTwoByTwo() = default;
+  ~SumsOfTwoByTwo() { _tile_release(); }
+  SumsOfTwoByTwo(const SumsOfTwoByTwo&) = delete;
+  SumsOfTwoByTwo& operator=(const SumsOfTwoByTwo&) = delete;
+
+  // For n_rows rows, 1 to 32: as many as there are, since a product's time grows with its rows.
+  void configure(int64_t n_rows) {
+    if (n_rows == configured_) return;
+    configured_ = n_rows;
+    const int64_t upper = n_rows < kTileRows ? n_rows : kTileRows;
+    // A tile that is not used still needs a row.
+    const int64_t lower = n_rows > kTileRows ? n_rows - kTileRows : 1;
+    TileConfig config;
+    const auto set = [&](int tile, int64_t rows) {
+      config.rows[tile] = static_cast<uint8_t>(rows);
+      config.row_bytes[tile] = kTileRowBytes;
+    };
+    for (const int tile : {0, 1, 4}) set(tile, upper);
+    for (const int tile : {2, 3, 5}) set(tile, lower);
+    for (const int tile : {6, 7}) set(tile, kTileRows);
+    // g++ 12 believes that the instruction reads 8 bytes and drops the stores that fill the rest.
+    asm volatile("" ::"r"(&config) : "memory");
+    _tile_loadconfig(&config);
+  }
+
+ private:
+  int64_t configured_ = 0;
+};
+
+// A tile that lies in one piece, into the first cache. A load of a tile waits for all of its lines;
+// asking two products earlier hides the second cache's latency.
+inline void prefetch_tile(const void* tile) {
+  const auto* line = static_cast<const char*>(tile);
+  for (int i = 0; i < kTileRows; ++i) __builtin_prefetch(line + i * kTileRowBytes, 0, 3);
+}
+
+}  // namespace
+}  // namespace autoglm::amx
+#endif
