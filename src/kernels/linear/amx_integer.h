@@ -48,7 +48,8 @@ inline void expand_int4(const std::byte* panel, int64_t begin, int64_t end, int8
   }
 }
 
-// One part: two panels after two, each against all rows of the part, 32 at a time.
+// One part: two panels after two, each against all rows of the part, 32 at a time. While the tiles
+// multiply one block of 32 rows by 32 channels, the vector units finish the block before it.
 class IntegerPart {
  public:
   static constexpr int64_t kRows = 2 * kTileRows;  // each load of a tile serves two products
@@ -69,15 +70,19 @@ class IntegerPart {
       packed_[0] = first;
       packed_[1] = two ? first + task_.panel_bytes : first;
       for (int64_t row = part_.row_begin; row < part_.row_end; row += kRows) {
-        multiply(row, less(kRows, part_.row_end - row));
-        finish(row, less(kRows, part_.row_end - row), panel, two ? 2 : 1);
+        const int64_t n_rows = less(kRows, part_.row_end - row);
+        multiply(row, n_rows);
+        finish_rows(pending_.n_rows);
+        const int32_t* sums = sums_[current_];
+        pending_ = {sums, row, n_rows, panel, two ? 2 : 1, 0};
+        current_ ^= 1;
       }
     }
+    finish_rows(pending_.n_rows);
   }
 
  private:
-  // int4: columns that are expanded before they meet the first rows, while still in the first
-  // cache.
+  // int4: columns that are expanded before they meet the first rows, while still in the first cache.
   static constexpr int64_t kChunk = 512;
 
   static int64_t less(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -94,6 +99,16 @@ class IntegerPart {
     const auto stride = static_cast<size_t>(q.tiled ? kTileRowBytes : q.padded_k());
     return {q.row_values(row), stride, q.block_stride(), q.tiled};
   }
+
+  // A block whose sums wait to be finished, from row `done` on.
+  struct Pending {
+    const int32_t* sums = nullptr;
+    int64_t row = 0;
+    int64_t n_rows = 0;
+    int64_t panel = 0;
+    int64_t n_panels = 0;
+    int64_t done = 0;
+  };
 
   void multiply(int64_t row, int64_t n_rows) {
     tiles_.configure(n_rows);
@@ -132,17 +147,20 @@ class IntegerPart {
         products<false, false>(w, upper_rows, lower_rows, begin, end);
       }
     }
-    _tile_stored(0, sums_, 128);
-    _tile_stored(1, sums_ + 16, 128);
+    int32_t* sums = sums_[current_];
+    _tile_stored(0, sums, 128);
+    _tile_stored(1, sums + 16, 128);
     if (!lower) return;
-    _tile_stored(2, sums_ + 512, 128);
-    _tile_stored(3, sums_ + 528, 128);
+    _tile_stored(2, sums + 512, 128);
+    _tile_stored(3, sums + 528, 128);
   }
 
   template <bool kLower, bool kFromMemory>
-  static void products(const int8_t* const w[2], const Rows& upper, const Rows& lower,
-                       int64_t begin, int64_t end) {
+  void products(const int8_t* const w[2], const Rows& upper, const Rows& lower, int64_t begin,
+                int64_t end) {
     constexpr int64_t kAhead = 8 * kTileBytes;  // in weights that come from memory
+    // Rows to finish with every 64 columns, so that about all are done when the columns are.
+    const int64_t each = (pending_.n_rows * 64 + task_.k - 1) / task_.k;
     for (int64_t k = begin; k < end; k += 64) {
       const int8_t* upper_tile = upper.at + k / 64 * upper.block;
       const int8_t* lower_tile = lower.at + k / 64 * lower.block;
@@ -162,12 +180,15 @@ class IntegerPart {
         _tile_dpbssd(2, 5, 6);
         _tile_dpbssd(3, 5, 7);
       }
+      finish_rows(pending_.done + each);
     }
   }
 
-  void finish(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels) const {
-    for (int64_t i = 0; i < n_rows; ++i) {
-      finish_row<avx512::F32>(task_, sums_ + i * 32, row + i, panel, n_panels);
+  // Finishes the pending block up to row `end` of it.
+  void finish_rows(int64_t end) {
+    Pending& p = pending_;
+    for (end = less(end, p.n_rows); p.done < end; ++p.done) {
+      finish_row<avx512::F32>(task_, p.sums + p.done * 32, p.row + p.done, p.panel, p.n_panels);
     }
   }
 
@@ -176,7 +197,9 @@ class IntegerPart {
   int8_t* expanded_;
   const std::byte* packed_[2] = {};
   SumsOfTwoByTwo tiles_;
-  alignas(64) int32_t sums_[kRows * 2 * 16];  // [rows][2 panels][16]
+  Pending pending_;
+  int current_ = 0;
+  alignas(64) int32_t sums_[2][kRows * 2 * 16];  // [pending and present][rows][2 panels][16]
 };
 
 inline void run_integer(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
