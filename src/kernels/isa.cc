@@ -12,11 +12,13 @@ namespace autoglm {
 
 bool processor_has_amx() {
   // Leaf 7 of CPUID, EDX (Intel SDM volume 2A).
+  constexpr unsigned kAmxBf16 = 1u << 22;
   constexpr unsigned kAmxTile = 1u << 24;
   constexpr unsigned kAmxInt8 = 1u << 25;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
-  return (edx & kAmxTile) != 0 && (edx & kAmxInt8) != 0;
+  constexpr unsigned kAll = kAmxBf16 | kAmxTile | kAmxInt8;
+  return (edx & kAll) == kAll;
 }
 
 namespace {
@@ -102,7 +104,7 @@ std::string cpu_features() {
   note(__builtin_cpu_supports("avx512f"), "avx512f");
   note(__builtin_cpu_supports("avx512bw"), "avx512bw");
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
-  note(processor_has_amx(), "amx_int8");
+  note(processor_has_amx(), "amx_int8 amx_bf16");
   return text.empty() ? "no vector extensions" : text;
 }
 

@@ -1,5 +1,6 @@
 // Instruction sets that the kernels are written for, and the choice among them at run time. The
-// choice never changes a result (promise 1), only the speed.
+// choice never changes a result (promise 1), only the speed, but for bf16 weights on AMX
+// (linear/linear.h).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ enum class Isa : uint8_t {
   kGeneric,  // plain x86-64
   kAvx2,     // AVX2, FMA, F16C, BMI2
   kAvx512,   // AVX-512 F, BW, VL, DQ and VNNI
-  kAmx,      // kAvx512 and AMX int8 tiles
+  kAmx,      // kAvx512 and AMX tiles of int8 and bf16
 };
 
 std::string_view isa_name(Isa isa);  // "generic", "avx2", "avx512", "amx"
@@ -30,7 +31,7 @@ Isa best_isa();
 // too. A wish that the machine cannot fulfil is an error that names what it has.
 Result<Isa> select_isa(std::string_view wish = {});
 
-// Whether the processor has AMX int8 tiles, granted by the operating system or not.
+// Whether the processor has AMX tiles of int8 and bf16, granted by the operating system or not.
 bool processor_has_amx();
 
 // What was detected, for logs: "avx2 fma f16c bmi2 avx512f ...".

@@ -160,6 +160,37 @@ inline void tile_dpbssd(int c, int a, int b) {
   }
 }
 
+// c += a * b over bf16: for each pair of columns of a in turn, even and odd ones apart; what is
+// below 2^-126 counts as zero (Intel SDM volume 2, TDPBF16PS).
+inline float flushed(float x) { return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+inline float bf16_element(const uint8_t* row, int i) {
+  uint16_t bits;
+  std::memcpy(&bits, row + 2 * i, 2);
+  return flushed(bf16_to_f32(bits));
+}
+inline void tile_dpbf16ps(int c, int a, int b) {
+  Tiles& t = tiles();
+  require(t.configured && t.rows[c] == t.rows[a] && t.row_bytes[c] == t.row_bytes[b] &&
+              t.row_bytes[a] == 4 * t.rows[b],
+          "shapes of a product agree");
+  for (int i = 0; i < t.rows[c]; ++i) {
+    for (int j = 0; j < t.row_bytes[c] / 4; ++j) {
+      float sums[2] = {0, 0};
+      for (int k = 0; k < t.row_bytes[a] / 4; ++k) {
+        for (int odd = 0; odd < 2; ++odd) {
+          const float x = bf16_element(t.data[a][i], 2 * k + odd);
+          const float w = bf16_element(t.data[b][k], 2 * j + odd);
+          sums[odd] = flushed(std::fma(x, w, sums[odd]));
+        }
+      }
+      float sum;
+      std::memcpy(&sum, t.data[c][i] + 4 * j, 4);
+      sum = flushed(flushed(sum) + flushed(sums[0] + sums[1]));
+      std::memcpy(t.data[c][i] + 4 * j, &sum, 4);
+    }
+  }
+}
+
 }  // namespace autoglm::emulation
 
 // SIMDe's alias takes the masked version's four arguments.
@@ -181,4 +212,5 @@ inline void tile_dpbssd(int c, int a, int b) {
 #define _tile_zero(t) ::autoglm::emulation::tile_zero(t)
 #define _tile_loadd(t, p, stride) ::autoglm::emulation::tile_loadd(t, p, stride)
 #define _tile_stored(t, p, stride) ::autoglm::emulation::tile_stored(t, p, stride)
+#define _tile_dpbf16ps(c, a, b) ::autoglm::emulation::tile_dpbf16ps(c, a, b)
 #define _tile_dpbssd(c, a, b) ::autoglm::emulation::tile_dpbssd(c, a, b)

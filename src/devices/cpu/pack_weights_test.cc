@@ -209,7 +209,7 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
     EXPECT_TRUE(done);
     return sum;
   };
-  EXPECT_EQ(kWeightLayoutVersion, 1);
+  EXPECT_EQ(kWeightLayoutVersion, 2);
   EXPECT_EQ(kWeightRoundingVersion, 1);
   EXPECT_EQ(sum_of(Quantize::kNone), 3573744240608155985U);
   EXPECT_EQ(sum_of(Quantize::kInt8), 18086050150660409237U);

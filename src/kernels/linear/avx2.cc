@@ -25,9 +25,9 @@ void run_float(const LinearTask& task, const LinearPart& part, std::byte* scratc
 
 void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
   switch (task.format) {
-    case WeightFormat::kF32: return run_float<LoadF32<F32>>(task, part, scratch);
-    case WeightFormat::kF16: return run_float<LoadF16<F32>>(task, part, scratch);
-    case WeightFormat::kBF16: return run_float<LoadBf16<F32>>(task, part, scratch);
+    case WeightFormat::kF32: return run_float<OneColumn<F32, LoadF32<F32>>>(task, part, scratch);
+    case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
+    case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
     case WeightFormat::kInt8: return run_panels<F32, avx2::Int8Micro>(task, part, scratch);
     case WeightFormat::kInt4: return run_panels<F32, avx2::Int4Micro>(task, part, scratch);
     default:

@@ -26,9 +26,9 @@ void run_float(const LinearTask& task, const LinearPart& part, std::byte* scratc
 inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
   const bool few = part.row_end - part.row_begin <= 4;
   switch (task.format) {
-    case WeightFormat::kF32: return run_float<LoadF32<F32>>(task, part, scratch);
-    case WeightFormat::kF16: return run_float<LoadF16<F32>>(task, part, scratch);
-    case WeightFormat::kBF16: return run_float<LoadBf16<F32>>(task, part, scratch);
+    case WeightFormat::kF32: return run_float<OneColumn<F32, LoadF32<F32>>>(task, part, scratch);
+    case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
+    case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
     case WeightFormat::kInt8:
       if (few) return run_panels<F32, IntegerMicro<false, 4, 4>>(task, part, scratch);
       return run_panels<F32, IntegerMicro<false, 12, 2>>(task, part, scratch);

@@ -10,11 +10,26 @@
 
 namespace autoglm {
 
+// How weights are read: so many columns at once, each a vector of 16 channels.
+template <class F, class Load>
+struct OneColumn {
+  using Stored = typename Load::Stored;
+  static constexpr int kColumns = 1;
+  static void load(const Stored* p, F* out) { out[0] = Load::load(p); }
+};
+template <class F>
+struct Bf16Columns {
+  using Stored = uint16_t;
+  static constexpr int kColumns = 2;
+  static void load(const uint16_t* p, F* out) { F::load_bf16_pairs(p, &out[0], &out[1]); }
+};
+
 // out[R][P][16] = R rows of x by P panels, over the whole of k.
 template <class F, class Load, int R, int P>
 void float_tile(const LinearTask& task, int64_t row, int64_t panel, float* out,
                 int64_t out_stride) {
   using Stored = typename Load::Stored;
+  constexpr int kColumns = Load::kColumns;
   const Stored* w[P];
   for (int p = 0; p < P; ++p) {
     w[p] = reinterpret_cast<const Stored*>(task.panels + (panel + p) * task.panel_bytes);
@@ -25,18 +40,25 @@ void float_tile(const LinearTask& task, int64_t row, int64_t panel, float* out,
   for (int r = 0; r < R; ++r) {
     for (int p = 0; p < P; ++p) sum[r][p] = F::zero();
   }
-  for (int64_t k = 0; k < task.k; ++k) {
-    F weight[P];
+  const auto add_columns = [&]<int kN>(int64_t k) __attribute__((always_inline)) {
+    F weight[P][kColumns];
     for (int p = 0; p < P; ++p) {
-      weight[p] = Load::load(w[p] + k * 16);
+      Load::load(w[p] + k * 16, weight[p]);
       // With one row the weights come from memory: half a page ahead of what the prefetcher has
       // confirmed.
       if constexpr (R == 1) __builtin_prefetch(reinterpret_cast<const char*>(w[p] + k * 16) + 2048);
     }
-    for (int r = 0; r < R; ++r) {
-      const F value = F::set(x[r][k]);
-      for (int p = 0; p < P; ++p) sum[r][p] = fma(value, weight[p], sum[r][p]);
+    for (int c = 0; c < kN; ++c) {
+      for (int r = 0; r < R; ++r) {
+        const F value = F::set(x[r][k + c]);
+        for (int p = 0; p < P; ++p) sum[r][p] = fma(value, weight[p][c], sum[r][p]);
+      }
     }
+  };
+  int64_t k = 0;
+  for (; k + kColumns <= task.k; k += kColumns) add_columns.template operator()<kColumns>(k);
+  if constexpr (kColumns > 1) {
+    if (k < task.k) add_columns.template operator()<1>(k);
   }
   for (int r = 0; r < R; ++r) {
     for (int p = 0; p < P; ++p) sum[r][p].store(out + r * out_stride + p * 16);

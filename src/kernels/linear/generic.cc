@@ -19,11 +19,12 @@ struct FloatMicro {
 
   FloatMicro(const LinearTask& t, const LinearPart&, std::byte*) : task(t) {}
 
-  float weight(const std::byte* panel, int64_t i) const {
+  float weight(const std::byte* panel, int64_t k, int64_t lane) const {
+    const auto* halves = reinterpret_cast<const uint16_t*>(panel);
     switch (task.format) {
-      case WeightFormat::kF16: return f16_to_f32(reinterpret_cast<const uint16_t*>(panel)[i]);
-      case WeightFormat::kBF16: return bf16_to_f32(reinterpret_cast<const uint16_t*>(panel)[i]);
-      default: return reinterpret_cast<const float*>(panel)[i];
+      case WeightFormat::kF16: return f16_to_f32(halves[k * 16 + lane]);
+      case WeightFormat::kBF16: return bf16_to_f32(halves[layout::bf16_at(k, lane)]);
+      default: return reinterpret_cast<const float*>(panel)[k * 16 + lane];
     }
   }
 
@@ -33,7 +34,7 @@ struct FloatMicro {
       const std::byte* w = task.panels + (panel + p) * task.panel_bytes;
       for (int64_t lane = 0; lane < 16; ++lane) {
         float sum = 0;
-        for (int64_t k = 0; k < task.k; ++k) sum = std::fma(x[k], weight(w, k * 16 + lane), sum);
+        for (int64_t k = 0; k < task.k; ++k) sum = std::fma(x[k], weight(w, k, lane), sum);
         out[p * 16 + lane] = sum;
       }
     }

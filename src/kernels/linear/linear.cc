@@ -35,6 +35,23 @@ void check(const Context& context, const LinearArgs& args) {
   }
 }
 
+void round_rows(const Context& context, const LinearVariant& variant, const LinearArgs& args,
+                std::byte* rows) {
+  const int64_t k = args.weight->k();
+  const auto work = [&](int64_t begin, int64_t end) {
+    variant.round_rows({.x = args.x,
+                        .x_stride = args.x_stride,
+                        .k = k,
+                        .row_begin = begin,
+                        .row_end = end,
+                        .rows = rows});
+  };
+  // Below this much work waking the other threads costs more than it saves.
+  constexpr int64_t kSerialElements = 16384;
+  if (args.m * k <= kSerialElements) return work(0, args.m);
+  context.pool.parallel_for(args.m, 1, work);
+}
+
 }  // namespace
 
 const LinearVariant& linear_variant(Isa isa) {
@@ -58,6 +75,10 @@ int64_t half_cache_rows(WeightFormat format, int64_t k, int64_t m) {
 
 bool takes_tiled_rows(Isa isa, WeightFormat format, int64_t m) {
   return isa == Isa::kAmx && has_channel_scales(format) && m >= kAmxRows;
+}
+
+bool takes_bf16_rows(Isa isa, WeightFormat format) {
+  return isa == Isa::kAmx && format == WeightFormat::kBF16;
 }
 
 LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized) {
@@ -84,10 +105,11 @@ LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized) {
 }
 
 int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight, int64_t max_rows) {
-  const int64_t quantized =
-      is_integer(weight.format()) ? QuantizedRows::bytes(max_rows, weight.k()) : 0;
-  return quantized + context.pool.size() *
-                         thread_scratch_bytes(context.isa, weight.format(), weight.k(), max_rows);
+  int64_t rows = 0;
+  if (is_integer(weight.format())) rows = QuantizedRows::bytes(max_rows, weight.k());
+  if (takes_bf16_rows(context.isa, weight.format())) rows = Bf16Rows::bytes(max_rows, weight.k());
+  return rows + context.pool.size() *
+                    thread_scratch_bytes(context.isa, weight.format(), weight.k(), max_rows);
 }
 
 void linear(const Context& context, const LinearArgs& args, std::span<std::byte> scratch) {
@@ -108,12 +130,17 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
       thread_scratch += QuantizedRows::bytes(args.m, weight.k());
     }
   }
-  const LinearTask task = linear_task(args, quantized);
+  LinearTask task = linear_task(args, quantized);
+  const LinearVariant& variant = linear_variant(context.isa);
+  if (takes_bf16_rows(context.isa, weight.format())) {
+    task.bf16_rows = thread_scratch;
+    round_rows(context, variant, args, thread_scratch);
+    thread_scratch += Bf16Rows::bytes(args.m, weight.k());
+  }
 
   // Parts of the result are handed out as threads come for them: which thread computes a part never
   // matters.
   const int64_t n_panels = weight.n_panels();
-  const LinearVariant& variant = linear_variant(context.isa);
   const int64_t rows = variant.block_rows(weight.format(), weight.k(), args.m);
   const int64_t n_row_blocks = (args.m + rows - 1) / rows;
   const int64_t threads = context.pool.size();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/simd/half.h"
 
 namespace autoglm {
 namespace {
@@ -25,6 +26,11 @@ std::vector<Isa> isas() {
     if (isa <= best_isa()) all.push_back(isa);
   }
   return all;
+}
+
+// Whether sums have an order of their own (linear.h).
+bool sums_pairs(Isa isa, WeightFormat format) {
+  return isa == Isa::kAmx && format == WeightFormat::kBF16;
 }
 
 std::vector<float> random_values(size_t n, uint32_t seed, float spread = 1.0f) {
@@ -149,8 +155,42 @@ TEST(Linear, EveryVariantGivesTheGenericVariantsBits) {
     const Problem problem(c);
     const std::vector<float> expected = problem.run(Isa::kGeneric, 1, 0, c.m);
     for (const Isa isa : isas()) {
+      if (sums_pairs(isa, c.format)) continue;
       expect_same_bits(problem.run(isa, 1, 0, c.m), expected,
                        c.text() + " " + std::string(isa_name(isa)));
+    }
+  }
+}
+
+// linear.h: bf16 weights on AMX.
+float sum_of_pairs(std::span<const float> x, std::span<const float> w) {
+  float sum = 0;
+  for (size_t begin = 0; begin < x.size(); begin += 32) {
+    float parts[2] = {0, 0};
+    for (size_t k = begin; k < std::min(begin + 32, x.size()); ++k) {
+      parts[k % 2] = std::fma(bf16_to_f32(f32_to_bf16(x[k])), w[k], parts[k % 2]);
+    }
+    sum = sum + (parts[0] + parts[1]);
+  }
+  return sum;
+}
+
+TEST(Linear, SumsBf16OnAmxAsStated) {
+  if (best_isa() < Isa::kAmx) GTEST_SKIP() << "this machine has no AMX";
+  for (const Case& c : cases()) {
+    if (c.format != WeightFormat::kBF16 || c.swiglu) continue;
+    const Problem problem(c);
+    const std::vector<float> y = problem.run(Isa::kAmx, 1, 0, c.m);
+    std::vector<float> row(static_cast<size_t>(c.k));
+    for (int64_t j = 0; j < c.n; ++j) {
+      problem.weight.decode_row(j, row);
+      for (int64_t i = 0; i < c.m; ++i) {
+        float expected = sum_of_pairs({problem.x.data() + i * problem.x_stride, row.size()}, row);
+        if (c.bias) expected += problem.bias[static_cast<size_t>(j)];
+        if (c.residual) expected += problem.residual[static_cast<size_t>(i * problem.y_stride + j)];
+        ASSERT_EQ(y[static_cast<size_t>(i * c.n + j)], expected)
+            << c.text() << " at " << i << ", " << j;
+      }
     }
   }
 }
@@ -178,6 +218,8 @@ TEST(Linear, AgreesWithASumInDouble) {
         }
         // Rounding of k additions, and of activations to one part in 254 of their peak.
         *bound = static_cast<double>(c.k + 4) * 6e-8 * terms + 1e-6;
+        // Of activations to bf16.
+        if (sums_pairs(best_isa(), c.format)) *bound += terms / 256;
         if (is_integer(c.format)) *bound += weights * peak / 254 * 1.001 + terms * 1e-6;
         return sum + (c.bias ? double{problem.bias[static_cast<size_t>(j)]} : 0.0);
       };
@@ -232,11 +274,15 @@ TEST(Linear, ThreadsDoNotChangeABit) {
 
 TEST(Linear, RowBlocksDoNotChangeABit) {
   // 4000 columns in int16: 24 rows fill a block, so 60 rows are three.
-  for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kInt8, WeightFormat::kInt4}) {
-    const Problem problem({.format = format, .m = 60, .n = 33, .k = 4000});
-    const std::vector<float> all = problem.run(best_isa(), 2, 0, 60);
-    const std::vector<float> last = problem.run(best_isa(), 1, 59, 1);
-    expect_same_bits(last, {all.begin() + 59 * 33, all.end()}, problem.c.text());
+  // AMX: 256 rows in int8, 128 in bf16.
+  for (const WeightFormat format :
+       {WeightFormat::kF32, WeightFormat::kBF16, WeightFormat::kInt8, WeightFormat::kInt4}) {
+    for (const int64_t m : {60, 300}) {
+      const Problem problem({.format = format, .m = m, .n = 33, .k = 4000});
+      const std::vector<float> all = problem.run(best_isa(), 2, 0, m);
+      const std::vector<float> last = problem.run(best_isa(), 1, m - 1, 1);
+      expect_same_bits(last, {all.begin() + (m - 1) * 33, all.end()}, problem.c.text());
+    }
   }
 }
 

@@ -32,8 +32,8 @@ int64_t bytes_of_panel(WeightFormat format, int64_t k) {
   const int64_t padded = QuantizedRows::padded(k);
   switch (format) {
     case WeightFormat::kF32: return round_up(k * kRows * 4, 64);
-    case WeightFormat::kF16:
-    case WeightFormat::kBF16: return round_up(k * kRows * 2, 64);
+    case WeightFormat::kF16: return round_up(k * kRows * 2, 64);
+    case WeightFormat::kBF16: return round_up(k, 32) * kRows * 2;
     case WeightFormat::kInt8: return padded * kRows;
     case WeightFormat::kInt4: return padded / 64 * layout::kInt4BlockBytes;
     default: return code_panel_bytes(code_form(format), padded);
@@ -242,7 +242,9 @@ void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& sour
       const float w = row[static_cast<size_t>(k)];
       if (format_ == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
       if (format_ == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
-      if (format_ == WeightFormat::kBF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_bf16(w);
+      if (format_ == WeightFormat::kBF16) {
+        reinterpret_cast<uint16_t*>(panel)[layout::bf16_at(k, lane)] = f32_to_bf16(w);
+      }
     }
   });
 }
@@ -293,7 +295,9 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
     switch (format_) {
       case WeightFormat::kF32: w = reinterpret_cast<const float*>(data)[at]; break;
       case WeightFormat::kF16: w = f16_to_f32(reinterpret_cast<const uint16_t*>(data)[at]); break;
-      case WeightFormat::kBF16: w = bf16_to_f32(reinterpret_cast<const uint16_t*>(data)[at]); break;
+      case WeightFormat::kBF16:
+        w = bf16_to_f32(reinterpret_cast<const uint16_t*>(data)[layout::bf16_at(k, lane)]);
+        break;
       case WeightFormat::kInt8: {
         const int8_t q = reinterpret_cast<const int8_t*>(data)[layout::int8_at(k, lane)];
         w = static_cast<float>(q) * scale;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/isa.h"
+#include "kernels/linear/bf16_rows.h"
 #include "kernels/linear/linear.h"
 
 namespace autoglm {
@@ -20,7 +21,8 @@ struct LinearTask {
   int64_t n_out = 0;
   const float* x = nullptr;  // float formats
   int64_t x_stride = 0;
-  QuantizedRows quantized;  // integer formats
+  QuantizedRows quantized;               // integer formats
+  const std::byte* bf16_rows = nullptr;  // Bf16Rows, where takes_bf16_rows()
   const float* bias = nullptr;
   const float* up_bias = nullptr;  // kSwiglu: bias of the up rows
   const float* residual = nullptr;
@@ -44,6 +46,7 @@ struct LinearVariant {
   int64_t (*scratch_bytes)(WeightFormat format, int64_t k, int64_t rows);
   // The most rows of one part of a product of `m` rows.
   int64_t (*block_rows)(WeightFormat format, int64_t k, int64_t m);
+  void (*round_rows)(const Bf16Rounding& rounding) = nullptr;  // where takes_bf16_rows()
 };
 
 // From so many rows on AMX tiles are faster than vectors, which stream the weights of fewer rows as
@@ -56,6 +59,9 @@ extern const LinearVariant kLinearAvx512;
 extern const LinearVariant kLinearAmx;
 
 const LinearVariant& linear_variant(Isa isa);
+
+// Whether products with weights of this format read their rows as Bf16Rows.
+bool takes_bf16_rows(Isa isa, WeightFormat format);
 
 // The usual block_rows: rows that are taken against one panel after the other stay in half of a
 // core's L2 (512 KiB on the smallest machine we know), with the panel itself in the other half.

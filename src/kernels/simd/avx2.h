@@ -57,6 +57,17 @@ struct F32 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
   }
   static F32 load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+  // Sixteen pairs of neighbours: the first of each, and the second.
+  static void load_bf16_pairs(const uint16_t* p, F32* first, F32* second) {
+    const auto* q = reinterpret_cast<const __m256i*>(p);
+    const __m256i lo = _mm256_loadu_si256(q);
+    const __m256i hi = _mm256_loadu_si256(q + 1);
+    const __m256i upper_half = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+    *first = {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
+              _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+    *second = {_mm256_castsi256_ps(_mm256_and_si256(lo, upper_half)),
+               _mm256_castsi256_ps(_mm256_and_si256(hi, upper_half))};
+  }
   static F32 load_f16(const uint16_t* p) {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
             _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};

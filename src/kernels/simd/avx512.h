@@ -50,6 +50,13 @@ struct F32 {
     const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
   }
+  // Sixteen pairs of neighbours: the first of each, and the second.
+  static void load_bf16_pairs(const uint16_t* p, F32* first, F32* second) {
+    const __m512i both = _mm512_loadu_si512(p);
+    *first = {_mm512_castsi512_ps(_mm512_slli_epi32(both, 16))};
+    *second = {_mm512_castsi512_ps(
+        _mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+  }
   static F32 load_f16(const uint16_t* p) {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }

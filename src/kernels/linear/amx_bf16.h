@@ -1,0 +1,65 @@
+// Products on AMX tiles for bf16 weights. The activations are rounded to bf16 too, once for a whole
+// product; a tile's 32 columns are summed as the instruction does it (linear.h has the formula),
+// for one row as for many.
+#pragma once
+
+#if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
+#include "kernels/linear/amx_part.h"
+#include "kernels/linear/bf16_rows.h"
+#include "kernels/simd/half.h"
+
+namespace autoglm::amx {
+namespace {
+
+struct Bf16Kind {
+  using Sum = float;
+
+  static int64_t row_bytes(const LinearTask& task) { return Bf16Rows::row_bytes(task.k); }
+  static TileRows rows(const LinearTask& task, int64_t row) {
+    return {task.bf16_rows + Bf16Rows::offset(task.k, row), kTileRowBytes, kTileBytes, true};
+  }
+  static void multiply_upper() {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+  }
+  static void multiply_lower() {
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  static bool expands(const LinearTask&) { return false; }
+  static void expand(const std::byte*, int64_t, int64_t, std::byte*) {}
+};
+
+inline void run_bf16(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  TilePart<Bf16Kind>(task, part, scratch).run();
+}
+
+// Sixteen floats to nearest even; not-a-number stays one.
+inline __m256i round_bf16(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  const __m512i upper = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16);
+  // As a signed number, which then fits.
+  const __m512i sign = _mm512_set1_epi32(0x8000);
+  return _mm512_cvtsepi32_epi16(_mm512_sub_epi32(_mm512_xor_si512(upper, sign), sign));
+}
+
+inline void round_rows(const Bf16Rounding& r) {
+  for (int64_t row = r.row_begin; row < r.row_end; ++row) {
+    const float* x = r.x + row * r.x_stride;
+    std::byte* out = r.rows + Bf16Rows::offset(r.k, row);
+    const int64_t padded = Bf16Rows::row_bytes(r.k) / 2;
+    for (int64_t k = 0; k < padded; k += 16) {
+      const avx512::F32 values = avx512::F32::load(x + k, r.k - k);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + k / 32 * kTileBytes + k % 32 * 2),
+                          round_bf16(values.v));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace autoglm::amx
+#endif
