@@ -63,8 +63,8 @@ const AttentionVariant& attention_variant(Isa isa) {
   switch (isa) {
     case Isa::kGeneric: return kAttentionGeneric;
     case Isa::kAvx2: return kAttentionAvx2;
-    case Isa::kAvx512:
-    case Isa::kAmx: return kAttentionAvx512;
+    case Isa::kAvx512: return kAttentionAvx512;
+    case Isa::kAmx: return kAttentionAmx;
   }
   return kAttentionGeneric;
 }

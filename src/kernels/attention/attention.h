@@ -1,7 +1,9 @@
 // Causal attention of the step's queries over paged keys and values, with grouped heads and an
 // optional sliding window. A query's result depends on its position and on the keys and values
 // alone, whatever else is in the step: softmax is taken over stretches of 256 keys at fixed places,
-// and a fixed tree joins them (promise 1).
+// and a fixed tree joins them (promise 1). On AMX, sums over pages of bf16 have an order of their
+// own (amx_pages.h), for one query as for many; everything else agrees bit for bit on every
+// instruction set.
 #pragma once
 
 #include <cstddef>

@@ -40,6 +40,9 @@ std::vector<Isa> isas() {
   return all;
 }
 
+// Whether sums have an order of their own (amx_pages.h).
+bool takes_tiles(Isa isa, DType dtype) { return isa == Isa::kAmx && dtype == DType::kBF16; }
+
 float stored(float value, DType dtype) {
   if (dtype == DType::kBF16) return bf16_to_f32(f32_to_bf16(value));
   if (dtype == DType::kF16) return f16_to_f32(f32_to_f16(value));
@@ -213,7 +216,9 @@ void expect_near_double(const Shape& shape, int64_t length) {
   const std::vector<double> expected = sequence.reference();
   // Values are of the order of 1, scores of the order of 4: some tens of roundings. Beside int8
   // queries and weights are rounded to 16 bits.
-  const double tolerance = shape.dtype == DType::kI8 ? 3e-4 : 4e-6;
+  double tolerance = shape.dtype == DType::kI8 ? 3e-4 : 4e-6;
+  // Of queries and weights 16 bits count.
+  if (takes_tiles(best_isa(), shape.dtype)) tolerance = 2e-5;
   for (size_t i = 0; i < y.size(); ++i) {
     ASSERT_NEAR(y[i], expected[i], tolerance) << shape.text() << " element " << i;
   }
@@ -228,7 +233,9 @@ TEST(Attention, StretchesJoinToTheSameBitsWhereverTheyAreComputed) {
   for (const Shape& shape : long_shapes()) {
     const Sequence sequence(shape, 1500);
     const std::vector<float> whole = sequence.run(best_isa(), 1, 1500);
-    expect_same_bits(sequence.run(Isa::kGeneric, 3, 1500), whole, shape.text() + " generic");
+    if (!takes_tiles(best_isa(), shape.dtype)) {
+      expect_same_bits(sequence.run(Isa::kGeneric, 3, 1500), whole, shape.text() + " generic");
+    }
     // Few rows and many threads: sequences are cut into blocks of stretches.
     for (const int64_t chunk : {3, 40, 1000}) {
       expect_same_bits(sequence.run(best_isa(), 8, chunk), whole,
@@ -242,6 +249,7 @@ TEST(Attention, EveryVariantGivesTheGenericVariantsBits) {
     const Sequence sequence(shape, 101);
     const std::vector<float> expected = sequence.run(Isa::kGeneric, 1, 101);
     for (const Isa isa : isas()) {
+      if (takes_tiles(isa, shape.dtype)) continue;
       expect_same_bits(sequence.run(isa, 1, 101), expected,
                        shape.text() + " " + std::string(isa_name(isa)));
     }

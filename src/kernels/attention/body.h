@@ -22,15 +22,16 @@
 
 namespace autoglm {
 
-// kWide: how many F of one query's scores or outputs are summed at once where many queries share a
-// load; so many that six queries' sums and the operands fill the registers.
-template <class F, int kWide>
+// Bf16Pages: how pages of bf16 are read. kWide: how many F of one query's scores or outputs are
+// summed at once where many queries share a load; so many that six queries' sums and the operands
+// fill the registers.
+template <class F, int kWide, class Bf16Pages = FloatPages<F, LoadBf16<F>, kWide>>
 class PagedAttention {
  public:
   static void run(const AttentionArgs& args, const AttentionPart& part, std::byte* scratch) {
     PagedAttention work(args, part, scratch);
     switch (args.cache.dtype) {
-      case DType::kBF16: work.template stretches<FloatPages<F, LoadBf16<F>, kWide>>(); break;
+      case DType::kBF16: work.template stretches<Bf16Pages>(); break;
       case DType::kF16: work.template stretches<FloatPages<F, LoadF16<F>, kWide>>(); break;
       case DType::kI8: work.template stretches<Int8Pages<F, kWide>>(); break;
       default: work.template stretches<FloatPages<F, LoadF32<F>, kWide>>(); break;

@@ -38,7 +38,13 @@ struct Stretch {
   // weights and the queries in 16 bits.
   static constexpr int64_t wide_floats(int64_t head_width) {
     const int64_t floats = greater(kPage * head_width, 32 * kKeys);
-    return greater(floats, kQueries * (kKeys + head_width) / 2);
+    return greater(floats, greater(kQueries * (kKeys + head_width) / 2, tile_floats(head_width)));
+  }
+  // Room for what AMX takes in tiles of 16 bits: queries and weights in two parts each, a page's
+  // keys, and a column of 32 of a stretch's values.
+  static constexpr int64_t tile_floats(int64_t head_width) {
+    const int64_t columns = (head_width + 31) / 32 * 32;
+    return (2 * kQueries * (columns + kKeys) + columns * kPage + kKeys * 32) / 2;
   }
   static constexpr int64_t floats(int64_t head_width) {
     return kQueries * kKeys + wide_floats(head_width) +

@@ -67,5 +67,6 @@ const AttentionVariant& attention_variant(Isa isa);
 extern const AttentionVariant kAttentionGeneric;
 extern const AttentionVariant kAttentionAvx2;
 extern const AttentionVariant kAttentionAvx512;
+extern const AttentionVariant kAttentionAmx;
 
 }  // namespace autoglm

@@ -34,19 +34,6 @@ inline void run_bf16(const LinearTask& task, const LinearPart& part, std::byte* 
   TilePart<Bf16Kind>(task, part, scratch).run();
 }
 
-// Sixteen floats to nearest even; not-a-number stays one.
-inline __m256i round_bf16(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
-  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-  const __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-  const __m512i upper = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16);
-  // As a signed number, which then fits.
-  const __m512i sign = _mm512_set1_epi32(0x8000);
-  return _mm512_cvtsepi32_epi16(_mm512_sub_epi32(_mm512_xor_si512(upper, sign), sign));
-}
-
 inline void round_rows(const Bf16Rounding& r) {
   for (int64_t row = r.row_begin; row < r.row_end; ++row) {
     const float* x = r.x + row * r.x_stride;

@@ -3,7 +3,7 @@
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
-#include "kernels/linear/amx_tiles.h"
+#include "kernels/simd/amx_tiles.h"
 #include "kernels/linear/driver.h"
 #include "kernels/simd/avx512.h"
 
