@@ -14,15 +14,12 @@ namespace {
 // A code times its scale is at most 15 * 16 and fits a byte, so one 16-bit product multiplies two
 // codes side by side; the offset is then added to bytes that wrap around.
 inline void expand_int4(const std::byte* panel, int64_t begin, int64_t end, std::byte* out) {
-  // Weights come from memory: this far ahead, in blocks.
-  constexpr int64_t kAhead = 16 * layout::kInt4BlockBytes;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i low_byte = _mm512_set1_epi32(0xff);
   const __m512i every_byte = _mm512_set1_epi32(0x01010101);
   const auto* w = reinterpret_cast<const uint8_t*>(panel) + layout::int4_block(begin);
   out += begin * 16;
   for (int64_t b = begin / 64; b < end / 64; ++b, w += layout::kInt4BlockBytes, out += kTileBytes) {
-    for (int line = 0; line < 9; ++line) __builtin_prefetch(w + kAhead + line * 64, 0, 3);
     const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
     // Both offsets of a channel, each in a half of its lane.
     const __m512i offsets = _mm512_cvtepi8_epi16(
@@ -68,6 +65,11 @@ struct IntegerKind {
   static bool expands(const LinearTask& task) { return task.format == WeightFormat::kInt4; }
   static void expand(const std::byte* panel, int64_t begin, int64_t end, std::byte* out) {
     expand_int4(panel, begin, end, out);
+  }
+  static void ask_ahead(const LinearTask& task, const std::byte* panel, int64_t i) {
+    if (task.format == WeightFormat::kInt8) return prefetch_tile(panel + (i + 8) * kTileBytes);
+    const std::byte* block = panel + (i + 24) * layout::kInt4BlockBytes;
+    for (int line = 0; line < 9; ++line) __builtin_prefetch(block + line * 64, 0, 2);
   }
   // Two panels of int8.
   static int64_t scratch_bytes(WeightFormat format, int64_t k) {

@@ -3,8 +3,8 @@
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
-#include "kernels/simd/amx_tiles.h"
 #include "kernels/linear/driver.h"
+#include "kernels/simd/amx_tiles.h"
 #include "kernels/simd/avx512.h"
 
 namespace autoglm::amx {
@@ -23,7 +23,8 @@ struct TileRows {
 // Kind has: Sum (int32_t or float); row_bytes(task), a multiple of 64; rows(task, row);
 // multiply_upper() and multiply_lower(), which add tiles 4 and 5 times 6 and 7 to 0..3;
 // expands(task) and expand(panel, begin, end, out), which makes tiles of bytes [begin, end) of a
-// panel that does not hold them as they are.
+// panel that does not hold them as they are; ask_ahead(task, panel, i), which prefetches weights
+// far behind tile i: with the first rows they come from memory, evenly while tiles multiply.
 //
 // One part: two panels after two, each against all rows of the part, 32 at a time. While the tiles
 // multiply one block of 32 rows by 32 channels, the vector units finish the block before it.
@@ -92,14 +93,13 @@ class TilePart {
           Kind::expand(packed_[i], begin, end, expanded_ + i * 16 * row_bytes_);
         }
       }
-      const bool from_memory = !expands && first_rows;
       if (lower) {
-        if (from_memory) {
+        if (first_rows) {
           products<true, true>(w, upper_rows, lower_rows, begin, end);
         } else {
           products<true, false>(w, upper_rows, lower_rows, begin, end);
         }
-      } else if (from_memory) {
+      } else if (first_rows) {
         products<false, true>(w, upper_rows, lower_rows, begin, end);
       } else {
         products<false, false>(w, upper_rows, lower_rows, begin, end);
@@ -114,10 +114,9 @@ class TilePart {
   }
 
   // Bytes [begin, end) of rows and of weights; 64 of a row are one tile of weights.
-  template <bool kLower, bool kFromMemory>
+  template <bool kLower, bool kFirstRows>
   void products(const std::byte* const w[2], const TileRows& upper, const TileRows& lower,
                 int64_t begin, int64_t end) {
-    constexpr int64_t kAhead = 8 * kTileBytes;  // in weights that come from memory
     // Rows to finish with every tile, so that all are done when the tiles are.
     const int64_t each = (pending_.n_rows * kTileRowBytes + row_bytes_ - 1) / row_bytes_;
     for (int64_t i = begin / kTileRowBytes; i < end / kTileRowBytes; ++i) {
@@ -125,9 +124,9 @@ class TilePart {
       const std::byte* lower_tile = lower.at + i * lower.block;
       _tile_loadd(6, w[0] + i * kTileBytes, kTileRowBytes);
       _tile_loadd(7, w[1] + i * kTileBytes, kTileRowBytes);
-      if constexpr (kFromMemory) {
-        prefetch_tile(w[0] + i * kTileBytes + kAhead);
-        prefetch_tile(w[1] + i * kTileBytes + kAhead);
+      if constexpr (kFirstRows) {
+        Kind::ask_ahead(task_, packed_[0], i);
+        Kind::ask_ahead(task_, packed_[1], i);
       }
       _tile_loadd(4, upper_tile, upper.stride);
       if (upper.in_one_piece) prefetch_tile(upper_tile + 2 * upper.block);
