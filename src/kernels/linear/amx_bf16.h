@@ -1,6 +1,6 @@
-// Products on AMX tiles for bf16 weights. The activations are rounded to bf16 too, once for a whole
-// product; a tile's 32 columns are summed as the instruction does it (linear.h has the formula),
-// for one row as for many.
+// Products on AMX tiles for bf16 weights. The activations are split into two numbers of bf16, once
+// for a whole product; a tile's 32 columns are summed as the instruction does it (linear.h has the
+// formula), for one row as for many.
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
@@ -13,10 +13,12 @@ namespace {
 
 struct Bf16Kind {
   using Sum = float;
+  static constexpr bool kTwoParts = true;
 
   static int64_t row_bytes(const LinearTask& task) { return Bf16Rows::row_bytes(task.k); }
   static TileRows rows(const LinearTask& task, int64_t row) {
-    return {task.bf16_rows + Bf16Rows::offset(task.k, row), kTileRowBytes, kTileBytes, true};
+    return {task.bf16_rows + Bf16Rows::offset(task.k, row), kTileRowBytes, kTileBytes, true,
+            Bf16Rows::apart(task.k)};
   }
   static void multiply_upper() {
     _tile_dpbf16ps(0, 4, 6);
@@ -37,15 +39,15 @@ inline void run_bf16(const LinearTask& task, const LinearPart& part, std::byte* 
   TilePart<Bf16Kind>(task, part, scratch).run();
 }
 
-inline void round_rows(const Bf16Rounding& r) {
-  for (int64_t row = r.row_begin; row < r.row_end; ++row) {
-    const float* x = r.x + row * r.x_stride;
-    std::byte* out = r.rows + Bf16Rows::offset(r.k, row);
-    const int64_t padded = Bf16Rows::row_bytes(r.k) / 2;
+inline void split_rows(const Bf16Split& split) {
+  for (int64_t row = split.row_begin; row < split.row_end; ++row) {
+    const float* x = split.x + row * split.x_stride;
+    std::byte* out = split.rows + Bf16Rows::offset(split.k, row);
+    const int64_t padded = Bf16Rows::row_bytes(split.k) / 2;
     for (int64_t k = 0; k < padded; k += 16) {
-      const avx512::F32 values = avx512::F32::load(x + k, r.k - k);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + k / 32 * kTileBytes + k % 32 * 2),
-                          round_bf16(values.v));
+      const avx512::F32 values = avx512::F32::load(x + k, split.k - k);
+      std::byte* high = out + k / 32 * kTileBytes + k % 32 * 2;
+      split_bf16(values.v, high, high + Bf16Rows::apart(split.k));
     }
   }
 }

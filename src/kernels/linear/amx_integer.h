@@ -46,6 +46,7 @@ inline void expand_int4(const std::byte* panel, int64_t begin, int64_t end, std:
 
 struct IntegerKind {
   using Sum = int32_t;
+  static constexpr bool kTwoParts = false;
 
   static int64_t row_bytes(const LinearTask& task) { return task.quantized.padded_k(); }
   static TileRows rows(const LinearTask& task, int64_t row) {

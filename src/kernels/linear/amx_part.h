@@ -18,13 +18,15 @@ struct TileRows {
   size_t stride;        // from one row to the next
   int64_t block;        // from 64 bytes of a row to the next 64
   bool in_one_piece;    // a tile can be asked for ahead
+  int64_t apart = 0;    // from a tile to its second part
 };
 
-// Kind has: Sum (int32_t or float); row_bytes(task), a multiple of 64; rows(task, row);
-// multiply_upper() and multiply_lower(), which add tiles 4 and 5 times 6 and 7 to 0..3;
-// expands(task) and expand(panel, begin, end, out), which makes tiles of bytes [begin, end) of a
-// panel that does not hold them as they are; ask_ahead(task, panel, i), which prefetches weights
-// far behind tile i: with the first rows they come from memory, evenly while tiles multiply.
+// Kind has: Sum (int32_t or float); kTwoParts, whether each tile of rows has a second part to add;
+// row_bytes(task), a multiple of 64; rows(task, row); multiply_upper() and multiply_lower(), which
+// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(panel, begin, end, out), which
+// makes tiles of bytes [begin, end) of a panel that does not hold them as they are; ask_ahead(task,
+// panel, i), which prefetches weights far behind tile i: with the first rows they come from memory,
+// evenly while tiles multiply.
 //
 // One part: two panels after two, each against all rows of the part, 32 at a time. While the tiles
 // multiply one block of 32 rows by 32 channels, the vector units finish the block before it.
@@ -131,10 +133,20 @@ class TilePart {
       _tile_loadd(4, upper_tile, upper.stride);
       if (upper.in_one_piece) prefetch_tile(upper_tile + 2 * upper.block);
       Kind::multiply_upper();
+      if constexpr (Kind::kTwoParts) {
+        _tile_loadd(4, upper_tile + upper.apart, upper.stride);
+        prefetch_tile(upper_tile + upper.apart + 2 * upper.block);
+        Kind::multiply_upper();
+      }
       if constexpr (kLower) {
         _tile_loadd(5, lower_tile, lower.stride);
         if (lower.in_one_piece) prefetch_tile(lower_tile + 2 * lower.block);
         Kind::multiply_lower();
+        if constexpr (Kind::kTwoParts) {
+          _tile_loadd(5, lower_tile + lower.apart, lower.stride);
+          prefetch_tile(lower_tile + lower.apart + 2 * lower.block);
+          Kind::multiply_lower();
+        }
       }
       finish_rows(pending_.done + each);
     }

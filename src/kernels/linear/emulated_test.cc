@@ -125,7 +125,7 @@ TEST(EmulatedLinear, SumsBf16OnAmxAsStated) {
       std::vector<float> y(static_cast<size_t>(m * n));
       Result<AlignedBuffer> rows =
           AlignedBuffer::allocate(static_cast<size_t>(Bf16Rows::bytes(m, k)));
-      amx::round_rows({.x = x.data(), .x_stride = k, .k = k, .row_end = m, .rows = rows->data()});
+      amx::split_rows({.x = x.data(), .x_stride = k, .k = k, .row_end = m, .rows = rows->data()});
       LinearTask task = linear_task(
           {.weight = &*weight, .m = m, .x = x.data(), .x_stride = k, .y = y.data(), .y_stride = n},
           {});
@@ -137,12 +137,16 @@ TEST(EmulatedLinear, SumsBf16OnAmxAsStated) {
         for (int64_t i = 0; i < m; ++i) {
           float sum = 0;
           for (int64_t begin = 0; begin < k; begin += 32) {
-            float parts[2] = {0, 0};
-            for (int64_t c = begin; c < std::min(begin + 32, k); ++c) {
-              const float rounded = bf16_to_f32(f32_to_bf16(x[static_cast<size_t>(i * k + c)]));
-              parts[c % 2] = std::fma(rounded, w[static_cast<size_t>(c)], parts[c % 2]);
+            for (const bool low : {false, true}) {
+              float parts[2] = {0, 0};
+              for (int64_t c = begin; c < std::min(begin + 32, k); ++c) {
+                const float value = x[static_cast<size_t>(i * k + c)];
+                const float high = bf16_to_f32(f32_to_bf16(value));
+                const float part = low ? bf16_to_f32(f32_to_bf16(value - high)) : high;
+                parts[c % 2] = std::fma(part, w[static_cast<size_t>(c)], parts[c % 2]);
+              }
+              sum = sum + (parts[0] + parts[1]);
             }
-            sum = sum + (parts[0] + parts[1]);
           }
           ASSERT_EQ(y[static_cast<size_t>(i * n + j)], sum) << "m " << m << " k " << k;
         }

@@ -35,11 +35,11 @@ void check(const Context& context, const LinearArgs& args) {
   }
 }
 
-void round_rows(const Context& context, const LinearVariant& variant, const LinearArgs& args,
+void split_rows(const Context& context, const LinearVariant& variant, const LinearArgs& args,
                 std::byte* rows) {
   const int64_t k = args.weight->k();
   const auto work = [&](int64_t begin, int64_t end) {
-    variant.round_rows({.x = args.x,
+    variant.split_rows({.x = args.x,
                         .x_stride = args.x_stride,
                         .k = k,
                         .row_begin = begin,
@@ -134,7 +134,7 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
   const LinearVariant& variant = linear_variant(context.isa);
   if (takes_bf16_rows(context.isa, weight.format())) {
     task.bf16_rows = thread_scratch;
-    round_rows(context, variant, args, thread_scratch);
+    split_rows(context, variant, args, thread_scratch);
     thread_scratch += Bf16Rows::bytes(args.m, weight.k());
   }
 

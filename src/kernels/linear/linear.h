@@ -3,8 +3,9 @@
 // instruction set, batch and threads never change a bit:
 //   integer formats: s = sum over k of q(x) * q(w), exact in int32; ((float(s) * w_scale) *
 //   x_scale) float formats:   s = fma(x[k], w[k], s) for k ascending, from 0
-// bf16 weights on AMX differ: x is rounded to bf16, and for each 32 columns in turn
-//   e = fma(x[k], w[k], e) for even k ascending, o likewise for odd k, both from 0; s = s + (e + o)
+// bf16 weights on AMX differ: x is split into high = bf16(x) and low = bf16(x - high), and for each
+// 32 columns in turn, with h = high and then with h = low,
+//   e = fma(h[k], w[k], e) for even k ascending, o likewise for odd k, both from 0; s = s + (e + o)
 // where numbers below 2^-126 count as zero (Intel SDM, TDPBF16PS); for one row as for many.
 // then + bias; then silu(gate) * up; then + residual.
 #pragma once

@@ -46,7 +46,7 @@ struct LinearVariant {
   int64_t (*scratch_bytes)(WeightFormat format, int64_t k, int64_t rows);
   // The most rows of one part of a product of `m` rows.
   int64_t (*block_rows)(WeightFormat format, int64_t k, int64_t m);
-  void (*round_rows)(const Bf16Rounding& rounding) = nullptr;  // where takes_bf16_rows()
+  void (*split_rows)(const Bf16Split& split) = nullptr;  // where takes_bf16_rows()
 };
 
 // From so many rows on AMX tiles are faster than vectors, which stream the weights of fewer rows as

@@ -80,6 +80,14 @@ inline __m256i round_bf16(__m512 x) {
   return _mm512_cvtsepi32_epi16(_mm512_sub_epi32(_mm512_xor_si512(upper, sign), sign));
 }
 
+// x as high + low, both bf16.
+inline void split_bf16(__m512 x, void* high, void* low) {
+  const __m256i upper = round_bf16(x);
+  const __m512 rounded = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16));
+  _mm256_storeu_si256(static_cast<__m256i*>(high), upper);
+  _mm256_storeu_si256(static_cast<__m256i*>(low), round_bf16(_mm512_sub_ps(x, rounded)));
+}
+
 }  // namespace
 }  // namespace autoglm::amx
 #endif
