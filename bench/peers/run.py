@@ -32,7 +32,9 @@ def peer_python():
     if not python.exists():
         print("installing the peers, and building llama.cpp for this machine: some minutes", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        environment = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=ON")
+        # g++ 12 takes stores to the tile configuration for dead and drops them; AMX then raises SIGILL.
+        environment = dict(os.environ,
+                           CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_CXX_FLAGS='-fno-tree-dse -fno-dse'")
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-binary", "llama-cpp-python",
                         "-r", str(HERE / "requirements.txt")], check=True, env=environment)
     return str(python)
