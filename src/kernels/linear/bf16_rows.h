@@ -1,5 +1,5 @@
 //// Rows of activations in bf16, each number as a high and a low part whose sum has 16 bits of it,
-///in
+/// in
 // AMX tiles: [rows / 16][2 parts][padded_k / 32][16 rows][32 columns], columns padded with zeros.
 #pragma once
 
