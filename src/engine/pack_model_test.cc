@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "autoglm/model.h"
+#include "devices/cpu/pack_weights.h"
 #include "engine/load_executor.h"
 #include "formats/pack_file.h"
 #include "formats/synthetic.h"
@@ -170,7 +171,8 @@ TEST_F(Packing, APackedModelThatIsDamagedIsRefused) {
     std::ofstream(pack, std::ios::binary) << changed;
     return answer(out, "none");
   };
-  EXPECT_THAT(with("\"layout\":1", "\"layout\":9"), HasSubstr("another layout"));
+  const std::string version = std::to_string(kWeightLayoutVersion);
+  EXPECT_THAT(with("\"layout\":" + version, "\"layout\":9"), HasSubstr("another layout"));
   EXPECT_THAT(with("\"form\":\"packed\"", "\"form\":\"nested\""), HasSubstr("form"));
   EXPECT_THAT(with("\"rows_of\":\"model.layers.1", "\"rows_of\":\"model.layers.7"),
               HasSubstr("not in the pack"));
