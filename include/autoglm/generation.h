@@ -41,7 +41,7 @@ struct SamplingParams {
   std::optional<int32_t> num_speculative_tokens;
 };
 
-// What the whole of a text must be. Names are those of the request fields.
+// What the whole answer must be (docs/structured-output.md). Names are those of the request fields.
 struct StructuredOutput {
   enum class Kind {
     kNone,
@@ -91,6 +91,9 @@ struct GenerationRequest {
   // The answer is a text of its own (a turn of a conversation), not the prompt's continuation: the
   // space that SentencePiece tokens begin with is then left out at its beginning.
   bool begins_text = false;
+  // The answer is held to this: tokens that lead away from it are never taken, and it ends when
+  // nothing can follow. With it, min_tokens does not keep an answer from ending.
+  StructuredOutput structured_output;
   // What the answer may be, in whole or in parts: tried as drafts where the model speculates.
   std::vector<TokenId> prediction;
   Scheduling scheduling;

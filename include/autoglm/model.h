@@ -92,7 +92,11 @@ struct EngineStats {
   double seconds_to_drain = 0;  // until all that waits has begun, by estimate; 0: not known
   int64_t preemptions = 0;
   int64_t steps = 0;
-  int64_t prefix_cache_queries = 0;  // tokens
+  int64_t grammars_compiled = 0;       // of requests with structured output
+  int64_t grammars_reused = 0;         // known from an earlier request
+  double grammar_compile_seconds = 0;  // all of them together
+  int64_t forced_tokens = 0;           // taken without the model: a grammar left no other
+  int64_t prefix_cache_queries = 0;    // tokens
   int64_t prefix_cache_hits = 0;
   int64_t kv_spill_pages_written = 0;
   int64_t kv_spill_pages_read = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 
@@ -15,6 +16,7 @@ struct GenerateFlags {
   bool ids = false;
   bool raw = false;
   bool as_json = false;
+  std::string json_schema_file, grammar_file;
 };
 
 json::array ids_json(const std::vector<TokenId>& ids) {
@@ -49,6 +51,21 @@ void print_json(const GLMModel& model, const std::vector<TokenId>& prompt,
   fmt::print("{}\n", boost::json::serialize(out));
 }
 
+// What the flags say that the answer must be.
+Result<StructuredOutput> structured_output(const GenerateFlags& flags) {
+  using Kind = StructuredOutput::Kind;
+  constexpr size_t kMaxBytes = 1 << 20;
+  StructuredOutput wish;
+  if (!flags.json_schema_file.empty()) {
+    wish = {.kind = Kind::kJson, .field = "--json-schema"};
+    wish.text = AGLM_TRY(read_file(flags.json_schema_file, kMaxBytes));
+  } else if (!flags.grammar_file.empty()) {
+    wish = {.kind = Kind::kGrammar, .field = "--grammar-file"};
+    wish.text = AGLM_TRY(read_file(flags.grammar_file, kMaxBytes));
+  }
+  return wish;
+}
+
 Result<void> generate(const SettingFlags& settings_flags, const SamplingFlags& sampling_flags,
                       const GenerateFlags& flags) {
   const Settings settings = AGLM_TRY(settings_flags.load());
@@ -58,6 +75,7 @@ Result<void> generate(const SettingFlags& settings_flags, const SamplingFlags& s
   request.prompt = flags.ids ? AGLM_TRY(parse_token_ids(text, "--ids"))
                              : AGLM_TRY(encode_prompt(model, text, flags.system, flags.raw));
   request.sampling = sampling_flags.apply(model.info().default_sampling);
+  request.structured_output = AGLM_TRY(structured_output(flags));
   request.begins_text = !flags.ids && !flags.raw && model.info().has_chat_template;
   if (flags.as_json) {
     const std::vector<TokenId> prompt = request.prompt;
@@ -87,6 +105,12 @@ void add_generate_command(CommandLine& line) {
   command->add_flag("--ids", flags->ids, "the prompt is token ids, and so is the answer");
   command->add_flag("--raw", flags->raw, "continue the text itself: no chat template");
   command->add_flag("--json", flags->as_json, "write one JSON object");
+  CLI::Option* schema = command->add_option("--json-schema", flags->json_schema_file,
+                                            "a file with a JSON Schema that the answer satisfies");
+  command
+      ->add_option("--grammar-file", flags->grammar_file,
+                   "a file with a grammar, GBNF or Lark's, that derives the answer")
+      ->excludes(schema);
   const SamplingFlags sampling(*command);
   const SettingFlags settings(*command, SettingScope::kModel);
   command->footer(

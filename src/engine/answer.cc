@@ -52,4 +52,15 @@ Answer::Piece Answer::take(TokenId id) {
   return piece;
 }
 
+Answer::Piece Answer::finish() {
+  StopMatcher::Piece matched = matcher_.push(decoder_.finish(), n_tokens_ <= params_->min_tokens);
+  Piece piece{.text = std::move(matched.text), .finish_reason = FinishReason::kStop};
+  if (matched.stop) {
+    piece.stop_reason = params_->stop[*matched.stop];
+  } else {
+    piece.text += matcher_.finish();
+  }
+  return piece;
+}
+
 }  // namespace autoglm

@@ -39,6 +39,8 @@ class Answer {
   };
   // The next token. Not to be called after a finish_reason.
   Piece take(TokenId id);
+  // The answer is whole without another token. Not to be called after a finish_reason.
+  Piece finish();
 
  private:
   const SamplingParams* params_;

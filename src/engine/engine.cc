@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "text/grammar/compile.h"
+
 namespace autoglm {
 namespace {
 
@@ -62,6 +64,7 @@ struct Engine::State {
         tenant_priorities(std::move(options.tenant_priorities)),
         max_batch_size(options.core.max_batch_size),
         clock(with_clock(options.core).clock),
+        grammars(*tokenizer, executor->limits().vocab_size),
         core(*executor, *tokenizer, completed(std::move(options.core), draft.get(), spill.get())) {}
 
   const std::unique_ptr<Executor> executor, draft;
@@ -71,6 +74,7 @@ struct Engine::State {
   const std::map<std::string, int32_t> tenant_priorities;
   const int32_t max_batch_size;
   const std::function<double()> clock;
+  grammar::GrammarStore grammars;
   EngineCore core;  // the engine thread's, but for request_limits()
   std::thread thread;
 
@@ -219,7 +223,13 @@ Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on
   if (tenant != state_->tenant_priorities.end()) {
     scheduling.priority = std::max(scheduling.priority, tenant->second);
   }
-  return accept({.request = std::move(request), .on_event = std::move(on_event)});
+  std::shared_ptr<grammar::CompiledGrammar> grammar;
+  if (request.structured_output.kind != StructuredOutput::Kind::kNone) {
+    grammar = AGLM_TRY(state_->grammars.get(request.structured_output));
+  }
+  return accept({.request = std::move(request),
+                 .grammar = std::move(grammar),
+                 .on_event = std::move(on_event)});
 }
 
 Result<uint64_t> Engine::submit_embedding(std::vector<TokenId> tokens,
@@ -243,6 +253,10 @@ EngineStats Engine::stats() const {
   for (const Job& job : s.inbox) add_to(load, job, s.core.request_limits());
   stats.seconds_to_drain = seconds_to_drain(load);
   stats.requests_waiting += std::ssize(s.inbox);
+  const grammar::CompileCounts grammars = s.grammars.counts();
+  stats.grammars_compiled = grammars.compiled;
+  stats.grammars_reused = grammars.reused;
+  stats.grammar_compile_seconds = grammars.seconds;
   return stats;
 }
 

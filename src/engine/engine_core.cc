@@ -110,6 +110,13 @@ bool EngineCore::speculate() {
     if (length > 0 && missing() > 0) allocate_pages(missing(), sequence);
   }
   speculator_->draft(candidates_, scratch_, options_.clock);
+  for (const SequencePtr& sequence : running_) {
+    std::vector<TokenId>& draft = sequence->drafts.draft;
+    if (!sequence->constraint || draft.empty()) continue;
+    // Rows for tokens that the grammar will refuse are wasted. One is kept, so that the step still
+    // counts as one with a draft.
+    draft.resize(std::max<size_t>(1, sequence->constraint->n_allowed(draft)));
+  }
   return true;
 }
 

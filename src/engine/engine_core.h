@@ -105,6 +105,9 @@ class EngineCore {
   // Each returns whether the sequence has ended.
   bool take_output_row(Sequence& sequence, int64_t position, int32_t output_index);
   bool take_token(Sequence& sequence, int32_t output_index);
+  // After a token of a constrained answer: takes those that the grammar leaves no choice about, if
+  // `may_jump`, and ends the answer where nothing can follow (engine_core_constraint.cc).
+  Result<void> follow_constraint(Sequence& sequence, GenerationEvent& event, bool may_jump);
   void add_hidden_state(Sequence& sequence, int32_t output_index);
   void finish_embedding(Sequence& sequence);
   void end(Sequence& sequence, FinishReason reason, std::optional<Error> error);

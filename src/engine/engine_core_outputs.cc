@@ -1,5 +1,7 @@
 // The end of a step: rows of logits and hidden states become tokens, log-probabilities, embeddings.
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -51,7 +53,10 @@ void EngineCore::learn(Sequence& sequence, int64_t n_known, bool ended) {
   }
   const int32_t n_drafted = sequence.n_drafted();
   if (n_drafted == 0) {
-    speculator_->decoded(sequence.drafts, sequence.taken.back());
+    // Behind it may be tokens that a grammar forced.
+    const auto first = static_cast<size_t>(n_known - sequence.n_prompt());
+    speculator_->decoded(sequence.drafts,
+                         sequence.taken[std::min(first, sequence.taken.size() - 1)]);
     return;
   }
   ++counters_.spec_decode_drafts;
@@ -98,7 +103,16 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   ActiveRequest& request = *sequence.request;
   const SamplingParams& sampling = request.job.request.sampling;
   const std::span<const float> logits = executor_.logits(output_index);
-  auto id = sequence.sampler->next(logits, scratch_);
+  Constraint* constraint = sequence.constraint ? &*sequence.constraint : nullptr;
+  if (constraint != nullptr) {
+    auto looked = constraint->look();
+    if (!looked || constraint->finished()) {  // finished: the grammar allows the empty text alone
+      end(sequence, looked ? FinishReason::kStop : FinishReason::kError,
+          looked ? std::nullopt : std::optional(std::move(looked).error()));
+      return true;
+    }
+  }
+  auto id = sequence.sampler->next(logits, scratch_, constraint);
   if (!id) {
     end(sequence, FinishReason::kError, std::move(id).error());
     return true;
@@ -110,6 +124,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
     event.logprobs.push_back(std::move(*logprobs));
   }
   sequence.taken.push_back(*id);
+  bool drafted = false;
   if (sequence.n_accepted < sequence.n_drafted()) {
     const bool right = sequence.drafts.draft[static_cast<size_t>(sequence.n_accepted)] == *id;
     if (!request.job.request.prediction.empty()) {
@@ -118,6 +133,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
           right ? 0 : sequence.n_drafted() - sequence.n_accepted;
     }
     if (right) ++sequence.n_accepted;
+    drafted = right;
   }
   ++request.usage.completion_tokens;
   ++counters_.generation_tokens;
@@ -138,6 +154,14 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   event.finish_reason = piece.finish_reason;
   event.stop_reason = std::move(piece.stop_reason);
   event.stop_token = piece.stop_token;
+  if (constraint != nullptr) {
+    constraint->take(*id);
+    // What follows a drafted token is in the next row.
+    if (auto followed = follow_constraint(sequence, event, !drafted); !followed) {
+      end(sequence, FinishReason::kError, std::move(followed).error());
+      return true;
+    }
+  }
   const bool ended = event.finish_reason != FinishReason::kNone;
   if (ended) {
     publish_pages(sequence);

@@ -76,20 +76,27 @@ Sampler::Sampler(const SamplingParams& params, uint64_t seed, int32_t choice,
   }
 }
 
-Result<TokenId> Sampler::next(std::span<const float> logits, SamplerScratch& scratch) {
-  if (has_penalties_ || !params_.logit_bias.empty() || position_ < params_.min_tokens) {
+Result<TokenId> Sampler::next(std::span<const float> logits, SamplerScratch& scratch,
+                              const Constraint* constraint) {
+  if (has_penalties_ || !params_.logit_bias.empty() || position_ < params_.min_tokens ||
+      constraint != nullptr) {
     // The raw logits are looked at first: a penalty may hide a NaN, not make one.
     AGLM_TRY(scan(logits, &scratch.blocks));
     scratch.logits.assign(logits.begin(), logits.end());
     adjust(scratch.logits);
+    if (constraint != nullptr) constraint->apply(scratch.logits);
     logits = scratch.logits;
   }
   AGLM_TRY(scan(logits, &scratch.blocks));
   int32_t id = scratch.blocks.best;
   if (params_.temperature >= kGreedyBelow) id = draw(logits, scratch);
-  if (has_penalties_) ++seen_[id].count;
-  ++position_;
+  note(TokenId{id});
   return TokenId{id};
+}
+
+void Sampler::note(TokenId token) {
+  if (has_penalties_) ++seen_[static_cast<int32_t>(token)].count;
+  ++position_;
 }
 
 void Sampler::take_back(TokenId token) {

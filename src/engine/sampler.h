@@ -4,6 +4,7 @@
 // The order of operations, which is vLLM's except where noted:
 //   1. log-probabilities are taken from the raw logits;
 //   2. until min_tokens, the ids that would end the answer get -inf; then logit_bias is added;
+//      what a constraint does not allow gets -inf after step 3;
 //   3. repetition_penalty r for every id in prompt or answer: l > 0 ? l / r : l * r;
 //      then l -= frequency_penalty * count and l -= presence_penalty, over the answer;
 //   4. temperature below 1e-5: the largest logit, the lower id among equals. Else l / temperature;
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "autoglm/generation.h"
+#include "engine/constraint.h"
 #include "kernels/sampling/sampling.h"
 
 namespace autoglm {
@@ -44,7 +46,11 @@ class Sampler {
 
   // The next token of the answer; remembers it. An error when a logit is NaN or +inf, or none is
   // finite.
-  Result<TokenId> next(std::span<const float> logits, SamplerScratch& scratch);
+  // With a constraint (which has looked), only tokens that it allows.
+  Result<TokenId> next(std::span<const float> logits, SamplerScratch& scratch,
+                       const Constraint* constraint = nullptr);
+  // Remembers a token that needed no drawing: the only one that a constraint left.
+  void note(TokenId token);
   // Forgets `token`, the last one that next() returned: a draft model draws ahead with the sampler
   // and then gives its draws back.
   void take_back(TokenId token);

@@ -18,6 +18,7 @@
 #include "autoglm/generation.h"
 #include "autoglm/model.h"
 #include "engine/answer.h"
+#include "engine/constraint.h"
 #include "engine/prefix_tree.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
@@ -31,6 +32,7 @@ using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
 struct Job {
   uint64_t id = 0;
   GenerationRequest request;
+  std::shared_ptr<grammar::CompiledGrammar> grammar;  // of request.structured_output, if any
   uint64_t seed = 0;
   double accepted_at = 0;          // by the core's clock
   GenerationCallback on_event;     // for an answer
@@ -96,6 +98,10 @@ struct Sequence {
     sampler.emplace(asked.sampling, request->job.seed, choice, std::move(end_ids), asked.prompt);
     answer.emplace(asked.sampling, request->max_tokens, tokenizer, end_of_sequence);
     if (!asked.begins_text) answer->follow(asked.prompt);
+    if (request->job.grammar != nullptr) {
+      constraint.emplace(request->job.grammar, asked.begins_text,
+                         end_of_constrained(asked.sampling, tokenizer, end_of_sequence));
+    }
   }
 
   std::shared_ptr<ActiveRequest> request;
@@ -107,6 +113,7 @@ struct Sequence {
   int64_t prompt_rows_done = 0;  // survives a preemption
   std::optional<Sampler> sampler;
   std::optional<Answer> answer;
+  std::optional<Constraint> constraint;
   std::vector<double> hidden_sum;
   std::optional<double> last_token_at;
   DraftMemory drafts;

@@ -69,7 +69,8 @@ std::string_view finished_reason(FinishReason reason) {
 }
 
 // Counters of the engine arrive as totals; Prometheus' take increments.
-void raise_to(Counter& counter, int64_t total) {
+template <class Number>
+void raise_to(Counter& counter, Number total) {
   const double increment = static_cast<double>(total) - counter.Value();
   if (increment > 0) counter.Increment(increment);
 }
@@ -112,6 +113,14 @@ struct Metrics::Series {
       counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache");
   Counter& prefix_hits =
       counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache");
+  Counter& grammars_compiled =
+      counter("autoglm:grammars_compiled_total", "Grammars and schemas of requests compiled");
+  Counter& grammars_reused = counter("autoglm:grammars_reused_total",
+                                     "Requests whose grammar or schema was compiled before");
+  Counter& grammar_seconds =
+      counter("autoglm:grammar_compile_seconds_total", "Time spent compiling grammars and schemas");
+  Counter& forced_tokens =
+      counter("autoglm:forced_tokens_total", "Tokens that a grammar left no choice about");
   Counter& drafts = counter("vllm:spec_decode_num_drafts_total", "Drafts verified");
   Counter& draft_tokens =
       counter("vllm:spec_decode_num_draft_tokens_total", "Drafted tokens verified");
@@ -239,6 +248,10 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.spill_read, stats.kv_spill_pages_read);
   raise_to(s.spill_failures, stats.kv_spill_failures);
   raise_to(s.steps, stats.steps);
+  raise_to(s.grammars_compiled, stats.grammars_compiled);
+  raise_to(s.grammars_reused, stats.grammars_reused);
+  raise_to(s.grammar_seconds, stats.grammar_compile_seconds);
+  raise_to(s.forced_tokens, stats.forced_tokens);
   raise_to(s.drafts, stats.spec_decode_drafts);
   raise_to(s.draft_tokens, stats.spec_decode_draft_tokens);
   raise_to(s.accepted_tokens, stats.spec_decode_accepted_tokens);

@@ -59,7 +59,7 @@ TEST(Service, NamesTheFieldThatIsWrong) {
       {"/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}],"top_logprobs":2})",
        "top_logprobs"},
       {"/v1/chat/completions",
-       R"({"messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_object"}})",
+       R"({"messages":[{"role":"user","content":"a"}],"response_format":{"type":"xml"}})",
        "response_format"},
       {"/v1/chat/completions",
        R"({"messages":[{"role":"user","content":"a"}],"tool_choice":"required"})", "tool_choice"},

@@ -50,6 +50,7 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bo
                         .sampling = sampling,
                         .request_id = facts.id,
                         .begins_text = begins_text,
+                        .structured_output = facts.options.structured_output,
                         .prediction = prediction,
                         .scheduling = facts.options.scheduling});
   }

@@ -11,6 +11,7 @@
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
+#include "serve/api/structured_output.h"
 
 namespace autoglm::serve {
 namespace {
@@ -230,6 +231,7 @@ Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect di
   options.echo = AGLM_TRY(boolean_field(fields, "echo", false));
   options.return_token_ids = AGLM_TRY(boolean_field(fields, "return_token_ids", false));
   AGLM_TRY(read_scheduling(fields, options.scheduling));
+  options.structured_output = AGLM_TRY(read_structured_output(fields));
   return options;
 }
 
@@ -239,19 +241,13 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
                                         "allowed_token_ids",
                                         "bad_words",
                                         "prompt_embeds",
-                                        "structured_outputs",
-                                        "guided_json",
-                                        "guided_regex",
-                                        "guided_choice",
-                                        "guided_grammar",
+                                        "guided_whitespace_pattern",
                                         "truncate_prompt_tokens",
                                         "logits_processors",
                                         "functions",
                                         "function_call",
                                         "audio",
                                         "thinking_token_budget",
-                                        "grammar",
-                                        "json_schema",
                                         "web_search_options"};
   for (const std::string_view key : kNever) {
     if (wished(fields, key)) return not_offered(key, "this field is not supported");
@@ -261,14 +257,6 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
     const json::value* n = fields.find("n");
     if (*v > 1 && (n == nullptr || *n != *best_of)) {
       return not_offered("best_of", "best_of above n is not supported");
-    }
-  }
-  if (fields.find("response_format") != nullptr) {
-    const json::Fields format = AGLM_TRY(fields.child("response_format"));
-    const std::string type = AGLM_TRY(format.string("type"));
-    if (type != "text") {
-      return not_offered("response_format",
-                         "only response_format {\"type\": \"text\"} is supported");
     }
   }
   if (fields.find("modalities") != nullptr) {

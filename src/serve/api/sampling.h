@@ -21,6 +21,7 @@ struct AnswerOptions {
   bool logprobs = false;
   bool return_token_ids = false;
   Scheduling scheduling;
+  StructuredOutput structured_output;
 };
 
 // Missing fields take the model's defaults (generation_config.json), then OpenAI's.

@@ -1,0 +1,158 @@
+"""Structured output on the embedded model, over HTTP and from the command line: always what was asked for, the same
+streamed and whole, alone and in company."""
+import concurrent.futures
+import json
+import pathlib
+import re
+import tempfile
+import unittest
+
+from harness import Server, autoglm, main
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 12},
+        "age": {"type": "integer", "minimum": 0, "maximum": 120},
+        "tags": {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "maxItems": 3},
+        "position": {"type": ["object", "null"], "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
+                     "required": ["x", "y"], "additionalProperties": False},
+    },
+    "required": ["name", "age", "tags", "position"],
+    "additionalProperties": False,
+}
+QUESTION = [{"role": "user", "content": "Who are you?"}]
+
+
+def json_schema(schema):
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": schema}}}
+
+
+class StructuredOutput(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--max-batch-size", "8").__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__(None, None, None)
+
+    def ask(self, **fields):
+        body = {"messages": QUESTION, "max_tokens": 400, "temperature": 1.5, **fields}
+        status, answer = self.server.post("/v1/chat/completions", body)
+        self.assertEqual(status, 200, answer)
+        return answer["choices"][0]
+
+    def stream(self, **fields):
+        body = {"messages": QUESTION, "max_tokens": 400, "temperature": 1.5, "stream": True, **fields}
+        events = self.server.stream("/v1/chat/completions", body)
+        return "".join(c["delta"].get("content") or "" for e in events for c in e["choices"])
+
+    def check(self, choice):
+        self.assertEqual(choice["finish_reason"], "stop", choice)
+        value = json.loads(choice["message"]["content"])
+        self.assertEqual(list(value), list(SCHEMA["properties"]))
+        self.assertLessEqual(len(value["name"]), 12)
+        self.assertTrue(isinstance(value["age"], int) and 0 <= value["age"] <= 120, value)
+        self.assertLessEqual(set(value["tags"]), {"red", "green", "blue"})
+        self.assertLessEqual(len(value["tags"]), 3)
+        if value["position"] is not None:
+            self.assertEqual(list(value["position"]), ["x", "y"])
+
+    def test_json_schema_always_holds_streamed_and_whole_alone_and_in_company(self):
+        def one(seed):
+            return self.ask(seed=seed, **json_schema(SCHEMA))
+
+        seeds = range(12)
+        alone = [one(seed) for seed in seeds]
+        for choice in alone:
+            self.check(choice)
+        self.assertGreater(len({c["message"]["content"] for c in alone}), 1)
+        self.assertEqual(self.stream(seed=3, **json_schema(SCHEMA)), alone[3]["message"]["content"])
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            self.assertEqual(list(pool.map(one, seeds)), alone)
+
+    def test_every_way_to_ask(self):
+        for fields, pattern in [
+            ({"guided_regex": "[0-9]{4}-[a-f]+z"}, "[0-9]{4}-[a-f]+z"),
+            ({"guided_choice": ["yes", "no", "perhaps"]}, "yes|no|perhaps"),
+            ({"guided_json": {"enum": [1, "two"]}}, '1|"two"'),
+            ({"guided_grammar": 'root ::= "<" [ab]{1,5} ">"'}, "<[ab]{1,5}>"),
+            ({"guided_grammar": 'start: "x"~2 DIGIT\n%import common.DIGIT'}, "xx[0-9]"),
+            ({"structured_outputs": {"choice": ["left", "right"]}}, "left|right"),
+            ({"structured_outputs": {"regex": "a{3}b?"}}, "a{3}b?"),
+            ({"structured_outputs": {"json": {"type": "boolean"}}}, "true|false"),
+            ({"structural_tag": {"type": "sequence", "elements": [
+                {"type": "const_string", "value": "<n>"}, {"type": "regex", "pattern": "[0-9]{2}"},
+                {"type": "const_string", "value": "</n>"}]}}, "<n>[0-9]{2}</n>"),
+            ({"grammar": 'root ::= "ok" "!"*', "stop": ["!!"]}, "ok!?"),
+        ]:
+            choice = self.ask(seed=5, **fields)
+            self.assertEqual(choice["finish_reason"], "stop", fields)
+            self.assertTrue(re.fullmatch(pattern, choice["message"]["content"]), (fields, choice))
+        status, answer = self.server.post("/v1/completions", {"prompt": "x", "max_tokens": 20, "guided_regex": "[a-c]{5}"})
+        self.assertEqual(status, 200, answer)
+        self.assertRegex(answer["choices"][0]["text"], "^[a-c]{5}$")
+        status, answer = self.server.post("/infer", {"text": "x", "max_tokens": 20, "guided_choice": ["one"]})
+        self.assertEqual(status, 200, answer)
+        self.assertIn("one", json.dumps(answer))
+
+    def test_several_answers_and_logprobs(self):
+        body = {"messages": QUESTION, "n": 3, "seed": 1, "max_tokens": 300, "logprobs": True, "temperature": 1.5,
+                **json_schema(SCHEMA)}
+        status, answer = self.server.post("/v1/chat/completions", body)
+        self.assertEqual(status, 200, answer)
+        for choice in answer["choices"]:
+            self.check(choice)
+            tokens = "".join(t["token"] for t in choice["logprobs"]["content"])
+            self.assertEqual(tokens, choice["message"]["content"])
+        plain = {k: v for k, v in body.items() if k != "logprobs"}
+        status, again = self.server.post("/v1/chat/completions", plain)
+        self.assertEqual([c["message"] for c in again["choices"]], [c["message"] for c in answer["choices"]])
+
+    def test_what_is_wrong_is_said_with_the_field(self):
+        for fields, param, text in [
+            (json_schema({"type": "array", "uniqueItems": True}), "response_format", "uniqueItems"),
+            ({"response_format": {"type": "xml"}}, "response_format", "json_schema"),
+            ({"guided_regex": "(?=a)b"}, "guided_regex", "lookahead"),
+            ({"guided_grammar": "root ::= missing"}, "guided_grammar", "missing"),
+            ({"guided_choice": []}, "guided_choice", "list"),
+            ({"guided_json": "{"}, "guided_json", "guided_json"),
+            ({"guided_choice": ["a"], "guided_regex": "b"}, "guided_choice", "only one"),
+        ]:
+            status, answer = self.server.post("/v1/chat/completions", {"messages": QUESTION, **fields})
+            self.assertEqual(status, 400, (fields, answer))
+            self.assertEqual(answer["error"]["param"], param, answer)
+            self.assertIn(text, answer["error"]["message"])
+
+    def test_metrics_count_grammars(self):
+        for _ in range(2):
+            self.ask(guided_regex="metrics [a-z]")
+        text = self.server.request("GET", "/metrics")[2]
+        values = {name: float(re.search(rf"^autoglm:{name}_total{{[^}}]*}} (\S+)", text, re.M)[1])
+                  for name in ("grammars_compiled", "grammars_reused", "grammar_compile_seconds", "forced_tokens")}
+        self.assertGreater(values["grammars_compiled"], 0)
+        self.assertGreater(values["grammars_reused"], 0)
+        self.assertGreater(values["grammar_compile_seconds"], 0)
+
+
+class CommandLine(unittest.TestCase):
+    def test_generate_with_a_schema_and_with_a_grammar(self):
+        with tempfile.TemporaryDirectory() as folder:
+            schema, grammar = pathlib.Path(folder, "s.json"), pathlib.Path(folder, "g.gbnf")
+            schema.write_text(json.dumps({"type": "object", "properties": {"ok": {"type": "boolean"}},
+                                          "required": ["ok"], "additionalProperties": False}))
+            grammar.write_text('root ::= "a"{3} [bc]')
+            done = autoglm("generate", "hello", "--json-schema", schema)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIsInstance(json.loads(done.stdout)["ok"], bool)
+            done = autoglm("generate", "hello", "--grammar-file", grammar)
+            self.assertRegex(done.stdout, "^aaa[bc]\n$")
+            grammar.write_text("root ::= (")
+            done = autoglm("generate", "hello", "--grammar-file", grammar)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("--grammar-file", done.stderr)
+
+
+if __name__ == "__main__":
+    main()
