@@ -1,6 +1,6 @@
 // Instruction sets that the kernels are written for, and the choice among them at run time. The
-// choice never changes a result (promise 1), only the speed, but for bf16 weights on AMX
-// (linear/linear.h).
+// choice never changes a result (promise 1), only the speed, but for bf16 weights, keys and values
+// on AMX (docs/decisions/0072).
 #pragma once
 
 #include <cstdint>
