@@ -31,9 +31,11 @@ CoreOptions with_clock(CoreOptions options) {
   return options;
 }
 
-CoreOptions completed(CoreOptions options, Executor* draft, KvSpill* spill) {
+CoreOptions completed(CoreOptions options, Executor* draft, KvSpill* spill,
+                      std::function<void()> before_events) {
   options.draft = draft;
   options.spill = spill;
+  options.before_events = std::move(before_events);
   return with_clock(std::move(options));
 }
 
@@ -65,7 +67,19 @@ struct Engine::State {
         max_batch_size(options.core.max_batch_size),
         clock(with_clock(options.core).clock),
         grammars(*tokenizer, executor->limits().vocab_size),
-        core(*executor, *tokenizer, completed(std::move(options.core), draft.get(), spill.get())) {}
+        core(*executor, *tokenizer,
+             completed(std::move(options.core), draft.get(), spill.get(), [this] {
+               const std::lock_guard lock(mutex);
+               read_numbers();
+             })) {}
+
+  // With the mutex held, by the engine thread.
+  void read_numbers() {
+    stats = core.stats();
+    load = core.load();
+    n_waiting = core.waiting_requests();
+    n_sequences = core.n_sequences();
+  }
 
   const std::unique_ptr<Executor> executor, draft;
   const std::shared_ptr<const Tokenizer> tokenizer;
@@ -153,11 +167,8 @@ void Engine::run(const std::shared_ptr<State>& state) {
     if (!s.core.idle()) s.core.step();
 
     lock.lock();
-    s.stats = s.core.stats();
-    s.load = s.core.load();
+    s.read_numbers();
     s.resting_until = s.core.resting_until();
-    s.n_waiting = s.core.waiting_requests();
-    s.n_sequences = s.core.n_sequences();
     s.idle = s.core.idle();
     if (s.idle && s.inbox.empty()) s.changed.notify_all();
     if (stopping && s.idle && s.inbox.empty()) {

@@ -46,8 +46,14 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
 }
 
 EngineCore::~EngineCore() = default;
+
 void EngineCore::step() {
   AGLM_CHECK(!idle(), "a step with nothing to do");
+  compute_step();
+  tell_events();
+}
+
+void EngineCore::compute_step() {
   const double begin = options_.clock();
   observation_ = {};
   end_overdue(begin);

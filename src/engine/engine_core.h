@@ -42,6 +42,9 @@ struct CoreOptions {
   KvSpill* spill = nullptr;  // where the prefix tree's pages go; must outlive the core
   SpeculationOptions speculation;
   Executor* draft = nullptr;  // for method draft_model: with as many pages, as large
+  // Called when all that a step did is counted and none of its events is told yet: whoever gets an
+  // event finds it in the numbers.
+  std::function<void()> before_events = [] {};
 };
 
 class EngineCore {
@@ -58,7 +61,7 @@ class EngineCore {
   void cancel(uint64_t id);
   void cancel_all();
   bool idle() const { return running_.empty() && waiting_.empty(); }
-  // Plans and computes one step and sends its events. Precondition: !idle().
+  // Plans and computes one step, then tells its events. Precondition: !idle().
   void step();
   // Steps before that time would do nothing: all that there is gathers in a batch window.
   std::optional<double> resting_until() const;
@@ -97,6 +100,7 @@ class EngineCore {
   void publish_pages(Sequence& sequence);
   void release_pages(Sequence& sequence);
 
+  void compute_step();
   // Drafts for those that decode. Returns whether the step does nothing else.
   bool speculate();
   void build_input();
@@ -114,6 +118,8 @@ class EngineCore {
   void end_request(uint64_t id, FinishReason reason, const std::optional<Error>& error);
   void end_overdue(double now);
   void emit(Sequence& sequence, GenerationEvent event);
+  void emit(const Sequence& sequence, Result<std::vector<float>> embedding);
+  void tell_events();
   void sequence_ended(const Sequence& sequence);
   void request_ended(const ActiveRequest& request);
 
@@ -133,6 +139,7 @@ class EngineCore {
   SamplerScratch scratch_;
   std::optional<Speculator> speculator_;
   StepPace pace_;
+  std::vector<std::function<void()>> untold_;  // events, in order
   double recent_step_seconds_ = 0;
   double mean_answer_tokens_ = 0;
 

@@ -203,7 +203,7 @@ void EngineCore::finish_embedding(Sequence& sequence) {
   sequence_ended(sequence);
   request.observation.finish_reason = FinishReason::kStop;
   request_ended(request);
-  request.job.on_embedding(std::move(embedding));
+  emit(sequence, std::move(embedding));
 }
 
 }  // namespace autoglm

@@ -54,7 +54,10 @@ void EngineCore::add(Job job) {
   }
 }
 
-void EngineCore::cancel(uint64_t id) { end_request(id, FinishReason::kCancelled, std::nullopt); }
+void EngineCore::cancel(uint64_t id) {
+  end_request(id, FinishReason::kCancelled, std::nullopt);
+  tell_events();
+}
 
 void EngineCore::end_request(uint64_t id, FinishReason reason, const std::optional<Error>& error) {
   const auto drop = [&](auto& queue) {
@@ -97,6 +100,14 @@ void EngineCore::cancel_all() {
   }
   running_.clear();
   waiting_.clear();
+  tell_events();
+}
+
+void EngineCore::tell_events() {
+  if (untold_.empty()) return;
+  options_.before_events();
+  for (const auto& tell : untold_) tell();
+  untold_.clear();
 }
 
 void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Error> error) {
@@ -110,10 +121,10 @@ void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Erro
   sequence_ended(sequence);
   request.observation.finish_reason = reason;
   request_ended(request);
-  request.job.on_embedding(error ? std::move(*error)
-                                 : Error{.code = ErrorCode::kCancelled,
-                                         .what = "the request was cancelled",
-                                         .where = "embedding"});
+  emit(sequence, error ? std::move(*error)
+                       : Error{.code = ErrorCode::kCancelled,
+                               .what = "the request was cancelled",
+                               .where = "embedding"});
 }
 
 void EngineCore::emit(Sequence& sequence, GenerationEvent event) {
@@ -130,7 +141,14 @@ void EngineCore::emit(Sequence& sequence, GenerationEvent event) {
     event.last = request.unfinished == 0;
   }
   if (event.last) request_ended(request);
-  request.job.on_event(event);
+  untold_.push_back(
+      [request = sequence.request, event = std::move(event)] { request->job.on_event(event); });
+}
+
+void EngineCore::emit(const Sequence& sequence, Result<std::vector<float>> embedding) {
+  untold_.push_back([request = sequence.request, embedding = std::move(embedding)]() mutable {
+    request->job.on_embedding(std::move(embedding));
+  });
 }
 
 void EngineCore::sequence_ended(const Sequence& sequence) {

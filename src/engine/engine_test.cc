@@ -133,13 +133,24 @@ TEST(Engine, RefusesAtOnceWhatCannotBeReadyInTime) {
   first.event.get();
   GenerationRequest late = request_for(20);
   late.scheduling.timeout_ms = 5000;
-  // Its speed is known when the step after the last event is over.
-  Result<uint64_t> refused = running.engine->submit(late, [](const auto&) {});
-  while (refused) refused = running.engine->submit(late, [](const auto&) {});
+  const Result<uint64_t> refused = running.engine->submit(late, [](const auto&) {});
+  ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kResourceExhausted);
   EXPECT_EQ(refused.error().where, "timeout_ms");
   late.scheduling.timeout_ms = 1'000'000'000;
   EXPECT_TRUE(running.engine->submit(late, [](const auto&) {}));
+}
+
+TEST(Engine, WhoGetsAnEventFindsItInTheNumbers) {
+  Running running;
+  running.executor->open();
+  std::promise<EngineStats> promise;
+  ASSERT_TRUE(running.engine->submit(request_for(20), [&](const GenerationEvent& event) {
+    if (event.last) promise.set_value(running.engine->stats());
+  }));
+  const EngineStats stats = promise.get_future().get();
+  EXPECT_EQ(stats.requests_running, 0);
+  EXPECT_EQ(stats.generation_tokens, 20);
 }
 
 TEST(Engine, TheQueuesWorkIsToldInSeconds) {
