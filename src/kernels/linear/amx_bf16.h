@@ -29,10 +29,8 @@ struct Bf16Kind {
     _tile_dpbf16ps(3, 5, 7);
   }
   static bool expands(const LinearTask&) { return false; }
-  static void ask_ahead(const LinearTask&, const std::byte* panel, int64_t i) {
-    prefetch_tile(panel + (i + 8) * kTileBytes);
-  }
-  static void expand(const std::byte*, int64_t, int64_t, std::byte*) {}
+  static void expand(const std::byte*, std::byte*) {}
+  static int64_t packed_bytes(const LinearTask&) { return kTileBytes; }
 };
 
 inline void run_bf16(const LinearTask& task, const LinearPart& part, std::byte* scratch) {

@@ -4,43 +4,42 @@
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
+#include <algorithm>
+
 #include "kernels/linear/amx_part.h"
 #include "kernels/linear/layout.h"
 
 namespace autoglm::amx {
 namespace {
 
-// Columns [begin, end) of a panel of int4 as int8 tiles: out[padded_k / 4][16 channels][4 columns].
-// A code times its scale is at most 15 * 16 and fits a byte, so one 16-bit product multiplies two
-// codes side by side; the offset is then added to bytes that wrap around.
-inline void expand_int4(const std::byte* panel, int64_t begin, int64_t end, std::byte* out) {
+// A block of int4 as an int8 tile: out[16][16 channels][4 columns]. A code times its scale is at
+// most 15 * 16 and fits a byte, so one 16-bit product multiplies two codes side by side; the offset
+// is then added to bytes that wrap around.
+inline void expand_int4(const std::byte* block, std::byte* out) {
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i low_byte = _mm512_set1_epi32(0xff);
   const __m512i every_byte = _mm512_set1_epi32(0x01010101);
-  const auto* w = reinterpret_cast<const uint8_t*>(panel) + layout::int4_block(begin);
-  out += begin * 16;
-  for (int64_t b = begin / 64; b < end / 64; ++b, w += layout::kInt4BlockBytes, out += kTileBytes) {
-    const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
-    // Both offsets of a channel, each in a half of its lane.
-    const __m512i offsets = _mm512_cvtepi8_epi16(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + layout::kInt4Offsets)));
-    const __m512i offset[2] = {
-        _mm512_mullo_epi32(_mm512_and_si512(offsets, low_byte), every_byte),
-        _mm512_mullo_epi32(_mm512_and_si512(_mm512_srli_epi32(offsets, 16), low_byte), every_byte)};
-    __m512i scale[2];
-    for (int g = 0; g < 2; ++g) {
-      scale[g] = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
-      scale[g] = _mm512_or_si512(scale[g], _mm512_slli_epi32(scale[g], 16));
-    }
-    for (int q = 0; q < 8; ++q) {
-      const __m512i both = _mm512_loadu_si512(w + q * 64);
-      const __m512i low = _mm512_and_si512(both, low_nibbles);
-      const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
-      _mm512_storeu_si512(out + q * 64,
-                          _mm512_add_epi8(_mm512_mullo_epi16(low, scale[0]), offset[0]));
-      _mm512_storeu_si512(out + 512 + q * 64,
-                          _mm512_add_epi8(_mm512_mullo_epi16(high, scale[1]), offset[1]));
-    }
+  const auto* w = reinterpret_cast<const uint8_t*>(block);
+  const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
+  // Both offsets of a channel, each in a half of its lane.
+  const __m512i offsets = _mm512_cvtepi8_epi16(
+      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + layout::kInt4Offsets)));
+  const __m512i offset[2] = {
+      _mm512_mullo_epi32(_mm512_and_si512(offsets, low_byte), every_byte),
+      _mm512_mullo_epi32(_mm512_and_si512(_mm512_srli_epi32(offsets, 16), low_byte), every_byte)};
+  __m512i scale[2];
+  for (int g = 0; g < 2; ++g) {
+    scale[g] = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
+    scale[g] = _mm512_or_si512(scale[g], _mm512_slli_epi32(scale[g], 16));
+  }
+  for (int q = 0; q < 8; ++q) {
+    const __m512i both = _mm512_loadu_si512(w + q * 64);
+    const __m512i low = _mm512_and_si512(both, low_nibbles);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
+    _mm512_storeu_si512(out + q * 64,
+                        _mm512_add_epi8(_mm512_mullo_epi16(low, scale[0]), offset[0]));
+    _mm512_storeu_si512(out + 512 + q * 64,
+                        _mm512_add_epi8(_mm512_mullo_epi16(high, scale[1]), offset[1]));
   }
 }
 
@@ -64,17 +63,14 @@ struct IntegerKind {
     _tile_dpbssd(3, 5, 7);
   }
   static bool expands(const LinearTask& task) { return task.format == WeightFormat::kInt4; }
-  static void expand(const std::byte* panel, int64_t begin, int64_t end, std::byte* out) {
-    expand_int4(panel, begin, end, out);
+  static void expand(const std::byte* packed, std::byte* out) { expand_int4(packed, out); }
+  static int64_t packed_bytes(const LinearTask& task) {
+    return expands(task) ? layout::kInt4BlockBytes : kTileBytes;
   }
-  static void ask_ahead(const LinearTask& task, const std::byte* panel, int64_t i) {
-    if (task.format == WeightFormat::kInt8) return prefetch_tile(panel + (i + 8) * kTileBytes);
-    const std::byte* block = panel + (i + 24) * layout::kInt4BlockBytes;
-    for (int line = 0; line < 9; ++line) __builtin_prefetch(block + line * 64, 0, 2);
-  }
-  // Two panels of int8.
+  // Two panels of expanded tiles.
   static int64_t scratch_bytes(WeightFormat format, int64_t k) {
-    return format == WeightFormat::kInt4 ? 2 * 16 * QuantizedRows::padded(k) : 0;
+    if (format != WeightFormat::kInt4) return 0;
+    return 2 * std::max(kPlaces, QuantizedRows::padded(k) / kTileRowBytes) * kTileBytes;
   }
 };
 

@@ -11,6 +11,11 @@ namespace autoglm::amx {
 namespace {
 
 constexpr int64_t kPartRows = 2 * kTileRows;  // each load of a tile serves two products
+// Expanding a tile of weights so many ahead of its product leaves its stores time to arrive.
+constexpr int64_t kExpandAhead = 2;
+// Places for expanded tiles that no later rows want.
+constexpr int64_t kPlaces = 4;
+static_assert(kPlaces > kExpandAhead);
 
 // 16 rows of activations.
 struct TileRows {
@@ -23,26 +28,32 @@ struct TileRows {
 
 // Kind has: Sum (int32_t or float); kTwoParts, whether each tile of rows has a second part to add;
 // row_bytes(task), a multiple of 64; rows(task, row); multiply_upper() and multiply_lower(), which
-// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(panel, begin, end, out), which
-// makes tiles of bytes [begin, end) of a panel that does not hold them as they are; ask_ahead(task,
-// panel, i), which prefetches weights far behind tile i: with the first rows they come from memory,
-// evenly while tiles multiply.
+// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(packed, out), which makes the
+// tile of weights that a panel does not hold as it is; packed_bytes(task) of a tile in a panel.
 //
-// One part: two panels after two, each against all rows of the part, 32 at a time. While the tiles
-// multiply one block of 32 rows by 32 channels, the vector units finish the block before it.
+// One part: two panels after two, each against all rows of the part, 32 at a time. With the first
+// rows the weights come from memory: they are asked for far ahead, evenly while tiles multiply, and
+// expanded a little ahead of the products. While the tiles multiply one block of 32 rows by 32
+// channels, the vector units also finish the block before it.
 template <class Kind>
 class TilePart {
  public:
   TilePart(const LinearTask& task, const LinearPart& part, std::byte* scratch)
-      : task_(task), part_(part), row_bytes_(Kind::row_bytes(task)), expanded_(scratch) {}
+      : task_(task),
+        part_(part),
+        row_bytes_(Kind::row_bytes(task)),
+        n_tiles_(row_bytes_ / kTileRowBytes),
+        packed_bytes_(Kind::packed_bytes(task)),
+        expands_(Kind::expands(task)),
+        keeps_(part.row_end - part.row_begin > kRows),
+        expanded_(scratch) {}
 
   void run() {
     for (int64_t panel = part_.panel_begin; panel < part_.panel_end; panel += 2) {
       // With an odd number of panels the last one is taken twice.
       const bool two = panel + 1 < part_.panel_end;
-      const std::byte* first = task_.panels + panel * task_.panel_bytes;
-      packed_[0] = first;
-      packed_[1] = two ? first + task_.panel_bytes : first;
+      packed_[0] = task_.panels + panel * task_.panel_bytes;
+      packed_[1] = two ? packed_[0] + task_.panel_bytes : packed_[0];
       for (int64_t row = part_.row_begin; row < part_.row_end; row += kRows) {
         const int64_t n_rows = less(kRows, part_.row_end - row);
         multiply(row, n_rows);
@@ -57,10 +68,8 @@ class TilePart {
  private:
   using Sum = typename Kind::Sum;
   static constexpr int64_t kRows = kPartRows;
-
-  // Bytes of a row whose weights are expanded before they meet the first rows, while still in the
-  // first cache.
-  static constexpr int64_t kChunk = 512;
+  // Tiles between a weight that is asked for and the one that is multiplied.
+  static constexpr int64_t kAhead = 24;
 
   static int64_t less(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -77,35 +86,18 @@ class TilePart {
   void multiply(int64_t row, int64_t n_rows) {
     tiles_.configure(n_rows);
     const bool lower = n_rows > kTileRows;
-    const bool first_rows = row == part_.row_begin;
-    const bool expands = Kind::expands(task_);
-    const std::byte* w[2];
-    for (int i = 0; i < 2; ++i) w[i] = expands ? expanded_ + i * 16 * row_bytes_ : packed_[i];
     const TileRows upper_rows = Kind::rows(task_, row);
     const TileRows lower_rows = Kind::rows(task_, lower ? row + kTileRows : row);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    const int64_t step = expands && first_rows ? kChunk : row_bytes_;
-    for (int64_t begin = 0; begin < row_bytes_; begin += step) {
-      const int64_t end = less(begin + step, row_bytes_);
-      if (expands && first_rows) {
-        for (int i = 0; i < 2; ++i) {
-          Kind::expand(packed_[i], begin, end, expanded_ + i * 16 * row_bytes_);
-        }
-      }
-      if (lower) {
-        if (first_rows) {
-          products<true, true>(w, upper_rows, lower_rows, begin, end);
-        } else {
-          products<true, false>(w, upper_rows, lower_rows, begin, end);
-        }
-      } else if (first_rows) {
-        products<false, true>(w, upper_rows, lower_rows, begin, end);
-      } else {
-        products<false, false>(w, upper_rows, lower_rows, begin, end);
-      }
+    if (row == part_.row_begin) {
+      lower ? products<true, true>(upper_rows, lower_rows)
+            : products<false, true>(upper_rows, lower_rows);
+    } else {
+      lower ? products<true, false>(upper_rows, lower_rows)
+            : products<false, false>(upper_rows, lower_rows);
     }
     Sum* sums = sums_[current_];
     _tile_stored(0, sums, 128);
@@ -115,21 +107,18 @@ class TilePart {
     _tile_stored(3, sums + 528, 128);
   }
 
-  // Bytes [begin, end) of rows and of weights; 64 of a row are one tile of weights.
   template <bool kLower, bool kFirstRows>
-  void products(const std::byte* const w[2], const TileRows& upper, const TileRows& lower,
-                int64_t begin, int64_t end) {
+  void products(const TileRows& upper, const TileRows& lower) {
     // Rows to finish with every tile, so that all are done when the tiles are.
-    const int64_t each = (pending_.n_rows * kTileRowBytes + row_bytes_ - 1) / row_bytes_;
-    for (int64_t i = begin / kTileRowBytes; i < end / kTileRowBytes; ++i) {
+    const int64_t each = (pending_.n_rows + n_tiles_ - 1) / n_tiles_;
+    if (kFirstRows && expands_) {
+      for (int64_t i = 0; i < less(kExpandAhead, n_tiles_); ++i) expand(i);
+    }
+    for (int64_t i = 0; i < n_tiles_; ++i) {
       const std::byte* upper_tile = upper.at + i * upper.block;
       const std::byte* lower_tile = lower.at + i * lower.block;
-      _tile_loadd(6, w[0] + i * kTileBytes, kTileRowBytes);
-      _tile_loadd(7, w[1] + i * kTileBytes, kTileRowBytes);
-      if constexpr (kFirstRows) {
-        Kind::ask_ahead(task_, packed_[0], i);
-        Kind::ask_ahead(task_, packed_[1], i);
-      }
+      _tile_loadd(6, weights(0, i), kTileRowBytes);
+      _tile_loadd(7, weights(1, i), kTileRowBytes);
       _tile_loadd(4, upper_tile, upper.stride);
       if (upper.in_one_piece) prefetch_tile(upper_tile + 2 * upper.block);
       Kind::multiply_upper();
@@ -148,7 +137,36 @@ class TilePart {
           Kind::multiply_lower();
         }
       }
+      if constexpr (kFirstRows) {
+        ask_ahead(i);
+        if (expands_ && i + kExpandAhead < n_tiles_) expand(i + kExpandAhead);
+      }
       finish_rows(pending_.done + each);
+    }
+  }
+
+  // Tile i of one of the two panels, as it is multiplied.
+  std::byte* place(int panel, int64_t i) const {
+    const int64_t first = panel * (keeps_ ? n_tiles_ : kPlaces);
+    return expanded_ + (first + (keeps_ ? i : i % kPlaces)) * kTileBytes;
+  }
+  const std::byte* weights(int panel, int64_t i) const {
+    return expands_ ? place(panel, i) : packed_[panel] + i * packed_bytes_;
+  }
+  void expand(int64_t i) {
+    for (int panel = 0; panel < 2; ++panel) {
+      Kind::expand(packed_[panel] + i * packed_bytes_, place(panel, i));
+    }
+  }
+
+  // The two panels are read side by side, and after them the next two.
+  void ask_ahead(int64_t i) {
+    int64_t tile = i + kAhead;
+    const int64_t panels = tile / n_tiles_ * 2 * task_.panel_bytes;
+    tile %= n_tiles_;
+    for (const std::byte* panel : packed_) {
+      const std::byte* from = panel + panels + tile * packed_bytes_;
+      for (int64_t at = 0; at < packed_bytes_; at += 64) __builtin_prefetch(from + at, 0, 2);
     }
   }
 
@@ -163,6 +181,10 @@ class TilePart {
   const LinearTask& task_;
   const LinearPart& part_;
   const int64_t row_bytes_;
+  const int64_t n_tiles_;       // of a panel
+  const int64_t packed_bytes_;  // of a tile in a panel
+  const bool expands_;
+  const bool keeps_;  // expanded tiles, for the rows after the first
   std::byte* expanded_;
   const std::byte* packed_[2] = {};
   SumsOfTwoByTwo tiles_;

@@ -26,7 +26,7 @@ struct Fixture {
   Fixture(WeightFormat format, int64_t rows, int64_t n_out, int64_t columns, int threads)
       : pool(threads), context{.pool = pool, .isa = *select_isa()}, m(rows), n(n_out), k(columns) {
     const int64_t bytes = PackedWeight::bytes(format, n, k);
-    const int64_t copies = m <= 32 ? std::max<int64_t>(1, (int64_t{192} << 20) / bytes) : 1;
+    const int64_t copies = m <= 32 ? std::max<int64_t>(1, (int64_t{768} << 20) / bytes) : 1;
     for (int64_t i = 0; i < copies; ++i) {
       if (holds_codes(format)) {
         weights.push_back(i == 0 ? random_code_weight(format, n, k)
@@ -118,6 +118,7 @@ void shapes(benchmark::internal::Benchmark* b) {
     b->Args({m, 9728, 896, 2});
     b->Args({m, 896, 4864, 2});
   }
+  for (const int64_t m : {1, 16, 32, 64}) b->Args({m, 8192, 2048, 2});
   b->Args({1, 9728, 896, 1});
   b->Args({512, 9728, 896, 1});
   b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.1);
