@@ -6,3 +6,4 @@
 #include "autoglm/model.h"
 #include "autoglm/result.h"
 #include "autoglm/service.h"
+#include "autoglm/tools.h"

@@ -33,6 +33,9 @@ struct SamplingParams {
   bool include_stop_str_in_output = false;
   bool ignore_eos = false;
   bool skip_special_tokens = true;
+  // Tokens between <think> and </think> at the answer's beginning; after so many </think> is
+  // forced.
+  std::optional<int64_t> thinking_token_budget;
   int32_t n = 1;                           // independent answers
   std::optional<int32_t> logprobs;         // top alternatives for each answer token, 0..20
   std::optional<int32_t> prompt_logprobs;  // the same for each prompt token
@@ -41,7 +44,7 @@ struct SamplingParams {
   std::optional<int32_t> num_speculative_tokens;
 };
 
-// What the whole answer must be (docs/structured-output.md). Names are those of the request fields.
+// What an answer must be (docs/structured-output.md). Names are those of the request fields.
 struct StructuredOutput {
   enum class Kind {
     kNone,
@@ -55,6 +58,8 @@ struct StructuredOutput {
   Kind kind = Kind::kNone;
   std::string text;
   std::vector<std::string> choices;
+  // Thoughts, <think>...</think>, may come first, and are free: what follows them is held.
+  bool after_reasoning = false;
   std::string field = "structured_outputs";  // what errors call it
 };
 

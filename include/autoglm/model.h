@@ -14,6 +14,7 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
+#include "autoglm/tools.h"
 
 namespace autoglm {
 
@@ -51,6 +52,10 @@ struct LoadOptions {
   int32_t threads = 0;                              // 0: one for each processor
   bool offline = true;                              // a hub id is looked up in local caches only
   std::string chat_template;                        // Jinja source in place of the checkpoint's own
+  // How answers hold tool calls: a name (docs/tools.md), none, or auto, as the chat template has
+  // it.
+  std::string tool_call_parser = "auto";
+  std::string reasoning_parser = "auto";  // think: <think>...</think> is reasoning; none; auto
   SpeculationOptions speculation;
   std::function<void(double fraction, std::string_view stage)> progress;  // while loading
 };
@@ -73,6 +78,10 @@ struct ModelInfo {
   int64_t kv_pool_bytes = 0;         // the draft model's included
   int64_t kv_pool_tokens = 0;
   bool has_chat_template = false;
+  std::string tool_call_format = "none";  // "glm45", "hermes", ...
+  bool separates_reasoning = false;       // answers may begin with <think>...</think>
+  // The tags of both are special tokens here: an answer that is to be read must keep those.
+  bool answer_tags_are_special = false;
   SamplingParams default_sampling;  // from generation_config.json
   std::vector<TokenId> eos_token_ids;
 };
@@ -174,6 +183,12 @@ class GLMModel {
   // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...} as
   // transformers hands it to a chat template. The result holds special tokens as text.
   Result<std::string> apply_chat_template(std::string_view context_json) const;
+
+  // A reader for one answer to a conversation, in this model's format.
+  Result<std::unique_ptr<AnswerReader>> answer_reader(const AnswerReaderOptions& options) const;
+  // How to hold an answer to the tools' schemas. An error when calls are required of a model that
+  // has no format for them.
+  Result<ToolRules> tool_rules(const ToolRulesOptions& options) const;
 
   // Refused at once (full queue, prompt too long, parameters out of range) or accepted; accepted
   // requests always get a last event.

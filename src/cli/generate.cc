@@ -77,6 +77,8 @@ Result<void> generate(const SettingFlags& settings_flags, const SamplingFlags& s
   request.sampling = sampling_flags.apply(model.info().default_sampling);
   request.structured_output = AGLM_TRY(structured_output(flags));
   request.begins_text = !flags.ids && !flags.raw && model.info().has_chat_template;
+  request.structured_output.after_reasoning =
+      request.begins_text && model.info().separates_reasoning;
   if (flags.as_json) {
     const std::vector<TokenId> prompt = request.prompt;
     print_json(model, prompt, AGLM_TRY(model.generate(std::move(request))));

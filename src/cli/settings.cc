@@ -216,6 +216,17 @@ std::vector<SettingInfo> model_settings() {
           "Jinja template in place of the model's own: a file, or its text",
           [](auto& s) -> auto& { return s.load.chat_template; }),
       choice_setting(
+          "tool_call_parser",
+          {"auto", "none", "glm45", "glm47", "glm4", "chatglm3", "hermes", "qwen3_coder",
+           "llama3_json", "mistral"},
+          "how answers hold tool calls; auto: as the chat template has it",
+          [](auto& s) -> auto& { return s.load.tool_call_parser; }),
+      choice_setting(
+          "reasoning_parser", {"auto", "none", "think"},
+          "think: <think>...</think> becomes reasoning_content; auto: where the chat template "
+          "knows it",
+          [](auto& s) -> auto& { return s.load.reasoning_parser; }),
+      choice_setting(
           "speculative_method", {"none", "ngram", "draft_model"},
           "how tokens are drafted ahead: not, from the text so far, by a second model",
           [](auto& s) -> auto& { return s.load.speculation.method; }),

@@ -19,15 +19,17 @@ Result<ChatPrompt> ChatPrompt::make(std::string_view source, std::string_view wh
   if (const auto eos = tokenizer.eos()) {
     special_tokens.emplace_back("eos_token", tokenizer.token_spelling(*eos));
   }
-  return ChatPrompt(std::move(chat_template), std::move(special_tokens));
+  return ChatPrompt(std::move(chat_template), std::move(special_tokens),
+                    tools::detect_output_format(source), tool_messages_of(source));
 }
 
 Result<std::string> ChatPrompt::render(std::string_view context_json) const {
   const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
   const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
-  const json::object context =
+  json::object context =
       AGLM_TRY(chat_context(fields.raw(), {.content_format = template_.content_format(),
                                            .special_tokens = special_tokens_}));
+  write_tool_messages(tool_messages_, context);
   return template_.render(context);
 }
 

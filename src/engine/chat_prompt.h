@@ -8,7 +8,9 @@
 
 #include "autoglm/result.h"
 #include "text/chat_template.h"
+#include "text/glm_messages.h"
 #include "text/tokenizer.h"
+#include "text/tools/output_format.h"
 
 namespace autoglm {
 
@@ -21,13 +23,22 @@ class ChatPrompt {
   // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...}.
   Result<std::string> render(std::string_view context_json) const;
 
+  // How answers are written, as the template has it.
+  const tools::OutputFormat& answer_format() const { return answer_format_; }
+
  private:
   ChatPrompt(ChatTemplate chat_template,
-             std::vector<std::pair<std::string, std::string>> special_tokens)
-      : template_(std::move(chat_template)), special_tokens_(std::move(special_tokens)) {}
+             std::vector<std::pair<std::string, std::string>> special_tokens,
+             tools::OutputFormat answer_format, ToolMessages tool_messages)
+      : template_(std::move(chat_template)),
+        special_tokens_(std::move(special_tokens)),
+        answer_format_(answer_format),
+        tool_messages_(tool_messages) {}
 
   ChatTemplate template_;
   std::vector<std::pair<std::string, std::string>> special_tokens_;
+  tools::OutputFormat answer_format_;
+  ToolMessages tool_messages_;
 };
 
 // Of a directory or .gguf file, which need not hold weights. No template is an error.

@@ -1,48 +1,68 @@
 // Holds one answer to a grammar (GenerationRequest::structured_output): which tokens may come next,
-// which one must, and when the answer is whole. Plain state of a sequence, which survives
-// preemption; it depends on the tokens taken alone, so a constrained answer is as exact as any.
+// which one must, and when the answer is whole. Where the model thinks first, the grammar waits
+// until it has (decision 110). Plain state of a sequence, which survives preemption; it depends on
+// the tokens taken alone, so a constrained answer is as exact as any.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autoglm/generation.h"
 #include "engine/answer.h"
+#include "engine/thoughts.h"
 #include "text/grammar/matcher.h"
 
 namespace autoglm {
 
 class Constraint {
  public:
-  // `end_ids`: tokens that end the answer where the grammar may end.
-  Constraint(std::shared_ptr<grammar::CompiledGrammar> grammar, bool begins_text,
-             std::vector<TokenId> end_ids)
-      : matcher_(std::move(grammar), begins_text), end_ids_(std::move(end_ids)) {}
+  struct Options {
+    bool begins_text = false;      // as in GenerationRequest
+    bool after_thoughts = false;   // thoughts may come first, and are free
+    std::vector<TokenId> end_ids;  // tokens that end the answer where the grammar may end
+  };
+  Constraint(std::shared_ptr<grammar::CompiledGrammar> grammar, Options options)
+      : grammar_(std::move(grammar)),
+        matcher_(grammar_, options.begins_text),
+        end_ids_(std::move(options.end_ids)),
+        waits_(options.after_thoughts) {}
 
   // Looks at what may follow; to be called before the questions below. An error when the grammar
   // is too ambiguous here, or no token of the vocabulary can go on with it.
-  Result<void> look();
+  Result<void> look(const Thoughts& thoughts);
+  // What the grammar holds has not begun yet: thoughts are under way, or may still come.
+  bool waits() const { return waits_; }
   // Nothing can follow: the answer is whole, without a token that says so.
-  bool finished() const { return mask_->n_allowed == 0; }
+  bool finished() const { return mask_ != nullptr && !opener_ && mask_->n_allowed == 0; }
   // The token that the mask leaves, if it leaves one only.
   std::optional<TokenId> forced() const;
   // Sets the logits of all other tokens to minus infinity.
   void apply(std::span<float> logits) const;
 
-  // Precondition: the token is one that apply() left.
-  void take(TokenId token);
+  // Precondition: the token is one that apply() left, or that closes thoughts; `thoughts` has taken
+  // it.
+  void take(TokenId token, const Thoughts& thoughts);
   // How many of these tokens, one after the other, the grammar allows.
   size_t n_allowed(std::span<const TokenId> tokens) const;
 
  private:
   bool is_end(TokenId token) const;
+  bool begins_with(std::string_view text) const;
+  void apply_to_thoughts(std::span<float> logits) const;
 
+  std::shared_ptr<grammar::CompiledGrammar> grammar_;
   grammar::GrammarMatcher matcher_;
   std::vector<TokenId> end_ids_;
-  std::shared_ptr<const grammar::TokenMask> mask_;
+  bool waits_ = false;
+  std::shared_ptr<const grammar::TokenMask> mask_;  // null: thoughts are open, and free
+  std::optional<TokenId> opener_;                   // of thoughts, allowed beside the mask
+  std::string tail_;                                // of open thoughts
   bool may_end_ = false;
 };
 

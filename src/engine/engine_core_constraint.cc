@@ -16,7 +16,7 @@ Result<void> EngineCore::follow_constraint(Sequence& sequence, GenerationEvent& 
            event.finish_reason != FinishReason::kLength;
   };
   while (!ends()) {
-    AGLM_TRY(constraint.look());
+    AGLM_TRY(constraint.look(sequence.thoughts));
     if (constraint.finished()) {
       // Also at max_tokens: the answer is whole.
       if (event.finish_reason == FinishReason::kNone) {
@@ -30,7 +30,8 @@ Result<void> EngineCore::follow_constraint(Sequence& sequence, GenerationEvent& 
     const std::optional<TokenId> forced = constraint.forced();
     if (!may_jump || !forced || event.finish_reason != FinishReason::kNone) return {};
     sequence.sampler->note(*forced);
-    constraint.take(*forced);
+    sequence.thoughts.took(*forced);
+    constraint.take(*forced, sequence.thoughts);
     sequence.taken.push_back(*forced);
     ++sequence.request->usage.completion_tokens;
     ++counters_.generation_tokens;

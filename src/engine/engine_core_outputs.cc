@@ -105,14 +105,19 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   const std::span<const float> logits = executor_.logits(output_index);
   Constraint* constraint = sequence.constraint ? &*sequence.constraint : nullptr;
   if (constraint != nullptr) {
-    auto looked = constraint->look();
+    auto looked = constraint->look(sequence.thoughts);
     if (!looked || constraint->finished()) {  // finished: the grammar allows the empty text alone
       end(sequence, looked ? FinishReason::kStop : FinishReason::kError,
           looked ? std::nullopt : std::optional(std::move(looked).error()));
       return true;
     }
   }
-  auto id = sequence.sampler->next(logits, scratch_, constraint);
+  // A form that has begun governs alone; before it, thoughts have their budget.
+  const std::optional<TokenId> forced =
+      constraint == nullptr || constraint->waits() ? sequence.thoughts.forced() : std::nullopt;
+  if (forced) sequence.sampler->note(*forced);
+  auto id = forced ? Result<TokenId>(*forced)
+                   : sequence.sampler->next(logits, scratch_, constraint);
   if (!id) {
     end(sequence, FinishReason::kError, std::move(id).error());
     return true;
@@ -148,6 +153,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   if (!request.first_token_at) request.first_token_at = now;
   request.last_token_at = now;
 
+  sequence.thoughts.took(*id);
   Answer::Piece piece = sequence.answer->take(*id);
   event.text = std::move(piece.text);
   event.tokens.push_back(*id);
@@ -155,7 +161,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   event.stop_reason = std::move(piece.stop_reason);
   event.stop_token = piece.stop_token;
   if (constraint != nullptr) {
-    constraint->take(*id);
+    constraint->take(*id, sequence.thoughts);
     // What follows a drafted token is in the next row.
     if (auto followed = follow_constraint(sequence, event, !drafted); !followed) {
       end(sequence, FinishReason::kError, std::move(followed).error());

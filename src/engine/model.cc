@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/answer_format.h"
 #include "engine/chat_prompt.h"
 #include "engine/engine.h"
 #include "engine/load_executor.h"
@@ -29,6 +30,7 @@ class GLMModel::Impl {
   ModelInfo info;
   std::shared_ptr<const Tokenizer> tokenizer;
   Result<ChatPrompt> chat_prompt = Error{};
+  tools::OutputFormat answer_format;
   std::shared_ptr<Engine> engine;
 };
 
@@ -278,6 +280,8 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
   }
   impl->chat_prompt = make_chat_prompt(*checkpoint, *impl->tokenizer, options);
   if (!options.chat_template.empty() && !impl->chat_prompt) return impl->chat_prompt.error();
+  impl->answer_format = AGLM_TRY(answer_format(
+      options, impl->chat_prompt ? impl->chat_prompt->answer_format() : tools::OutputFormat()));
   const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));
   const SamplingParams sampling = AGLM_TRY(default_sampling(*checkpoint, vocab_size));
 
@@ -311,6 +315,9 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                 .kv_pool_bytes = pool.n_pages * plan.page_bytes,
                 .kv_pool_tokens = int64_t{pool.n_pages} * plan.page_tokens,
                 .has_chat_template = impl->chat_prompt.has_value(),
+                .tool_call_format = std::string(tools::call_format_name(impl->answer_format.calls)),
+                .separates_reasoning = impl->answer_format.reasoning,
+                .answer_tags_are_special = tags_are_special(impl->answer_format, *impl->tokenizer),
                 .default_sampling = sampling,
                 .eos_token_ids = end.all};
   impl->engine = std::make_shared<Engine>(
@@ -355,6 +362,15 @@ std::string GLMModel::token_text(TokenId id) const { return impl_->tokenizer->to
 Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
   if (!impl_->chat_prompt) return impl_->chat_prompt.error();
   return impl_->chat_prompt->render(context_json);
+}
+
+Result<std::unique_ptr<AnswerReader>> GLMModel::answer_reader(
+    const AnswerReaderOptions& options) const {
+  return make_answer_reader(impl_->answer_format, options);
+}
+
+Result<ToolRules> GLMModel::tool_rules(const ToolRulesOptions& options) const {
+  return make_tool_rules(impl_->answer_format, impl_->info.answer_tags_are_special, options);
 }
 
 Result<GenerationHandle> GLMModel::submit(GenerationRequest request,

@@ -23,6 +23,7 @@
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/speculation/speculator.h"
+#include "engine/thoughts.h"
 
 namespace autoglm {
 
@@ -98,9 +99,17 @@ struct Sequence {
     sampler.emplace(asked.sampling, request->job.seed, choice, std::move(end_ids), asked.prompt);
     answer.emplace(asked.sampling, request->max_tokens, tokenizer, end_of_sequence);
     if (!asked.begins_text) answer->follow(asked.prompt);
+    const bool waits = request->job.grammar != nullptr && asked.structured_output.after_reasoning;
+    if (waits || asked.sampling.thinking_token_budget) {
+      thoughts = Thoughts(asked.sampling.thinking_token_budget, asked.prompt, tokenizer);
+    }
     if (request->job.grammar != nullptr) {
-      constraint.emplace(request->job.grammar, asked.begins_text,
-                         end_of_constrained(asked.sampling, tokenizer, end_of_sequence));
+      constraint.emplace(request->job.grammar,
+                         Constraint::Options{
+                             .begins_text = asked.begins_text,
+                             .after_thoughts = waits,
+                             .end_ids = end_of_constrained(asked.sampling, tokenizer,
+                                                           end_of_sequence)});
     }
   }
 
@@ -113,6 +122,7 @@ struct Sequence {
   int64_t prompt_rows_done = 0;  // survives a preemption
   std::optional<Sampler> sampler;
   std::optional<Answer> answer;
+  Thoughts thoughts;
   std::optional<Constraint> constraint;
   std::vector<double> hidden_sum;
   std::optional<double> last_token_at;

@@ -22,6 +22,9 @@ class ModelBackend {
                                          bool skip_special_tokens) const = 0;
   virtual std::string token_text(TokenId id) const = 0;
   virtual Result<std::string> apply_chat_template(std::string_view context_json) const = 0;
+  virtual Result<std::unique_ptr<AnswerReader>> answer_reader(
+      const AnswerReaderOptions& options) const = 0;
+  virtual Result<ToolRules> tool_rules(const ToolRulesOptions& options) const = 0;
   virtual Result<GenerationHandle> submit(GenerationRequest request,
                                           GenerationCallback on_event) const = 0;
   virtual Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const = 0;

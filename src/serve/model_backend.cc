@@ -23,6 +23,13 @@ class GlmBackend : public ModelBackend {
   Result<std::string> apply_chat_template(std::string_view context_json) const override {
     return model_.apply_chat_template(context_json);
   }
+  Result<std::unique_ptr<AnswerReader>> answer_reader(
+      const AnswerReaderOptions& options) const override {
+    return model_.answer_reader(options);
+  }
+  Result<ToolRules> tool_rules(const ToolRulesOptions& options) const override {
+    return model_.tool_rules(options);
+  }
   Result<GenerationHandle> submit(GenerationRequest request,
                                   GenerationCallback on_event) const override {
     return model_.submit(std::move(request), std::move(on_event));

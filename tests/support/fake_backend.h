@@ -16,6 +16,8 @@
 
 #include "base/json.h"
 #include "serve/backend.h"
+#include "text/tools/call_grammar.h"
+#include "text/tools/output_parser.h"
 
 namespace autoglm::serve {
 
@@ -31,6 +33,8 @@ struct FakeScript {
   std::optional<TokenId> stop_token;    // why answers end
   std::optional<Error> fail_at_end;     // the last event is an error
   double seconds_to_drain = 0;          // of the queue, as the engine estimates it
+  tools::OutputFormat format;           // of answers
+  std::string prompt_tail;              // what the template ends with
 };
 
 class FakeBackend : public ModelBackend {
@@ -44,6 +48,8 @@ class FakeBackend : public ModelBackend {
     info_.max_model_len = 4096;
     info_.training_context = 8192;
     info_.has_chat_template = true;
+    info_.tool_call_format = tools::call_format_name(script_.format.calls);
+    info_.separates_reasoning = script_.format.reasoning;
   }
   ~FakeBackend() override {
     cancel_all();
@@ -110,7 +116,34 @@ class FakeBackend : public ModelBackend {
               "<end>";
     }
     if (context.at("add_generation_prompt").as_bool()) text += "<assistant>";
-    return text;
+    return text + script_.prompt_tail;
+  }
+  Result<std::unique_ptr<AnswerReader>> answer_reader(
+      const AnswerReaderOptions& options) const override {
+    tools::ToolCatalog catalog;
+    if (!options.tools_json.empty()) {
+      const json::value list = AGLM_TRY(json::parse(options.tools_json, "tools"));
+      catalog = tools::ToolCatalog(list.as_array());
+    }
+    tools::OutputFormat format = script_.format;
+    format.reasoning = format.reasoning && options.separate_reasoning;
+    return std::unique_ptr<AnswerReader>(std::make_unique<tools::OutputParser>(
+        tools::OutputParserOptions{.format = format,
+                                   .in_reasoning = tools::begins_in_reasoning(options.prompt)},
+        std::move(catalog)));
+  }
+  Result<ToolRules> tool_rules(const ToolRulesOptions& options) const override {
+    const json::value list = AGLM_TRY(json::parse(options.tools_json, "tools"));
+    const tools::CallGrammar grammar =
+        AGLM_TRY(tools::call_grammar(list.as_array(), {.format = script_.format,
+                                                       .required = options.required,
+                                                       .name = options.name,
+                                                       .parallel = options.parallel}));
+    ToolRules rules{.begun = grammar.begun};
+    if (!grammar.structural_tag.empty()) {
+      rules.structural_tag = boost::json::serialize(grammar.structural_tag);
+    }
+    return rules;
   }
   Result<GenerationHandle> submit(GenerationRequest request,
                                   GenerationCallback on_event) const override {

@@ -11,6 +11,7 @@
 
 #include "autoglm/generation.h"
 #include "base/json.h"
+#include "serve/api/chat_reading.h"
 #include "serve/api/errors.h"
 #include "serve/api/sampling.h"
 #include "serve/context.h"
@@ -39,7 +40,7 @@ class AnswerFormat {
   virtual std::string end(const Usage& usage) = 0;
 };
 
-std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, std::string role);
+std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, std::string role, ChatReading reading);
 std::unique_ptr<AnswerFormat> completions_format(AnswerFacts facts);
 std::unique_ptr<AnswerFormat> infer_format(AnswerFacts facts);
 

@@ -14,6 +14,7 @@ namespace autoglm::serve {
 namespace {
 
 constexpr size_t kMaxMessages = 10'000;
+constexpr size_t kMaxTools = 1024;
 
 // The models served today read text alone; a picture that a template would pass over in silence is
 // refused.
@@ -21,7 +22,7 @@ Result<void> check_parts(const json::array& parts, const std::string& where) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string param = fmt::format("{}.content[{}]", where, i);
     const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
-    const std::string type = AGLM_TRY(part.string("type"));
+    const std::string type = AGLM_TRY(required_string(part, "type"));
     if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
       return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
                                             printable_utf8(type.substr(0, 40))));
@@ -55,24 +56,58 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
   return {};
 }
 
-Result<void> read_tools(const json::Fields& fields, json::object& context) {
-  std::string choice = "auto";
-  if (const json::value* wish = fields.find("tool_choice")) {
-    if (!wish->is_string() || (*wish != "auto" && *wish != "none")) {
-      return not_offered("tool_choice", "only \"auto\" and \"none\" are supported");
-    }
-    choice = wish->get_string();
+// "auto", "none", "required", or {"type": "function", "function": {"name": ...}}.
+Result<void> read_tool_choice(const json::Fields& fields, ToolWish& wish) {
+  constexpr std::string_view kForms =
+      "\"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": ...}}";
+  const json::value* choice = fields.find("tool_choice");
+  if (choice == nullptr || *choice == "auto") return {};
+  if (*choice == "none") {
+    wish.choice = ToolWish::Choice::kNone;
+    return {};
   }
-  if (fields.find("tools") == nullptr) return {};
-  const json::array& tools = *AGLM_TRY(fields.list("tools"));
-  for (size_t i = 0; i < tools.size(); ++i) {
-    const std::string param = fmt::format("tools[{}]", i);
-    const json::Fields tool = AGLM_TRY(json::fields_of(tools[i], param));
-    const json::Fields function = AGLM_TRY(tool.child("function"));
-    AGLM_TRY(function.string("name"));
+  wish.choice = ToolWish::Choice::kRequired;
+  if (*choice == "required") return {};
+  if (!choice->is_object()) return bad_field("tool_choice", "unknown choice", kForms);
+  const json::Fields named = AGLM_TRY(required_object(fields, "tool_choice"));
+  const std::string type = AGLM_TRY(required_string(named, "type"));
+  if (type != "function") {
+    return bad_field("tool_choice.type", "unknown choice", "\"function\"");
   }
-  if (!tools.empty() && choice != "none") context["tools"] = tools;
+  const json::Fields function = AGLM_TRY(required_object(named, "function"));
+  wish.name = AGLM_TRY(required_string(function, "name"));
   return {};
+}
+
+Result<ToolWish> read_tools(const json::Fields& fields) {
+  ToolWish wish;
+  AGLM_TRY(read_tool_choice(fields, wish));
+  wish.parallel = AGLM_TRY(boolean_field(fields, "parallel_tool_calls", true));
+  bool found = wish.name.empty();
+  if (fields.find("tools") != nullptr) {
+    const json::array& tools = *AGLM_TRY(fields.list("tools"));
+    if (tools.size() > kMaxTools) {
+      return bad_field("tools", "too many tools", fmt::format("at most {}", kMaxTools),
+                       fmt::to_string(tools.size()));
+    }
+    for (size_t i = 0; i < tools.size(); ++i) {
+      const std::string param = fmt::format("tools[{}]", i);
+      const json::Fields tool = AGLM_TRY(json::fields_of(tools[i], param));
+      const json::Fields function = AGLM_TRY(required_object(tool, "function"));
+      const std::string name = AGLM_TRY(required_string(function, "name"));
+      if (name.empty()) return bad_field(param + ".function.name", "the name is empty");
+      found = found || name == wish.name;
+    }
+    if (wish.choice != ToolWish::Choice::kNone) wish.tools = tools;
+  }
+  if (wish.choice == ToolWish::Choice::kRequired && wish.tools.empty()) {
+    return bad_field("tool_choice", "a call is required of no tools", "a list of tools beside it");
+  }
+  if (!found) {
+    return bad_field("tool_choice", "no such tool", "the name of one in tools",
+                     printable_utf8(std::string_view(wish.name).substr(0, 100)));
+  }
+  return wish;
 }
 
 }  // namespace
@@ -103,7 +138,8 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
   if (last_is_text) chat.last_content = last.at("content").get_string();
   chat.last_role = last.at("role").get_string();
   chat.context["messages"] = std::move(messages);
-  AGLM_TRY(read_tools(fields, chat.context));
+  chat.tools = AGLM_TRY(read_tools(fields));
+  if (!chat.tools.tools.empty()) chat.context["tools"] = chat.tools.tools;
   chat.continue_final_message = AGLM_TRY(boolean_field(fields, "continue_final_message", false));
   const bool generation_prompt =
       AGLM_TRY(boolean_field(fields, "add_generation_prompt", !chat.continue_final_message));
@@ -120,6 +156,10 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
   }
   if (const auto effort = AGLM_TRY(string_field(fields, "reasoning_effort"))) {
     chat.context["reasoning_effort"] = *effort;
+    // Templates that know no effort know this.
+    if (*effort == "none" && !chat.context.contains("enable_thinking")) {
+      chat.context["enable_thinking"] = false;
+    }
   }
   chat.add_special_tokens = AGLM_TRY(boolean_field(fields, "add_special_tokens", false));
   return chat;

@@ -7,6 +7,21 @@
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
+namespace {
+
+// Of a document's reader, in a client's terms: a path, and a request that is wrong as it stands; a
+// field that is missing in it is no page that is not found.
+Error in_request(Error error) {
+  const size_t colon = error.where.find(": ");
+  if (colon != std::string::npos) {
+    const std::string_view where = error.where;
+    error.where = fmt::format("{}.{}", where.substr(0, colon), where.substr(colon + 2));
+  }
+  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kInvalidArgument;
+  return error;
+}
+
+}  // namespace
 
 Result<json::object> parse_body(std::string_view body) {
   if (body.empty()) {
@@ -51,6 +66,18 @@ Result<bool> boolean_field(const json::Fields& fields, std::string_view key, boo
 Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key) {
   if (fields.find(key) == nullptr) return std::optional<std::string>();
   return std::optional<std::string>(AGLM_TRY(fields.string(key)));
+}
+
+Result<json::Fields> required_object(const json::Fields& fields, std::string_view key) {
+  Result<json::Fields> object = fields.child(key);
+  if (!object) return in_request(object.error());
+  return object;
+}
+
+Result<std::string> required_string(const json::Fields& fields, std::string_view key) {
+  Result<std::string> text = fields.string(key);
+  if (!text) return in_request(text.error());
+  return text;
 }
 
 Result<std::vector<TokenId>> token_ids(const json::array& list, std::string_view param,

@@ -21,6 +21,9 @@ Result<std::optional<int64_t>> integer_field(const json::Fields& fields, std::st
                                              int64_t low, int64_t high);
 Result<bool> boolean_field(const json::Fields& fields, std::string_view key, bool otherwise);
 Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key);
+// Must be there. The error names the whole path ("tools[0].function.name").
+Result<json::Fields> required_object(const json::Fields& fields, std::string_view key);
+Result<std::string> required_string(const json::Fields& fields, std::string_view key);
 // Token ids of a vocabulary of that size.
 Result<std::vector<TokenId>> token_ids(const json::array& list, std::string_view param,
                                        int64_t vocab_size);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "serve/api/chat_reading.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/plans.h"
@@ -44,13 +45,16 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bo
     }
   }
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
+  // What goes on with a text has had its thoughts.
+  StructuredOutput held = facts.options.structured_output;
+  held.after_reasoning = begins_text && facts.context->backend->info().separates_reasoning;
   std::vector<GenerationRequest> requests;
   for (const std::vector<TokenId>& prompt : facts.prompts) {
     requests.push_back({.prompt = prompt,
                         .sampling = sampling,
                         .request_id = facts.id,
                         .begins_text = begins_text,
-                        .structured_output = facts.options.structured_output,
+                        .structured_output = held,
                         .prediction = prediction,
                         .scheduling = facts.options.scheduling});
   }
@@ -72,6 +76,10 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
       AGLM_TRY(prompt_ids(*context.backend, text, chat.add_special_tokens, "messages")));
   AGLM_TRY(check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens,
                          "messages"));
+  ChatReading reading = AGLM_TRY(read_chat_reading(context, fields, chat.tools, text));
+  if (reading.reader && model.answer_tags_are_special) {
+    facts.options.sampling.skip_special_tokens = false;
+  }
   std::string role = "assistant";
   if (facts.options.echo) {
     facts.echo_texts.push_back(chat.last_content);
@@ -81,7 +89,7 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
   plan.requests = AGLM_TRY(requests_for(facts, !chat.continue_final_message, prediction));
-  plan.format = chat_format(std::move(facts), std::move(role));
+  plan.format = chat_format(std::move(facts), std::move(role), std::move(reading));
   return plan;
 }
 

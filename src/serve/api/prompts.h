@@ -18,10 +18,20 @@ using Prompt = std::variant<std::string, std::vector<TokenId>>;
 Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string_view key,
                                          size_t max_prompts, int64_t vocab_size);
 
+// What the model may, must or must not do with the request's tools.
+struct ToolWish {
+  enum class Choice { kAuto, kNone, kRequired };
+  Choice choice = Choice::kAuto;
+  std::string name;      // with kRequired: the only tool to call; empty: any
+  json::array tools;     // empty with kNone
+  bool parallel = true;  // more than one call in an answer
+};
+
 // The messages and everything else a chat template sees, checked: roles, text parts joined by line
 // ends, tool calls' arguments parsed.
 struct ChatContext {
   json::object context;
+  ToolWish tools;
   bool continue_final_message = false;
   bool add_special_tokens = false;
   std::string last_content;  // of the last message: what `echo` repeats

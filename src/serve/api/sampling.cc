@@ -84,6 +84,9 @@ Result<void> read_lengths(const json::Fields& fields, Dialect dialect, SamplingP
     }
     sampling.min_tokens = *v;
   }
+  if (const auto v = AGLM_TRY(integer_field(fields, "thinking_token_budget", 0, kMaxTokens))) {
+    sampling.thinking_token_budget = *v;
+  }
   sampling.ignore_eos = AGLM_TRY(boolean_field(fields, "ignore_eos", sampling.ignore_eos));
   sampling.skip_special_tokens =
       AGLM_TRY(boolean_field(fields, "skip_special_tokens", sampling.skip_special_tokens));
@@ -247,7 +250,6 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
                                         "functions",
                                         "function_call",
                                         "audio",
-                                        "thinking_token_budget",
                                         "web_search_options"};
   for (const std::string_view key : kNever) {
     if (wished(fields, key)) return not_offered(key, "this field is not supported");

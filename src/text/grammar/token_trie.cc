@@ -98,6 +98,20 @@ void TokenTrie::build(const std::vector<int32_t>& sorted, const std::vector<uint
   nodes_.push_back({.first_token = static_cast<int32_t>(tokens_.size())});
 }
 
+std::span<const int32_t> TokenTrie::beginning_with(std::string_view prefix) const {
+  int32_t at = 0;
+  for (const char c : prefix) {
+    const int32_t end = node(at).end;
+    int32_t child = at + 1;
+    while (child < end && node(child).byte != static_cast<uint8_t>(c)) child = node(child).end;
+    if (child >= end) return {};
+    at = child;
+  }
+  const auto first = static_cast<size_t>(node(at).first_token);
+  const auto end = static_cast<size_t>(node(node(at).end).first_token);
+  return std::span(tokens_).subspan(first, end - first);
+}
+
 std::string_view TokenTrie::bytes(int32_t token) const {
   if (token < 0 || token >= n_tokens()) return {};
   const auto i = static_cast<size_t>(token);

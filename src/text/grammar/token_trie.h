@@ -44,6 +44,8 @@ class TokenTrie {
     return std::span(tokens_).subspan(
         first, static_cast<size_t>(node(node_index + 1).first_token) - first);
   }
+  // All tokens with this beginning, in the order of their bytes.
+  std::span<const int32_t> beginning_with(std::string_view prefix) const;
   // "" for what is no text.
   std::string_view bytes(int32_t token) const;
   int32_t n_tokens() const { return static_cast<int32_t>(offsets_.size()) - 1; }

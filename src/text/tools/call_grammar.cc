@@ -1,0 +1,267 @@
+#include "text/tools/call_grammar.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "text/tools/json_scanner.h"
+
+namespace autoglm::tools {
+namespace {
+
+// -- formats of structural tags ------------------------------------------------------------------
+
+json::object text_format(std::string_view text) {
+  return {{"type", "const_string"}, {"value", text}};
+}
+json::object any_text() { return {{"type", "any_text"}}; }
+json::object schema_format(json::value schema) {
+  return {{"type", "json_schema"}, {"json_schema", std::move(schema)}};
+}
+json::object elements(std::string_view type, json::array list) {
+  return {{"type", type}, {"elements", std::move(list)}};
+}
+json::object sequence(json::array list) { return elements("sequence", std::move(list)); }
+json::object tag(std::string_view begin, json::object content, std::string_view end) {
+  return {{"type", "tag"}, {"begin", begin}, {"content", std::move(content)}, {"end", end}};
+}
+
+// -- tools ---------------------------------------------------------------------------------------
+
+struct Function {
+  std::string name;
+  json::object parameters;
+  bool strict = false;
+};
+
+std::vector<Function> functions_of(const json::array& tools, const std::string& only) {
+  std::vector<Function> functions;
+  for (const json::value& tool : tools) {
+    const json::object* fields = tool.if_object();
+    if (fields == nullptr) continue;
+    if (const json::value* inner = fields->if_contains("function"); inner && inner->is_object()) {
+      fields = &inner->get_object();
+    }
+    const json::value* name = fields->if_contains("name");
+    if (name == nullptr || !name->is_string()) continue;
+    Function function{.name = std::string(name->get_string())};
+    if (!only.empty() && function.name != only) continue;
+    const json::value* parameters = fields->if_contains("parameters");
+    if (parameters != nullptr && parameters->is_object()) {
+      function.parameters = parameters->get_object();
+    }
+    if (!function.parameters.contains("type")) function.parameters["type"] = "object";
+    const json::value* strict = fields->if_contains("strict");
+    function.strict = strict != nullptr && strict->is_bool() && strict->get_bool();
+    functions.push_back(std::move(function));
+  }
+  return functions;
+}
+
+struct Parameter {
+  std::string name;
+  json::value schema;
+  bool required = false;
+};
+
+// In the schema's order. Definitions that a parameter refers to go with it.
+std::vector<Parameter> parameters_of(const Function& function) {
+  std::vector<Parameter> parameters;
+  const json::value* properties = function.parameters.if_contains("properties");
+  if (properties == nullptr || !properties->is_object()) return parameters;
+  const json::value* required = function.parameters.if_contains("required");
+  for (const auto& [key, schema] : properties->get_object()) {
+    Parameter parameter{.name = std::string(key), .schema = schema};
+    for (const std::string_view definitions : {"$defs", "definitions"}) {
+      const json::value* found = function.parameters.if_contains(definitions);
+      if (found != nullptr && parameter.schema.is_object()) {
+        parameter.schema.get_object()[definitions] = *found;
+      }
+    }
+    if (required != nullptr && required->is_array()) {
+      const json::array& names = required->get_array();
+      parameter.required = std::find(names.begin(), names.end(), json::value(key)) != names.end();
+    }
+    parameters.push_back(std::move(parameter));
+  }
+  return parameters;
+}
+
+bool is_text(const json::value& schema) {
+  const json::object* object = schema.if_object();
+  const json::value* type = object == nullptr ? nullptr : object->if_contains("type");
+  return type != nullptr && *type == "string";
+}
+
+// What a text may be that stands between tags as it is: one of the enumeration's, or what a
+// pattern matches, or anything up to the closing tag.
+json::object bare_text(const json::value& schema) {
+  const json::object& object = schema.get_object();
+  if (const json::value* one = object.if_contains("const"); one != nullptr && one->is_string()) {
+    return text_format(one->get_string());
+  }
+  const json::value* values = object.if_contains("enum");
+  if (values == nullptr || !values->is_array()) return any_text();
+  json::array texts;
+  for (const json::value& value : values->get_array()) {
+    if (value.is_string()) texts.push_back(text_format(value.get_string()));
+  }
+  return texts.empty() ? any_text() : elements("or", std::move(texts));
+}
+
+// -- one call in each format ---------------------------------------------------------------------
+
+// A call between its tags: begin, content, end.
+struct CallTag {
+  std::string begin;
+  json::object content;
+  std::string end;
+};
+
+std::string quoted(std::string_view text) { return "\"" + json_escaped(text) + "\""; }
+
+// Arguments tagged one by one, optional ones left out or not, in the schema's order.
+json::object tagged_arguments(const Function& function, bool qwen, bool later_form) {
+  json::array list;
+  const std::string line = later_form ? "" : "\n";
+  for (const Parameter& parameter : parameters_of(function)) {
+    const std::string begin =
+        qwen ? "<parameter=" + parameter.name + ">\n"
+             : line + "<arg_key>" + parameter.name + "</arg_key>" + line + "<arg_value>";
+    json::object argument = tag(
+        begin,
+        is_text(parameter.schema) ? bare_text(parameter.schema) : schema_format(parameter.schema),
+        qwen ? "\n</parameter>\n" : "</arg_value>");
+    if (parameter.required) {
+      list.push_back(std::move(argument));
+    } else {
+      list.push_back(elements("or", {text_format(""), std::move(argument)}));
+    }
+  }
+  return list.empty() ? text_format("") : sequence(std::move(list));
+}
+
+// name=value, ... with JSON's literals, which the reader takes for Python's. Commas stand between
+// arguments that are there, so each optional one that may be the first begins an alternative.
+json::object python_arguments(const Function& function) {
+  const std::vector<Parameter> parameters = parameters_of(function);
+  const auto argument = [](const Parameter& parameter, std::string_view before) {
+    return sequence(
+        {text_format(std::string(before) + parameter.name + "="), schema_format(parameter.schema)});
+  };
+  json::array alternatives;
+  bool may_be_empty = true;
+  for (size_t first = 0; first < parameters.size() && may_be_empty; ++first) {
+    json::array list{argument(parameters[first], "")};
+    for (size_t i = first + 1; i < parameters.size(); ++i) {
+      json::object next = argument(parameters[i], ", ");
+      list.push_back(parameters[i].required ? std::move(next)
+                                            : elements("or", {text_format(""), std::move(next)}));
+    }
+    alternatives.push_back(sequence(std::move(list)));
+    may_be_empty = !parameters[first].required;
+  }
+  if (may_be_empty) alternatives.push_back(text_format(""));
+  return elements("or", std::move(alternatives));
+}
+
+CallTag call_tag(const Function& function, const OutputFormat& format) {
+  const std::string name = quoted(function.name);
+  json::object arguments = schema_format(function.parameters);
+  switch (format.calls) {
+    case CallFormat::kGlm45: {
+      const std::string line = format.later_form ? "" : "\n";
+      return {"<tool_call>" + function.name, tagged_arguments(function, false, format.later_form),
+              line + "</tool_call>"};
+    }
+    case CallFormat::kQwenCoder:
+      return {"<tool_call>\n<function=" + function.name + ">\n",
+              tagged_arguments(function, true, false), "</function>\n</tool_call>"};
+    case CallFormat::kHermes:
+      return {"<tool_call>\n{\"name\": " + name + ", \"arguments\": ", std::move(arguments),
+              "}\n</tool_call>"};
+    case CallFormat::kLlama3:
+      return {"{\"name\": " + name + ", \"parameters\": ", std::move(arguments), "}"};
+    case CallFormat::kMistral:
+      if (format.later_form) return {"[TOOL_CALLS]" + function.name, std::move(arguments), ""};
+      return {"[TOOL_CALLS][{\"name\": " + name + ", \"arguments\": ", std::move(arguments), "}]"};
+    case CallFormat::kGlm4: return {function.name + "\n", std::move(arguments), ""};
+    case CallFormat::kChatGlm3:
+      return {function.name + "\n ```python\ntool_call(", python_arguments(function), ")\n```"};
+    case CallFormat::kNone: break;
+  }
+  return {};
+}
+
+// What begins every call of the format; empty where a call is known by its name alone.
+std::string_view opening(CallFormat format) {
+  switch (format) {
+    case CallFormat::kGlm45:
+    case CallFormat::kQwenCoder:
+    case CallFormat::kHermes: return "<tool_call>";
+    case CallFormat::kMistral: return "[TOOL_CALLS]";
+    default: return "";
+  }
+}
+
+// Between two calls of one answer; nothing where the format has one call an answer.
+struct Between {
+  bool may_repeat = false;
+  std::string_view text;
+};
+Between between(const OutputFormat& format) {
+  switch (format.calls) {
+    case CallFormat::kGlm45: return {true, format.later_form ? "" : "\n"};
+    case CallFormat::kQwenCoder:
+    case CallFormat::kHermes: return {true, "\n"};
+    case CallFormat::kLlama3: return {true, "; "};
+    default: return {};
+  }
+}
+
+}  // namespace
+
+Result<CallGrammar> call_grammar(const json::array& tools, const CallGrammarOptions& options) {
+  CallGrammar grammar;
+  const CallFormat calls = options.format.calls;
+  const std::vector<Function> functions = functions_of(tools, options.name);
+  const std::string_view open = opening(calls);
+  if (options.required && (calls == CallFormat::kNone || functions.empty())) {
+    return Error{ErrorCode::kUnsupported, "no call can be required of this model", "tool_choice",
+                 "a model whose chat template has a format of tool calls, or --tool-call-parser",
+                 ""};
+  }
+  const bool strict = std::any_of(functions.begin(), functions.end(),
+                                  [](const Function& function) { return function.strict; });
+  // Left to itself the model writes free text; only a tag in it tells that a call has begun.
+  if (!options.required && (!strict || open.empty() || options.tags_are_special)) return grammar;
+
+  json::array tags;
+  for (const Function& function : functions) {
+    Function held = function;
+    if (!options.required && !function.strict) held.parameters = {{"type", "object"}};
+    CallTag call = call_tag(held, options.format);
+    if (options.required && options.tags_are_special && !open.empty()) {
+      call.begin.erase(0, open.size());
+      grammar.begun = (options.in_reasoning ? "</think>" : "") + std::string(open);
+    }
+    tags.push_back(tag(call.begin, std::move(call.content), call.end));
+  }
+  json::object format;
+  if (!options.required) {
+    format = {{"type", "triggered_tags"}, {"triggers", json::array{json::value(open)}}};
+  } else {
+    const Between separator = between(options.format);
+    format = {
+        {"type", "tags_with_separator"}, {"separator", separator.text}, {"at_least_one", true}};
+    // A tag that is a special token can begin one call only.
+    if (!separator.may_repeat || !options.parallel || !grammar.begun.empty()) {
+      format["stop_after_first"] = true;
+    }
+  }
+  format["tags"] = std::move(tags);
+  grammar.structural_tag = {{"type", "structural_tag"}, {"format", std::move(format)}};
+  return grammar;
+}
+
+}  // namespace autoglm::tools

@@ -1,0 +1,146 @@
+#include "text/tools/json_scanner.h"
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+
+namespace autoglm::tools {
+namespace {
+
+constexpr size_t kMaxDepth = 64;
+constexpr size_t kMaxNumber = 400;  // longer than any double
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+}  // namespace
+
+JsonScanner::Step JsonScanner::value(char c) {
+  switch (c) {
+    case '{':
+    case '[':
+      if (open_.size() >= kMaxDepth) return Step::kBad;
+      open_ += c;
+      state_ = c == '{' ? State::kFirstKey : State::kFirstItem;
+      return Step::kMore;
+    case '"':
+      is_key_ = false;
+      state_ = State::kString;
+      return Step::kMore;
+    case 't': word_ = "rue"; break;
+    case 'f': word_ = "alse"; break;
+    case 'n': word_ = "ull"; break;
+    default:
+      if (c != '-' && !is_digit(c)) return Step::kBad;
+      word_ = c;
+      state_ = State::kNumber;
+      return Step::kMore;
+  }
+  state_ = State::kWord;
+  return Step::kMore;
+}
+
+JsonScanner::Step JsonScanner::end_value() {
+  if (open_.empty()) return Step::kDone;
+  state_ = State::kAfterValue;
+  return Step::kMore;
+}
+
+JsonScanner::Step JsonScanner::end_container(char opened) {
+  if (open_.empty() || open_.back() != opened) return Step::kBad;
+  open_.pop_back();
+  return end_value();
+}
+
+JsonScanner::Step JsonScanner::end_number(char c) {
+  if (!is_json(word_)) return Step::kBad;
+  if (open_.empty()) return Step::kDoneBefore;
+  state_ = State::kAfterValue;
+  return feed(c);
+}
+
+JsonScanner::Step JsonScanner::feed(char c) {
+  switch (state_) {
+    case State::kString:
+      if (c == '\\') state_ = State::kEscape;
+      if (c != '"') return Step::kMore;
+      if (!is_key_) return end_value();
+      state_ = State::kColon;
+      return Step::kMore;
+    case State::kEscape:
+      if (c == 'u') {
+        state_ = State::kUnicode;
+        digits_left_ = 4;
+        return Step::kMore;
+      }
+      state_ = State::kString;
+      return std::string_view("\"\\/bfnrt").find(c) == std::string_view::npos ? Step::kBad
+                                                                              : Step::kMore;
+    case State::kUnicode:
+      if (!is_hex(c)) return Step::kBad;
+      if (--digits_left_ == 0) state_ = State::kString;
+      return Step::kMore;
+    case State::kWord:
+      if (c != word_.front()) return Step::kBad;
+      word_.erase(0, 1);
+      return word_.empty() ? end_value() : Step::kMore;
+    case State::kNumber:
+      if (!is_digit(c) && std::string_view("+-.eE").find(c) == std::string_view::npos) {
+        return end_number(c);
+      }
+      word_ += c;
+      return word_.size() > kMaxNumber ? Step::kBad : Step::kMore;
+    default: break;
+  }
+  if (is_space(c)) return Step::kMore;
+  switch (state_) {
+    case State::kFirstItem: return c == ']' ? end_container('[') : value(c);
+    case State::kFirstKey:
+      if (c == '}') return end_container('{');
+      [[fallthrough]];
+    case State::kKey:
+      if (c != '"') return Step::kBad;
+      is_key_ = true;
+      state_ = State::kString;
+      return Step::kMore;
+    case State::kColon:
+      if (c != ':') return Step::kBad;
+      state_ = State::kValue;
+      return Step::kMore;
+    case State::kAfterValue:
+      if (c == ',') {
+        state_ = open_.back() == '{' ? State::kKey : State::kValue;
+        return Step::kMore;
+      }
+      if (c == '}') return end_container('{');
+      return c == ']' ? end_container('[') : Step::kBad;
+    default: return value(c);
+  }
+}
+
+bool is_json(std::string_view text) {
+  return json::parse(text, "value", {.max_depth = kMaxDepth}).has_value();
+}
+
+std::string json_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+          out += c;
+        }
+    }
+  }
+  return out;
+}
+
+}  // namespace autoglm::tools

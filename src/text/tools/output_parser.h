@@ -1,0 +1,53 @@
+// An answer's text, as it comes, to content, reasoning and tool calls. Whatever the split of the
+// bytes, the deltas of each kind join to the same; no text is lost but white space around tags.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autoglm/tools.h"
+#include "text/tools/call_reader.h"
+#include "text/tools/delta.h"
+#include "text/tools/output_format.h"
+#include "text/tools/tool_catalog.h"
+
+namespace autoglm::tools {
+
+struct OutputParserOptions {
+  OutputFormat format;
+  bool in_reasoning = false;  // the prompt has opened <think>
+};
+
+class OutputParser : public AnswerReader {
+ public:
+  // With no tools in `catalog` calls stay text.
+  OutputParser(const OutputParserOptions& options, ToolCatalog catalog);
+
+  std::vector<AnswerDelta> push(std::string_view text) override;
+  std::vector<AnswerDelta> finish() override;
+
+ private:
+  enum class State {
+    kBegin,  // <think> may come
+    kReasoning,
+    kAfter,  // white space between reasoning and answer is passed over
+    kAnswer,
+  };
+  void byte(char c);
+  void begin(char c);
+  void reason(char c);
+  void give_reasoning(char c);
+  void answer(char c);
+
+  const ToolCatalog catalog_;
+  DeltaSink sink_;
+  const std::unique_ptr<CallReader> calls_;  // null: the answer is content
+  State state_;
+  std::string held_;   // the beginning of a tag, and white space before it
+  std::string space_;  // white space at the end of reasoning
+  bool reasoned_ = false;
+};
+
+}  // namespace autoglm::tools
