@@ -51,8 +51,8 @@ struct ToolRulesOptions {
   bool parallel = true;  // several calls
 };
 struct ToolRules {
-  // JSON, as StructuredOutput takes it; empty: the answer is free. Without `begun` thoughts may come
-  // before it: StructuredOutput::after_reasoning.
+  // JSON, as StructuredOutput takes it; empty: the answer is free. Without `begun` thoughts may
+  // come before it: StructuredOutput::after_reasoning.
   std::string structural_tag;
   // Put this behind the prompt, and before the answer when it is read: the tag that begins a call,
   // where it is a special token.

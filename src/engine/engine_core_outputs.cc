@@ -116,8 +116,8 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   const std::optional<TokenId> forced =
       constraint == nullptr || constraint->waits() ? sequence.thoughts.forced() : std::nullopt;
   if (forced) sequence.sampler->note(*forced);
-  auto id = forced ? Result<TokenId>(*forced)
-                   : sequence.sampler->next(logits, scratch_, constraint);
+  auto id =
+      forced ? Result<TokenId>(*forced) : sequence.sampler->next(logits, scratch_, constraint);
   if (!id) {
     end(sequence, FinishReason::kError, std::move(id).error());
     return true;

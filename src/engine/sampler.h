@@ -49,7 +49,8 @@ class Sampler {
   // With a constraint (which has looked), only tokens that it allows.
   Result<TokenId> next(std::span<const float> logits, SamplerScratch& scratch,
                        const Constraint* constraint = nullptr);
-  // Remembers a token that needed no drawing: the only one that a constraint left, or a budget forces.
+  // Remembers a token that needed no drawing: the only one that a constraint left, or a budget
+  // forces.
   void note(TokenId token);
   // Forgets `token`, the last one that next() returned: a draft model draws ahead with the sampler
   // and then gives its draws back.

@@ -105,11 +105,10 @@ struct Sequence {
     }
     if (request->job.grammar != nullptr) {
       constraint.emplace(request->job.grammar,
-                         Constraint::Options{
-                             .begins_text = asked.begins_text,
-                             .after_thoughts = waits,
-                             .end_ids = end_of_constrained(asked.sampling, tokenizer,
-                                                           end_of_sequence)});
+                         Constraint::Options{.begins_text = asked.begins_text,
+                                             .after_thoughts = waits,
+                                             .end_ids = end_of_constrained(
+                                                 asked.sampling, tokenizer, end_of_sequence)});
     }
   }
 

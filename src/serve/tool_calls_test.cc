@@ -10,6 +10,7 @@
 namespace autoglm::serve {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
@@ -55,7 +56,8 @@ json::object joined(RunningService& service, const std::string& fields) {
       if (piece.as_object().contains("id")) {
         EXPECT_TRUE(call.empty()) << "a call begins twice";
         EXPECT_EQ(piece.at("type"), "function");
-        EXPECT_THAT(std::string(piece.at("id").as_string()), MatchesRegex("call_[0-9a-f]{32}"));
+        EXPECT_THAT(std::string(piece.at("id").as_string()),
+                    MatchesRegex("call_[0-9a-f]{32}|[0-9a-z]{9}"));
         call = {{"name", function.at("name")}, {"arguments", ""}};
       }
       call.at("arguments").as_string().append(function.at("arguments").as_string());
@@ -214,6 +216,79 @@ TEST(Reasoning, EffortNoneSwitchesThinkingOff) {
   EXPECT_THAT(service.backend().last_context(), Not(HasSubstr("enable_thinking")));
 }
 
+GenerationRequest last_request(RunningService& service) {
+  return service.backend().requests().back();
+}
+
+TEST(ToolChoice, ARequiredCallIsTheFormOfTheAnswer) {
+  RunningService service(hermes(kTwoCalls));
+  message_of(service, ask(R"("tool_choice": "required")"));
+  const StructuredOutput any = last_request(service).structured_output;
+  EXPECT_EQ(any.kind, StructuredOutput::Kind::kStructuralTag);
+  EXPECT_TRUE(any.after_reasoning);
+  EXPECT_THAT(any.text, HasSubstr("tags_with_separator"));
+  EXPECT_THAT(any.text, HasSubstr("get_weather"));
+  EXPECT_THAT(any.text, Not(HasSubstr("stop_after_first")));
+  message_of(service, ask(R"("tool_choice": "required", "parallel_tool_calls": false)"));
+  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("stop_after_first"));
+}
+
+TEST(ToolChoice, ANamedFunctionIsTheOnlyOneThatMayBeCalled) {
+  RunningService service(hermes(kTwoCalls));
+  const std::string body =
+      R"({"messages": [{"role": "user", "content": "a"}], "tools": [
+           {"type": "function", "function": {"name": "one"}},
+           {"type": "function", "function": {"name": "other"}}],
+          "tool_choice": {"type": "function", "function": {"name": "other"}}})";
+  message_of(service, body);
+  const std::string form = last_request(service).structured_output.text;
+  EXPECT_THAT(form, HasSubstr("other"));
+  EXPECT_THAT(form, Not(HasSubstr("one\\\"")));
+  EXPECT_THAT(service.backend().last_context(), HasSubstr(R"("name":"one")"));
+}
+
+TEST(ToolChoice, AutoHoldsOnlyCallsOfStrictTools) {
+  RunningService service(hermes(kTwoCalls));
+  message_of(service, ask(""));
+  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kNone);
+  std::string strict = ask("");
+  strict.replace(strict.find(R"("name")"), 0, R"("strict": true, )");
+  message_of(service, strict);
+  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("triggered_tags"));
+}
+
+TEST(ToolChoice, ATagThatIsASpecialTokenIsPutBehindThePrompt) {
+  RunningService service({.answer = R"([{"name": "get_weather", "arguments": {"city": "Rome"}}])",
+                          .format = {.calls = tools::CallFormat::kMistral}});
+  service.backend().mutable_info().answer_tags_are_special = true;
+  const std::string fields = R"("tool_choice": "required")";
+  const json::value choice = message_of(service, ask(fields));
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  EXPECT_EQ(choice.at("message").at("tool_calls").at(0).at("function").at("arguments"),
+            R"({"city": "Rome"})");
+  std::string prompt;
+  for (const TokenId id : last_request(service).prompt) prompt += service.backend().token_text(id);
+  EXPECT_THAT(prompt, EndsWith("<assistant>[TOOL_CALLS]"));
+  EXPECT_FALSE(last_request(service).sampling.skip_special_tokens);
+  EXPECT_FALSE(last_request(service).structured_output.after_reasoning);
+  const json::object streamed = joined(service, fields);
+  EXPECT_EQ(streamed.at("calls").at(0).at("arguments"), R"({"city": "Rome"})");
+}
+
+TEST(ToolChoice, AFormOfTheContentLeavesNoRoomForCallsUnlessTheyAreRequired) {
+  RunningService service(hermes(kTwoCalls));
+  const std::string format = R"("response_format": {"type": "json_object"})";
+  // A required call leaves no content that the format could be about.
+  message_of(service, ask(format + R"(, "tool_choice": "required")"));
+  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("get_weather"));
+  // An answer that is held to a form is content, whatever it looks like.
+  const json::value choice = message_of(service, ask(format));
+  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJsonObject);
+  EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
+  EXPECT_THAT(std::string(choice.at("message").at("content").as_string()),
+              HasSubstr("<tool_call>"));
+}
+
 TEST(ToolWishes, AreRefusedByTheFieldsName) {
   RunningService service(hermes("x"));
   const std::pair<std::string, std::string> cases[] = {
@@ -228,14 +303,22 @@ TEST(ToolWishes, AreRefusedByTheFieldsName) {
        "tools[0].function.name"},
       {R"({"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}]})",
        "tools[0].function"},
-      // Not done yet, and said so.
-      {ask(R"("tool_choice": "required")"), "tool_choice"},
+      {ask(R"("tool_choice": "required", "guided_regex": "a+")"), "tool_choice"},
+      {ask(R"("tool_choice": "required", "structured_outputs": {"choice": ["a"]})"), "tool_choice"},
+      {R"({"messages": [{"role": "user", "content": "a"}], "tools": [], "tool_choice": "required"})",
+       "tool_choice"},
   };
   for (const auto& [body, param] : cases) {
     const HttpAnswer answer = service.post("/v1/chat/completions", body);
     EXPECT_EQ(answer.status, 400) << body;
     EXPECT_EQ(parsed(answer.body).at("error").at("param"), json::value(param)) << answer.body;
   }
+  RunningService formless({.answer = "x"});
+  const HttpAnswer answer =
+      formless.post("/v1/chat/completions", ask(R"("tool_choice": "required")"));
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(parsed(answer.body).at("error").at("param"), "tool_choice");
+  EXPECT_EQ(formless.backend().n_submitted, 0);
 }
 
 }  // namespace

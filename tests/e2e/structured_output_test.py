@@ -113,7 +113,7 @@ class StructuredOutput(unittest.TestCase):
     def test_what_is_wrong_is_said_with_the_field(self):
         for fields, param, text in [
             (json_schema({"type": "array", "uniqueItems": True}), "response_format", "uniqueItems"),
-            ({"response_format": {"type": "xml"}}, "response_format", "json_schema"),
+            ({"response_format": {"type": "xml"}}, "response_format.type", "json_schema"),
             ({"guided_regex": "(?=a)b"}, "guided_regex", "lookahead"),
             ({"guided_grammar": "root ::= missing"}, "guided_grammar", "missing"),
             ({"guided_choice": []}, "guided_choice", "list"),

@@ -134,11 +134,13 @@ class FakeBackend : public ModelBackend {
   }
   Result<ToolRules> tool_rules(const ToolRulesOptions& options) const override {
     const json::value list = AGLM_TRY(json::parse(options.tools_json, "tools"));
-    const tools::CallGrammar grammar =
-        AGLM_TRY(tools::call_grammar(list.as_array(), {.format = script_.format,
-                                                       .required = options.required,
-                                                       .name = options.name,
-                                                       .parallel = options.parallel}));
+    const tools::CallGrammar grammar = AGLM_TRY(tools::call_grammar(
+        list.as_array(), {.format = script_.format,
+                          .required = options.required,
+                          .name = options.name,
+                          .parallel = options.parallel,
+                          .in_reasoning = tools::begins_in_reasoning(options.prompt),
+                          .tags_are_special = info_.answer_tags_are_special}));
     ToolRules rules{.begun = grammar.begun};
     if (!grammar.structural_tag.empty()) {
       rules.structural_tag = boost::json::serialize(grammar.structural_tag);

@@ -1,5 +1,7 @@
 #include "serve/api/chat_reading.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "serve/api/errors.h"
@@ -7,15 +9,40 @@
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
+namespace {
+
+using Kind = StructuredOutput::Kind;
+
+// Calls that must come, or must be right when they come, are a form of the answer. A form that the
+// request asks for itself leaves no room for calls; only of response_format OpenAI says that it is
+// about the content, of which a required call leaves none (decision 111).
+Result<void> hold_calls(const ModelBackend& backend, const ToolWish& wish,
+                        const AnswerReaderOptions& answer, ChatReading& reading) {
+  StructuredOutput& form = reading.form;
+  const bool required = wish.choice == ToolWish::Choice::kRequired;
+  if (form.kind != Kind::kNone && form.field != "response_format") {
+    return bad_field("tool_choice",
+                     fmt::format("a required call and {} exclude each other", form.field));
+  }
+  const ToolRules rules = AGLM_TRY(backend.tool_rules({.tools_json = answer.tools_json,
+                                                       .prompt = answer.prompt,
+                                                       .required = required,
+                                                       .name = wish.name,
+                                                       .parallel = wish.parallel}));
+  if (rules.structural_tag.empty()) return {};
+  form = {.kind = Kind::kStructuralTag, .text = rules.structural_tag, .field = "tools"};
+  reading.begun = rules.begun;
+  return {};
+}
+
+}  // namespace
 
 Result<ChatReading> read_chat_reading(const ServiceContext& context, const json::Fields& fields,
-                                      const ToolWish& tools, const std::string& prompt) {
+                                      const ChatContext& chat, const std::string& prompt,
+                                      StructuredOutput form) {
   const ModelInfo& model = context.backend->info();
-  if (tools.choice == ToolWish::Choice::kRequired) {
-    return not_offered("tool_choice", "only \"auto\" and \"none\" are supported");
-  }
-  ChatReading reading;
-  reading.parallel_calls = tools.parallel;
+  const ToolWish& wish = chat.tools;
+  ChatReading reading{.parallel_calls = wish.parallel, .form = std::move(form)};
   // vLLM's field, and llama-server's.
   reading.include_reasoning = AGLM_TRY(boolean_field(fields, "include_reasoning", true));
   const std::string format = AGLM_TRY(string_field(fields, "reasoning_format")).value_or("auto");
@@ -25,13 +52,25 @@ Result<ChatReading> read_chat_reading(const ServiceContext& context, const json:
   }
   reading.short_ids = model.tool_call_format == "mistral";
   AnswerReaderOptions options{.prompt = prompt, .separate_reasoning = format != "none"};
-  const bool calls = !tools.tools.empty() && model.tool_call_format != "none";
-  if (!calls && !(model.separates_reasoning && options.separate_reasoning)) return reading;
-  if (calls) options.tools_json = dump(tools.tools);
+  const bool required = wish.choice == ToolWish::Choice::kRequired;
+  if (required || (reading.form.kind == Kind::kNone && !wish.tools.empty() &&
+                   model.tool_call_format != "none")) {
+    options.tools_json = dump(wish.tools);
+    AGLM_TRY(hold_calls(*context.backend, wish, options, reading));
+  }
+  // What goes on with a message, or with the tag of a call, has had its thoughts.
+  reading.form.after_reasoning =
+      model.separates_reasoning && !chat.continue_final_message && reading.begun.empty();
+  if (options.tools_json.empty() && !(model.separates_reasoning && options.separate_reasoning)) {
+    return reading;
+  }
   AGLM_TRY(context.backend->answer_reader(options));  // what is wrong with them shows now
-  reading.reader = [backend = context.backend.get(), options]() -> std::unique_ptr<AnswerReader> {
+  reading.reader = [backend = context.backend.get(), options,
+                    begun = reading.begun]() -> std::unique_ptr<AnswerReader> {
     Result<std::unique_ptr<AnswerReader>> reader = backend->answer_reader(options);
-    return reader ? std::move(*reader) : nullptr;
+    if (!reader) return nullptr;
+    (*reader)->push(begun);  // tags alone, which say nothing yet
+    return std::move(*reader);
   };
   return reading;
 }

@@ -1,5 +1,5 @@
-// How a chat answer's text is taken apart: what the request wishes of tools and thoughts, and what
-// the model writes.
+// How a chat answer's text is taken apart, and what it is held to so that it can be: what the
+// request wishes of tools and thoughts, and what the model writes.
 #pragma once
 
 #include <functional>
@@ -19,10 +19,13 @@ struct ChatReading {
   bool parallel_calls = true;  // false: calls after the first are left out
   bool include_reasoning = true;
   bool short_ids = false;  // nine letters and digits, as Mistral's templates demand
+  StructuredOutput form;   // what the answer is held to
+  std::string begun;       // of the answer: to be put behind the prompt
 };
 
-// `prompt`: as the template wrote it.
+// `prompt`: as the template wrote it. `form`: what the request asks for beside tools.
 Result<ChatReading> read_chat_reading(const ServiceContext& context, const json::Fields& fields,
-                                      const ToolWish& tools, const std::string& prompt);
+                                      const ChatContext& chat, const std::string& prompt,
+                                      StructuredOutput form);
 
 }  // namespace autoglm::serve

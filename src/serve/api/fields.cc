@@ -21,6 +21,17 @@ Error in_request(Error error) {
   return error;
 }
 
+template <class T>
+Result<T> in_request(Result<T> result) {
+  if (!result) return in_request(std::move(result).error());
+  return result;
+}
+
+// The whole path ("stream_options.include_usage").
+std::string path_of(const json::Fields& fields, std::string_view key) {
+  return fields.where().empty() ? std::string(key) : fmt::format("{}.{}", fields.where(), key);
+}
+
 }  // namespace
 
 Result<json::object> parse_body(std::string_view body) {
@@ -39,11 +50,11 @@ Result<json::object> parse_body(std::string_view body) {
 Result<std::optional<double>> number_field(const json::Fields& fields, std::string_view key,
                                            double low, double high) {
   if (fields.find(key) == nullptr) return std::optional<double>();
-  const double number = AGLM_TRY(fields.number(key));
+  const double number = AGLM_TRY(in_request(fields.number(key)));
   // Written so that a NaN is out of range too.
   if (!(number >= low && number <= high)) {
-    return bad_field(key, "out of range", fmt::format("a number from {} to {}", low, high),
-                     fmt::to_string(number));
+    return bad_field(path_of(fields, key), "out of range",
+                     fmt::format("a number from {} to {}", low, high), fmt::to_string(number));
   }
   return std::optional<double>(number);
 }
@@ -51,33 +62,29 @@ Result<std::optional<double>> number_field(const json::Fields& fields, std::stri
 Result<std::optional<int64_t>> integer_field(const json::Fields& fields, std::string_view key,
                                              int64_t low, int64_t high) {
   if (fields.find(key) == nullptr) return std::optional<int64_t>();
-  const int64_t number = AGLM_TRY(fields.integer(key));
+  const int64_t number = AGLM_TRY(in_request(fields.integer(key)));
   if (number < low || number > high) {
-    return bad_field(key, "out of range", fmt::format("an integer from {} to {}", low, high),
-                     fmt::to_string(number));
+    return bad_field(path_of(fields, key), "out of range",
+                     fmt::format("an integer from {} to {}", low, high), fmt::to_string(number));
   }
   return std::optional<int64_t>(number);
 }
 
 Result<bool> boolean_field(const json::Fields& fields, std::string_view key, bool otherwise) {
-  return fields.boolean_or(key, otherwise);
+  return in_request(fields.boolean_or(key, otherwise));
 }
 
 Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key) {
   if (fields.find(key) == nullptr) return std::optional<std::string>();
-  return std::optional<std::string>(AGLM_TRY(fields.string(key)));
+  return std::optional<std::string>(AGLM_TRY(in_request(fields.string(key))));
 }
 
 Result<json::Fields> required_object(const json::Fields& fields, std::string_view key) {
-  Result<json::Fields> object = fields.child(key);
-  if (!object) return in_request(object.error());
-  return object;
+  return in_request(fields.child(key));
 }
 
 Result<std::string> required_string(const json::Fields& fields, std::string_view key) {
-  Result<std::string> text = fields.string(key);
-  if (!text) return in_request(text.error());
-  return text;
+  return in_request(fields.string(key));
 }
 
 Result<std::vector<TokenId>> token_ids(const json::array& list, std::string_view param,

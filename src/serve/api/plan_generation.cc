@@ -45,16 +45,13 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bo
     }
   }
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
-  // What goes on with a text has had its thoughts.
-  StructuredOutput held = facts.options.structured_output;
-  held.after_reasoning = begins_text && facts.context->backend->info().separates_reasoning;
   std::vector<GenerationRequest> requests;
   for (const std::vector<TokenId>& prompt : facts.prompts) {
     requests.push_back({.prompt = prompt,
                         .sampling = sampling,
                         .request_id = facts.id,
                         .begins_text = begins_text,
-                        .structured_output = held,
+                        .structured_output = facts.options.structured_output,
                         .prediction = prediction,
                         .scheduling = facts.options.scheduling});
   }
@@ -72,11 +69,13 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
       facts_for(context, "chatcmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kChat, model)));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
   const std::string text = AGLM_TRY(render_chat(*context.backend, chat));
-  facts.prompts.push_back(
-      AGLM_TRY(prompt_ids(*context.backend, text, chat.add_special_tokens, "messages")));
+  ChatReading reading = AGLM_TRY(
+      read_chat_reading(context, fields, chat, text, std::move(facts.options.structured_output)));
+  facts.options.structured_output = reading.form;
+  facts.prompts.push_back(AGLM_TRY(
+      prompt_ids(*context.backend, text + reading.begun, chat.add_special_tokens, "messages")));
   AGLM_TRY(check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens,
                          "messages"));
-  ChatReading reading = AGLM_TRY(read_chat_reading(context, fields, chat.tools, text));
   if (reading.reader && model.answer_tags_are_special) {
     facts.options.sampling.skip_special_tokens = false;
   }
@@ -159,6 +158,7 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
     ChatContext messages;
     messages.context["messages"] = json::array{json::object{{"role", "user"}, {"content", *text}}};
     messages.context["add_generation_prompt"] = true;
+    facts.options.structured_output.after_reasoning = model.separates_reasoning;
     prompt = AGLM_TRY(render_chat(*context.backend, messages));
   }
   facts.prompts.push_back(AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, key)));

@@ -63,8 +63,8 @@ Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Promp
 Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
                                              const json::Fields& fields) {
   if (fields.find("prediction") == nullptr) return std::vector<TokenId>();
-  const json::Fields prediction = AGLM_TRY(fields.child("prediction"));
-  const std::string type = AGLM_TRY(prediction.string("type"));
+  const json::Fields prediction = AGLM_TRY(required_object(fields, "prediction"));
+  const std::string type = AGLM_TRY(required_string(prediction, "type"));
   if (type != "content") {
     return bad_field("prediction.type", "unknown kind", "\"content\"", printable_utf8(type));
   }
@@ -73,16 +73,18 @@ Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
     return bad_field("prediction.content", "field is missing", "a text or text parts");
   }
   if (!content->is_array()) {
-    return backend.tokenize(AGLM_TRY(prediction.string("content")), {.add_special_tokens = false});
+    return backend.tokenize(AGLM_TRY(required_string(prediction, "content")),
+                            {.add_special_tokens = false});
   }
   std::string text;
-  for (const json::value& item : content->get_array()) {
-    const json::Fields part = AGLM_TRY(json::fields_of(item, "prediction.content"));
-    const std::string kind = AGLM_TRY(part.string("type"));
+  for (size_t i = 0; i < content->get_array().size(); ++i) {
+    const std::string param = fmt::format("prediction.content[{}]", i);
+    const json::Fields part = AGLM_TRY(json::fields_of(content->get_array()[i], param));
+    const std::string kind = AGLM_TRY(required_string(part, "type"));
     if (kind != "text") {
-      return bad_field("prediction.content", "a part is no text", "{\"type\": \"text\", ...}");
+      return bad_field(param + ".type", "a part is no text", "\"text\"");
     }
-    text += AGLM_TRY(part.string("text"));
+    text += AGLM_TRY(required_string(part, "text"));
   }
   return backend.tokenize(text, {.add_special_tokens = false});
 }

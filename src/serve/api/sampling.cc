@@ -185,9 +185,9 @@ Result<void> read_stream(const json::Fields& fields, AnswerOptions& options) {
   if (fields.find("stream_options") == nullptr) return {};
   if (!options.stream) return bad_field("stream_options", "needs \"stream\": true");
   const json::Fields stream = AGLM_TRY(fields.child("stream_options"));
-  options.include_usage = AGLM_TRY(stream.boolean_or("include_usage", false));
+  options.include_usage = AGLM_TRY(boolean_field(stream, "include_usage", false));
   options.continuous_usage =
-      options.include_usage && AGLM_TRY(stream.boolean_or("continuous_usage_stats", false));
+      options.include_usage && AGLM_TRY(boolean_field(stream, "continuous_usage_stats", false));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "serve/api/errors.h"
+#include "serve/api/fields.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
@@ -74,8 +75,8 @@ Result<StructuredOutput> wish_of(Kind kind, const json::value& value, std::strin
 
 Result<StructuredOutput> response_format(const json::Fields& fields) {
   constexpr std::string_view kField = "response_format";
-  const json::Fields format = AGLM_TRY(fields.child(kField));
-  const std::string type = AGLM_TRY(format.string("type"));
+  const json::Fields format = AGLM_TRY(required_object(fields, kField));
+  const std::string type = AGLM_TRY(required_string(format, "type"));
   StructuredOutput wish{.field = std::string(kField)};
   if (type == "text") return wish;
   if (type == "json_object") {
@@ -85,9 +86,11 @@ Result<StructuredOutput> response_format(const json::Fields& fields) {
     return schema == nullptr ? wish : wish_of(Kind::kJson, *schema, kField);
   }
   if (type == "json_schema") {
-    const json::Fields named = AGLM_TRY(format.child("json_schema"));
+    const json::Fields named = AGLM_TRY(required_object(format, "json_schema"));
     const json::value* schema = named.find("schema");
-    if (schema == nullptr) return bad_field(kField, "json_schema.schema is missing");
+    if (schema == nullptr) {
+      return bad_field("response_format.json_schema.schema", "field is missing", "a schema");
+    }
     return wish_of(Kind::kJson, *schema, kField);
   }
   if (type == "structural_tag") {
@@ -95,7 +98,8 @@ Result<StructuredOutput> response_format(const json::Fields& fields) {
     wish.text = boost::json::serialize(format.raw());
     return wish;
   }
-  return bad_field(kField, "unknown type", "text, json_object, json_schema or structural_tag",
+  return bad_field("response_format.type", "unknown type",
+                   "text, json_object, json_schema or structural_tag",
                    printable_utf8(type.substr(0, 64)));
 }
 
@@ -120,7 +124,7 @@ Result<StructuredOutput> read_structured_output(const json::Fields& fields) {
     AGLM_TRY(add(wish_of(field.kind, *value, field.name)));
   }
   if (fields.find("structured_outputs") == nullptr) return wish;
-  const json::Fields structured = AGLM_TRY(fields.child("structured_outputs"));
+  const json::Fields structured = AGLM_TRY(required_object(fields, "structured_outputs"));
   for (const WishField& field : kStructured) {
     const json::value* value = structured.find(field.name);
     if (value == nullptr || says_nothing(*value)) continue;

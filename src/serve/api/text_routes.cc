@@ -20,7 +20,7 @@ json::value piece_json(const std::string& bytes) {
 
 // {"content": ...} -> {"tokens": [...]}
 Result<json::value> llama_tokenize(const ServiceContext& context, const json::Fields& fields) {
-  const std::string content = AGLM_TRY(fields.string("content"));
+  const std::string content = AGLM_TRY(required_string(fields, "content"));
   TokenizeOptions options;
   options.add_special_tokens = AGLM_TRY(boolean_field(fields, "add_special", false));
   options.parse_special = AGLM_TRY(boolean_field(fields, "parse_special", true));
@@ -73,7 +73,7 @@ Result<json::value> answer_tokenize(const ServiceContext& context, std::string_v
     if (fields.find("prompt") == nullptr) {
       return bad_field("prompt", "one of prompt, messages and content is needed");
     }
-    text = AGLM_TRY(fields.string("prompt"));
+    text = AGLM_TRY(required_string(fields, "prompt"));
     add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
   }
   const bool with_strings = AGLM_TRY(boolean_field(fields, "return_token_strs", false));

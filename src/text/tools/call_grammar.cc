@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "text/tools/json_scanner.h"
+#include "text/tools/tool_catalog.h"
 
 namespace autoglm::tools {
 namespace {
@@ -34,6 +35,18 @@ struct Function {
   bool strict = false;
 };
 
+// A tool takes the parameters that it declares, and no others unless it says so. Where they are put
+// together from several schemas it is left to these.
+void complete(json::object& parameters) {
+  if (!parameters.contains("type")) parameters["type"] = "object";
+  for (const std::string_view other :
+       {"additionalProperties", "unevaluatedProperties", "patternProperties", "propertyNames",
+        "$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"}) {
+    if (parameters.contains(other)) return;
+  }
+  parameters["additionalProperties"] = false;
+}
+
 std::vector<Function> functions_of(const json::array& tools, const std::string& only) {
   std::vector<Function> functions;
   for (const json::value& tool : tools) {
@@ -50,7 +63,7 @@ std::vector<Function> functions_of(const json::array& tools, const std::string& 
     if (parameters != nullptr && parameters->is_object()) {
       function.parameters = parameters->get_object();
     }
-    if (!function.parameters.contains("type")) function.parameters["type"] = "object";
+    complete(function.parameters);
     const json::value* strict = fields->if_contains("strict");
     function.strict = strict != nullptr && strict->is_bool() && strict->get_bool();
     functions.push_back(std::move(function));
@@ -87,20 +100,23 @@ std::vector<Parameter> parameters_of(const Function& function) {
   return parameters;
 }
 
-bool is_text(const json::value& schema) {
-  const json::object* object = schema.if_object();
-  const json::value* type = object == nullptr ? nullptr : object->if_contains("type");
-  return type != nullptr && *type == "string";
-}
-
-// What a text may be that stands between tags as it is: one of the enumeration's, or what a
-// pattern matches, or anything up to the closing tag.
+// What a text may be that stands between tags as it is: one of the enumeration's, or so long, or
+// anything up to the closing tag, of which a text of bounded length holds no beginning.
 json::object bare_text(const json::value& schema) {
   const json::object& object = schema.get_object();
   if (const json::value* one = object.if_contains("const"); one != nullptr && one->is_string()) {
     return text_format(one->get_string());
   }
   const json::value* values = object.if_contains("enum");
+  const auto bound = [&](std::string_view key) {
+    const json::value* length = object.if_contains(key);
+    return length != nullptr && length->is_int64() ? std::to_string(length->get_int64()) : "";
+  };
+  const std::string least = bound("minLength"), most = bound("maxLength");
+  if (values == nullptr && (!least.empty() || !most.empty())) {
+    const std::string from = least.empty() ? "0" : least;
+    return {{"type", "regex"}, {"pattern", "[^<]{" + from + "," + most + "}"}};
+  }
   if (values == nullptr || !values->is_array()) return any_text();
   json::array texts;
   for (const json::value& value : values->get_array()) {
@@ -128,10 +144,10 @@ json::object tagged_arguments(const Function& function, bool qwen, bool later_fo
     const std::string begin =
         qwen ? "<parameter=" + parameter.name + ">\n"
              : line + "<arg_key>" + parameter.name + "</arg_key>" + line + "<arg_value>";
-    json::object argument = tag(
-        begin,
-        is_text(parameter.schema) ? bare_text(parameter.schema) : schema_format(parameter.schema),
-        qwen ? "\n</parameter>\n" : "</arg_value>");
+    json::object argument = tag(begin,
+                                takes_text(parameter.schema) ? bare_text(parameter.schema)
+                                                             : schema_format(parameter.schema),
+                                qwen ? "\n</parameter>\n" : "</arg_value>");
     if (parameter.required) {
       list.push_back(std::move(argument));
     } else {

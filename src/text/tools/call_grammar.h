@@ -15,7 +15,7 @@ struct CallGrammarOptions {
   bool required = false;  // the answer is calls and nothing else; false: text, in which they may be
   std::string name;       // with `required`: the only tool
   bool parallel = true;   // more than one call
-  bool in_reasoning = false;  // the prompt has opened <think>
+  bool in_reasoning = false;      // the prompt has opened <think>
   bool tags_are_special = false;  // of the vocabulary: a grammar's text cannot match them
 };
 

@@ -10,7 +10,9 @@ const json::object* object_member(const json::object& object, std::string_view k
   return found == nullptr ? nullptr : found->if_object();
 }
 
-bool is_string_schema(const json::value& schema) {
+}  // namespace
+
+bool takes_text(const json::value& schema) {
   const json::object* object = schema.if_object();
   if (object == nullptr) return false;
   if (const json::value* type = object->if_contains("type")) return *type == "string";
@@ -19,8 +21,6 @@ bool is_string_schema(const json::value& schema) {
   return std::all_of(values->get_array().begin(), values->get_array().end(),
                      [](const json::value& value) { return value.is_string(); });
 }
-
-}  // namespace
 
 ToolCatalog::ToolCatalog(const json::array& tools) {
   for (const json::value& tool : tools) {
@@ -35,7 +35,7 @@ ToolCatalog::ToolCatalog(const json::array& tools) {
         parameters == nullptr ? nullptr : object_member(*parameters, "properties");
     if (properties == nullptr) continue;
     for (const auto& [key, schema] : *properties) {
-      if (is_string_schema(schema)) texts.emplace(key);
+      if (takes_text(schema)) texts.emplace(key);
     }
   }
 }

@@ -11,6 +11,9 @@
 
 namespace autoglm::tools {
 
+// A parameter with this schema takes strings only, so that "12" written there is a text.
+bool takes_text(const json::value& schema);
+
 class ToolCatalog {
  public:
   ToolCatalog() = default;
@@ -22,7 +25,7 @@ class ToolCatalog {
   bool knows(std::string_view name) const { return texts_.contains(name); }
   // Some tool's name begins so.
   bool begins_a_name(std::string_view text) const;
-  // The parameter takes strings only, so that "12" written there is a text.
+  // takes_text() of the parameter's schema.
   bool is_text(std::string_view tool, std::string_view parameter) const;
 
  private:
