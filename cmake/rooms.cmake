@@ -37,6 +37,18 @@ function(autoglm_instruction_sets)
   endforeach()
 endfunction()
 
+# What every test program takes: where the checkout lies, and the headers of all tests, compiled once.
+if(AUTOGLM_TESTS)
+  add_library(autoglm_test_support STATIC ${CMAKE_SOURCE_DIR}/tests/support/source_folder.cc)
+  target_compile_definitions(autoglm_test_support PRIVATE AUTOGLM_SOURCE_FOLDER="${CMAKE_SOURCE_DIR}")
+  target_include_directories(autoglm_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(autoglm_test_support PUBLIC autoglm_options GTest::gmock)
+  add_executable(autoglm_test_headers ${CMAKE_SOURCE_DIR}/tests/support/headers.cc)
+  target_link_libraries(autoglm_test_headers PRIVATE autoglm_test_support)
+  target_precompile_headers(autoglm_test_headers PRIVATE
+    <gmock/gmock.h> <gtest/gtest.h> <fmt/format.h> <algorithm> <filesystem> <fstream> <functional> <map> <random>)
+endif()
+
 # One test program, its cases known to ctest one by one.
 function(autoglm_test NAME)
   cmake_parse_arguments(TEST "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
@@ -47,9 +59,8 @@ function(autoglm_test NAME)
     set(TEST_TIMEOUT 300)
   endif()
   add_executable(${NAME} ${TEST_SOURCES})
-  target_compile_definitions(${NAME} PRIVATE AUTOGLM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_link_libraries(${NAME} PRIVATE autoglm_options ${TEST_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${NAME} PRIVATE autoglm_test_support ${TEST_DEPENDS} GTest::gtest_main)
+  target_precompile_headers(${NAME} REUSE_FROM autoglm_test_headers)
   include(GoogleTest)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${TEST_LABEL} TIMEOUT ${TEST_TIMEOUT})

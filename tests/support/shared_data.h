@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "support/source_folder.h"
+
 namespace autoglm {
 
 inline constexpr std::string_view kNoSharedData =
@@ -17,7 +19,7 @@ inline constexpr std::string_view kNoSharedData =
 inline std::optional<std::string> shared_data(std::string_view relative) {
   const char* folder = std::getenv("AUTOGLM_TEST_DATA");
   const std::filesystem::path root =
-      folder != nullptr ? folder : AUTOGLM_SOURCE_DIR "/../shared/data";
+      folder != nullptr ? folder : source_folder() + "/../shared/data";
   const std::filesystem::path path = root / relative;
   if (!std::filesystem::exists(path)) return std::nullopt;
   return path.string();
@@ -25,7 +27,7 @@ inline std::optional<std::string> shared_data(std::string_view relative) {
 
 // A file or folder that is part of the checkout.
 inline std::string source_path(std::string_view relative) {
-  return std::string(AUTOGLM_SOURCE_DIR "/") + std::string(relative);
+  return source_folder() + "/" + std::string(relative);
 }
 
 }  // namespace autoglm
