@@ -84,9 +84,11 @@ void Constraint::apply_to_thoughts(std::span<float> logits) const {
   for (size_t known = 0; known < Thoughts::kClose.size(); ++known) {
     if (!std::string_view(tail_).ends_with(Thoughts::kClose.substr(0, known))) continue;
     const std::string_view missing = Thoughts::kClose.substr(known);
-    for (const int32_t id : trie.beginning_with(missing)) {
-      if (!begins_with(trie.bytes(id).substr(missing.size()))) {
-        logits[static_cast<size_t>(id)] = kNever;
+    for (const std::span<const int32_t> ids : trie.beginning_with(missing)) {
+      for (const int32_t id : ids) {
+        if (!begins_with(trie.bytes(id).substr(missing.size()))) {
+          logits[static_cast<size_t>(id)] = kNever;
+        }
       }
     }
   }

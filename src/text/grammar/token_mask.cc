@@ -9,31 +9,58 @@ namespace {
 
 // Fewer ids than this are kept as a list: the bits of 150,000 tokens are 19 kB.
 constexpr size_t kFewIds = 2048;
+// Of a run that is found by looking at what follows each character.
+constexpr int kMostCharacters = 15;
+// Below nodes of the vocabulary with fewer than so many others each is looked at.
+constexpr int32_t kLargeSubtree = 32;
 
 void set_bit(std::vector<uint64_t>& words, int32_t id) {
   words[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
 }
 
+}  // namespace
+
 // The bytes that follow a lead byte of UTF-8 (Unicode 15, table 3-7).
-struct LeadBytes {
+struct MaskMaker::LeadBytes {
   int first, last;
   int second_first, second_last;
   int n_more;  // free continuation bytes after the second
 };
-constexpr LeadBytes kLeadBytes[] = {
+const MaskMaker::LeadBytes MaskMaker::kLeadBytes[] = {
     {0xC2, 0xDF, 0x80, 0xBF, 0}, {0xE0, 0xE0, 0xA0, 0xBF, 1}, {0xE1, 0xEC, 0x80, 0xBF, 1},
     {0xED, 0xED, 0x80, 0x9F, 1}, {0xEE, 0xEF, 0x80, 0xBF, 1}, {0xF0, 0xF0, 0x90, 0xBF, 2},
     {0xF1, 0xF3, 0x80, 0xBF, 2}, {0xF4, 0xF4, 0x80, 0x8F, 2},
 };
 
-}  // namespace
+void MaskMaker::set(int32_t begin, int32_t end, std::vector<uint64_t>& words) const {
+  for (const int32_t token : trie_.tokens(begin, end)) set_bit(words, token);
+}
 
-void MaskMaker::set(int32_t trie_node, std::vector<uint64_t>& words) const {
-  for (const int32_t token : trie_.tokens(trie_node)) set_bit(words, token);
+int MaskMaker::known_run(int32_t state, bool pass_ends) {
+  const auto [known, is_new] = runs_.try_emplace(state * 2 + (pass_ends ? 1 : 0), 0);
+  if (is_new) known->second = plain_run(state, pass_ends);
+  return known->second;
+}
+
+int MaskMaker::run_through(int32_t state, uint8_t byte, bool pass_ends) {
+  int32_t target = -1;
+  if (byte < 0x80) {
+    target = automaton_.next(state, byte);
+    if (target <= LazyAutomaton::kTooLarge) return 0;
+  } else {
+    const auto* lead = std::ranges::find_if(kLeadBytes, [&](const LeadBytes& bytes) {
+      return bytes.first <= byte && byte <= bytes.last;
+    });
+    if (lead == std::end(kLeadBytes) || !after_lead_byte(state, byte, byte, *lead, target))
+      return 0;
+  }
+  if (automaton_.complete(target) && !pass_ends) return 0;
+  return std::min(1 + known_run(target, pass_ends), TokenTrie::kAnyLength);
 }
 
 template <class Reached>
-bool MaskMaker::walk(int32_t root, int32_t state, int plain_run, Reached&& reached) {
+bool MaskMaker::walk(int32_t root, int32_t state, bool pass_ends, std::vector<uint64_t>& words,
+                     Reached&& reached) {
   const TokenTrie::Node& top = trie_.node(root);
   const size_t base = top.depth;
   stack_.resize(
@@ -41,17 +68,22 @@ bool MaskMaker::walk(int32_t root, int32_t state, int plain_run, Reached&& reach
   stack_[0] = state;
   for (int32_t i = root + 1; i < top.end;) {
     const TokenTrie::Node& node = trie_.node(i);
-    if (node.plain_characters > 0 && node.plain_characters <= plain_run) {
+    const size_t depth = node.depth - base;
+    const int32_t from = stack_[depth - 1];
+    const bool large = node.end - i >= kLargeSubtree;
+    if (large && node.plain_characters > 0 &&
+        node.plain_characters <= run_through(from, node.byte, pass_ends)) {
+      set(i, node.end, words);
       i = node.end;
       continue;
     }
-    const size_t depth = node.depth - base;
-    const int32_t next = automaton_.next(stack_[depth - 1], node.byte);
+    const int32_t next = automaton_.next(from, node.byte);
     if (next == LazyAutomaton::kDead) {
       i = node.end;
       continue;
     }
     if (next == LazyAutomaton::kTooLarge) return false;
+    set(i, i + 1, words);
     reached(i, next);
     if (!automaton_.continues(next)) {
       i = node.end;
@@ -63,10 +95,12 @@ bool MaskMaker::walk(int32_t root, int32_t state, int plain_run, Reached&& reach
   return true;
 }
 
-bool MaskMaker::after_lead_byte(int32_t state, int lead, int32_t& target) {
-  const LeadBytes& bytes = kLeadBytes[lead];
-  const auto same = [&](int32_t from, int first, int last, int32_t& to) {
-    for (int b = first; b <= last; ++b) {
+// The state that all characters with a first byte in [first, last] lead to. `target`: that it has
+// to be, if not -1; else it is found.
+bool MaskMaker::after_lead_byte(int32_t state, int first, int last, const LeadBytes& bytes,
+                                int32_t& target) {
+  const auto same = [&](int32_t from, int begin, int end, int32_t& to) {
+    for (int b = begin; b <= end; ++b) {
       const int32_t next = automaton_.next(from, static_cast<uint8_t>(b));
       if (to < 0) to = next;
       if (next != to || next <= LazyAutomaton::kTooLarge) return false;
@@ -74,7 +108,7 @@ bool MaskMaker::after_lead_byte(int32_t state, int lead, int32_t& target) {
     return true;
   };
   int32_t at = -1;
-  if (!same(state, bytes.first, bytes.last, at)) return false;
+  if (!same(state, first, last, at)) return false;
   for (int i = 0; i <= bytes.n_more; ++i) {
     int32_t next = i == bytes.n_more ? target : -1;
     if (!same(at, i == 0 ? bytes.second_first : 0x80, i == 0 ? bytes.second_last : 0xBF, next)) {
@@ -95,20 +129,64 @@ int32_t MaskMaker::after_plain_character(int32_t state) {
     if (target < 0) target = next;
     if (next != target || next <= LazyAutomaton::kTooLarge) return -1;
   }
-  for (int lead = 0; lead < static_cast<int>(std::size(kLeadBytes)); ++lead) {
-    if (!after_lead_byte(state, lead, target)) return -1;
+  for (const LeadBytes& lead : kLeadBytes) {
+    if (!after_lead_byte(state, lead.first, lead.last, lead, target)) return -1;
   }
   return target;
 }
 
+bool MaskMaker::takes_plain_characters(int32_t rule) {
+  const auto [known, is_new] = takes_plain_characters_.try_emplace(rule, false);
+  if (!is_new) return known->second;
+  const int32_t start = automaton_.program().rule(rule).start;
+  const int32_t after =
+      after_plain_character(automaton_.state_of({{start, LazyAutomaton::kRootFrame}}));
+  known->second = after >= 0 && automaton_.complete(after) && !automaton_.continues(after);
+  return known->second;
+}
+
+bool MaskMaker::minds_plain_characters(int32_t node) const {
+  if (Program::is_counted(node)) return true;
+  const Program& program = automaton_.program();
+  const Program::Node& n = program.node(node);
+  return n.accepting || n.n_calls > 0 ||
+         std::ranges::any_of(program.edges(n), [](const ByteEdge& edge) {
+           return edge.first != edge.last || (edge.first != '"' && edge.first != '\\');
+         });
+}
+
+// Of strings whose length is bounded, each character leads to another state. A state may be in one
+// repetition and where that goes on, which in JSON is at a quote.
+int MaskMaker::counted_run(int32_t state, bool pass_ends) {
+  const Program& program = automaton_.program();
+  int run = -1;
+  int32_t exit = -1;
+  for (const LazyAutomaton::Item& item : automaton_.items(state)) {
+    if (!Program::is_counted(item.node)) continue;
+    const Counted& repetition = program.counted(item.node);
+    if (run >= 0 || repetition.rule < 0 || !takes_plain_characters(repetition.rule)) return -1;
+    const int32_t count = item.node - repetition.first_node;
+    run = repetition.most < 0 ? TokenTrie::kAnyLength
+                              : std::min<int>(repetition.most - count, TokenTrie::kAnyLength);
+    exit = repetition.exit;
+  }
+  if (run < 0 || pass_ends) return run;
+  if (minds_plain_characters(exit)) return -1;
+  for (const LazyAutomaton::Item& item : automaton_.items(state)) {
+    if (!Program::is_counted(item.node) && minds_plain_characters(item.node)) return -1;
+  }
+  return run;
+}
+
 int MaskMaker::plain_run(int32_t state, bool pass_ends) {
-  for (int n = 0; n < TokenTrie::kMaxPlainCharacters - 1; ++n) {
+  if (const int run = counted_run(state, pass_ends); run >= 0) return run;
+  for (int n = 0; n < kMostCharacters; ++n) {
     const int32_t next = after_plain_character(state);
     if (next < 0 || (automaton_.complete(next) && !pass_ends)) return n;
     if (next == state) return TokenTrie::kAnyLength;
     state = next;
   }
-  return TokenTrie::kMaxPlainCharacters - 1;
+  return kMostCharacters;
 }
 
 // No token is long enough to notice how far away a distant bound of a repetition is: all such
@@ -133,16 +211,16 @@ std::shared_ptr<const GroupMask> MaskMaker::work_out(const std::vector<int32_t>&
   const int32_t state = automaton_.state_of(std::move(items));
   auto mask = std::make_shared<GroupMask>();
   std::vector<uint64_t> words(trie_.n_words(), 0);
-  const int run = plain_run(state, at_root);
-  if (run > 0) words = trie_.plain_tokens(run);
   std::vector<std::pair<uint8_t, int32_t>> escapes;
-  mask->too_large = !walk(0, state, run, [&](int32_t i, int32_t reached) {
-    set(i, words);
+  const auto note_end = [&](int32_t i, int32_t reached) {
     if (at_root || !automaton_.complete(reached)) return;
     for (int32_t child = i + 1; child < trie_.node(i).end; child = trie_.node(child).end) {
       escapes.emplace_back(trie_.node(child).byte, child);
     }
-  });
+  };
+  for (const int32_t root : trie_.roots()) {
+    mask->too_large |= !walk(root, state, at_root, words, note_end);
+  }
   std::sort(escapes.begin(), escapes.end());
   size_t next = 0;
   for (size_t byte = 0; byte < 256; ++byte) {
@@ -218,10 +296,8 @@ std::shared_ptr<const TokenMask> MaskMaker::make(int32_t state) {
       if (next == LazyAutomaton::kTooLarge) return nullptr;
       for (int32_t i = from; i < to; ++i) {
         const int32_t node = part->escapes[static_cast<size_t>(i)];
-        set(node, mask->words);
-        const bool whole =
-            walk(node, next, 0, [&](int32_t reached, int32_t) { set(reached, mask->words); });
-        if (!whole) return nullptr;
+        set(node, node + 1, mask->words);
+        if (!walk(node, next, true, mask->words, [](int32_t, int32_t) {})) return nullptr;
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "text/grammar/lazy_automaton.h"
@@ -36,20 +37,38 @@ class MaskMaker {
   std::shared_ptr<const GroupMask> group(std::vector<int32_t> nodes, bool at_root);
   std::shared_ptr<const GroupMask> work_out(const std::vector<int32_t>& nodes, bool at_root);
   int32_t representative(int32_t node) const;
-  // How many plain characters may follow, whichever they are: 0 to kMaxPlainCharacters - 1, or
-  // kAnyLength. `endless`: ends on the way may be passed over.
+  // How many plain characters may follow, whichever they are: a few, or
+  // kAnyLength. `pass_ends`: ends on the way may be passed over.
   int plain_run(int32_t state, bool pass_ends);
+  // The same, kept by state.
+  int known_run(int32_t state, bool pass_ends);
+  // The same with the first character's first byte given, and counting that character.
+  int run_through(int32_t state, uint8_t byte, bool pass_ends);
+  // The same where it shows from a count without a look at what follows; -1 where it does not.
+  int counted_run(int32_t state, bool pass_ends);
+  // Whether each plain character is all that the rule derives from a text that begins with it.
+  bool takes_plain_characters(int32_t rule);
+  // Whether a plain character, or an end, leads away from the node.
+  bool minds_plain_characters(int32_t node) const;
   int32_t after_plain_character(int32_t state);
-  bool after_lead_byte(int32_t state, int lead, int32_t& target);
-  // Walks the nodes below `root`, which is reached at `state`.
+  struct LeadBytes;
+  static const LeadBytes kLeadBytes[8];
+  bool after_lead_byte(int32_t state, int first, int last, const LeadBytes& bytes, int32_t& target);
+  // Walks the nodes below `root`, which is reached at `state`. All tokens on the way are set in
+  // `words`, and `reached` is told of each node but those of plain runs, which hold no end (or ends
+  // are passed over).
   template <class Reached>
-  bool walk(int32_t root, int32_t state, int plain_run, Reached&& reached);
-  void set(int32_t trie_node, std::vector<uint64_t>& words) const;
+  bool walk(int32_t root, int32_t state, bool pass_ends, std::vector<uint64_t>& words,
+            Reached&& reached);
+  // All tokens of nodes [begin, end).
+  void set(int32_t begin, int32_t end, std::vector<uint64_t>& words) const;
 
   LazyAutomaton& automaton_;
   const TokenTrie& trie_;
   GroupCache& own_;
-  std::vector<int32_t> stack_;
+  std::vector<int32_t> stack_;             // states, by depth
+  std::unordered_map<int32_t, int> runs_;  // by state and whether ends are passed over
+  std::unordered_map<int32_t, bool> takes_plain_characters_;  // by rule
 };
 
 }  // namespace autoglm::grammar

@@ -40,26 +40,19 @@ TokenTrie::TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_te
     const int order = bytes(a).compare(bytes(b));
     return order != 0 ? order < 0 : a < b;
   });
-  for (std::vector<uint64_t>& words : plain_) words.assign(n_words(), 0);
-  for (const int32_t id : sorted) {
-    const int characters = plain[static_cast<size_t>(id)];
-    if (characters == 0) continue;
-    for (int most = std::min(characters, kMaxPlainCharacters); most <= kMaxPlainCharacters;
-         ++most) {
-      if (most == kMaxPlainCharacters || characters <= most) {
-        plain_[static_cast<size_t>(most)][static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
-      }
-    }
-  }
-  build(sorted, plain);
+  const auto others = std::stable_partition(
+      sorted.begin(), sorted.end(), [&](int32_t id) { return plain[static_cast<size_t>(id)] > 0; });
+  build({sorted.begin(), others}, plain);
+  build({others, sorted.end()}, plain);
+  nodes_.push_back({.first_token = static_cast<int32_t>(tokens_.size())});
 }
 
 // Sorted tokens come in the order of the walk: each adds the nodes that it does not share with the
 // one before it.
 void TokenTrie::build(const std::vector<int32_t>& sorted, const std::vector<uint8_t>& plain) {
-  nodes_.push_back({});
-  std::vector<int32_t> path{0};  // from the root to the node of the last token
-  std::vector<char> all_plain{1};
+  const auto root = static_cast<int32_t>(nodes_.size());
+  nodes_.push_back({.first_token = static_cast<int32_t>(tokens_.size())});
+  std::vector<int32_t> path{root};  // to the node of the last token
   std::string_view before;
   const auto close = [&](size_t depth) {
     while (path.size() > depth + 1) {
@@ -79,27 +72,25 @@ void TokenTrie::build(const std::vector<int32_t>& sorted, const std::vector<uint
       nodes_.push_back({.first_token = static_cast<int32_t>(tokens_.size()),
                         .depth = static_cast<uint16_t>(i + 1),
                         .byte = static_cast<uint8_t>(spelled[i])});
-      all_plain.push_back(1);
     }
     const uint8_t characters = plain[static_cast<size_t>(id)];
     for (const int32_t node : path) {
       Node& above = nodes_[static_cast<size_t>(node)];
-      all_plain[static_cast<size_t>(node)] &= characters > 0 ? 1 : 0;
       above.plain_characters = std::max(above.plain_characters, characters);
     }
     tokens_.push_back(id);
     before = spelled;
   }
   close(0);
-  nodes_[0].end = static_cast<int32_t>(nodes_.size());
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (!all_plain[i]) nodes_[i].plain_characters = 0;
-  }
-  nodes_.push_back({.first_token = static_cast<int32_t>(tokens_.size())});
+  nodes_[static_cast<size_t>(root)].end = static_cast<int32_t>(nodes_.size());
 }
 
-std::span<const int32_t> TokenTrie::beginning_with(std::string_view prefix) const {
-  int32_t at = 0;
+std::array<std::span<const int32_t>, 2> TokenTrie::beginning_with(std::string_view prefix) const {
+  return {below(roots()[0], prefix), below(roots()[1], prefix)};
+}
+
+std::span<const int32_t> TokenTrie::below(int32_t root, std::string_view prefix) const {
+  int32_t at = root;
   for (const char c : prefix) {
     const int32_t end = node(at).end;
     int32_t child = at + 1;
@@ -107,19 +98,13 @@ std::span<const int32_t> TokenTrie::beginning_with(std::string_view prefix) cons
     if (child >= end) return {};
     at = child;
   }
-  const auto first = static_cast<size_t>(node(at).first_token);
-  const auto end = static_cast<size_t>(node(node(at).end).first_token);
-  return std::span(tokens_).subspan(first, end - first);
+  return tokens(at, node(at).end);
 }
 
 std::string_view TokenTrie::bytes(int32_t token) const {
   if (token < 0 || token >= n_tokens()) return {};
   const auto i = static_cast<size_t>(token);
   return std::string_view(text_).substr(offsets_[i], offsets_[i + 1] - offsets_[i]);
-}
-
-const std::vector<uint64_t>& TokenTrie::plain_tokens(int characters) const {
-  return plain_[static_cast<size_t>(std::min(characters, kMaxPlainCharacters))];
 }
 
 bool TokenTrie::needs_first_trie(const Tokenizer& tokenizer) {
