@@ -19,7 +19,6 @@ namespace {
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 // Pipelined requests that wait while one is answered.
 constexpr size_t kReadAheadBytes = 64 << 10;
-constexpr size_t kReadBytes = 16 << 10;
 // What a client must take within the write timeout.
 constexpr size_t kWriteBytes = 64 << 10;
 // After our last byte the client gets this long to stop sending; closing earlier would reset the
@@ -147,21 +146,25 @@ asio::awaitable<void> Connection::watch() {
 }
 
 asio::awaitable<void> Connection::read() {
-  std::string chunk(kReadBytes, '\0');
   const size_t full = 2 * server_->options.parser.max_header_bytes + kReadAheadBytes;
   while (!closed_) {
     if (input_.size() >= full) {
       co_await reader_timer_.async_wait(kToken);
       continue;
     }
-    const auto [code, n_bytes] = co_await socket_.async_read_some(asio::buffer(chunk), kToken);
+    // Most connections wait: bytes get room when they are there, in the room that all share.
+    const auto [gone] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, kToken);
+    boost::system::error_code code = gone;
+    std::array<char, ServerState::kReadBytes>& chunk = server_->chunk;
+    const size_t n_bytes = code ? 0 : socket_.read_some(asio::buffer(chunk), code);
+    if (code == asio::error::would_block) continue;
     if (code) {
       eof_ = code == asio::error::eof;
       break;
     }
     server_->observer().bytes_received(n_bytes);
     if (phase_ == Phase::kLingering) continue;
-    input_.append(chunk, 0, n_bytes);
+    input_.append(chunk.data(), n_bytes);
     fresh_ = true;
     wake();
   }

@@ -3,6 +3,7 @@
 // sending still gets its answers. Internal to serve/http.
 #pragma once
 
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -32,6 +33,8 @@ struct ServerState {
   int64_t buffered_bytes = 0;  // bodies being received
   int64_t unsent_bytes = 0;    // answers that their clients have not taken yet
   bool draining = false;
+  static constexpr size_t kReadBytes = 16 << 10;
+  std::array<char, kReadBytes> chunk;  // just read, for as long as nobody waits
 
   HttpObserver& observer() { return hooks.observer != nullptr ? *hooks.observer : silent; }
 };
