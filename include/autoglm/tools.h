@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "autoglm/generation.h"
+
 namespace autoglm {
 
 struct AnswerDelta {
@@ -39,6 +41,7 @@ struct AnswerReaderOptions {
   // What the answer answers, as the chat template wrote it: it may have opened the reasoning.
   std::string prompt;
   bool separate_reasoning = true;  // false: it stays in the content, tags and all
+  bool calls_first = false;        // calls begin the answer, or what looks like one is content
 };
 
 // What the calls of an answer must be.
@@ -49,6 +52,9 @@ struct ToolRulesOptions {
   bool required = false;
   std::string name;      // with `required`: the only tool to call; empty: any
   bool parallel = true;  // several calls
+  // Unless `required`: what an answer without calls must be. The rules are then for either, or
+  // empty where the model's calls cannot be told from it. Read such an answer with calls_first.
+  StructuredOutput form;
 };
 struct ToolRules {
   // JSON, as StructuredOutput takes it; empty: the answer is free. Without `begun` thoughts may

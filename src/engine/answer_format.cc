@@ -54,6 +54,36 @@ Result<json::array> parse_tools(const std::string& text) {
                std::string(json::kind_name(list))};
 }
 
+// The same wish in the notation of structural tags; empty for none, and for the older notation,
+// which holds a whole answer only.
+Result<json::object> format_of(const StructuredOutput& form) {
+  using Kind = StructuredOutput::Kind;
+  switch (form.kind) {
+    case Kind::kNone: break;
+    case Kind::kJsonObject:
+      return json::object{{"type", "json_schema"}, {"json_schema", {{"type", "object"}}}};
+    case Kind::kJson:
+      return json::object{{"type", "json_schema"},
+                          {"json_schema", AGLM_TRY(json::parse(form.text, form.field))}};
+    case Kind::kRegex: return json::object{{"type", "regex"}, {"pattern", form.text}};
+    case Kind::kGrammar: return json::object{{"type", "grammar"}, {"grammar", form.text}};
+    case Kind::kChoice: {
+      json::array texts;
+      for (const std::string& text : form.choices) {
+        texts.push_back(json::object{{"type", "const_string"}, {"value", text}});
+      }
+      return json::object{{"type", "or"}, {"elements", std::move(texts)}};
+    }
+    case Kind::kStructuralTag: {
+      const json::value tag = AGLM_TRY(json::parse(form.text, form.field));
+      const json::object* fields = tag.if_object();
+      const json::value* format = fields == nullptr ? nullptr : fields->if_contains("format");
+      if (format != nullptr && format->is_object()) return format->get_object();
+    }
+  }
+  return json::object();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AnswerReader>> make_answer_reader(tools::OutputFormat format,
@@ -61,7 +91,9 @@ Result<std::unique_ptr<AnswerReader>> make_answer_reader(tools::OutputFormat for
   tools::ToolCatalog catalog(AGLM_TRY(parse_tools(options.tools_json)));
   format.reasoning = format.reasoning && options.separate_reasoning;
   const tools::OutputParserOptions parser{
-      .format = format, .in_reasoning = tools::begins_in_reasoning(options.prompt)};
+      .format = format,
+      .in_reasoning = tools::begins_in_reasoning(options.prompt),
+      .calls_first = options.calls_first};
   return std::unique_ptr<AnswerReader>(
       std::make_unique<tools::OutputParser>(parser, std::move(catalog)));
 }
@@ -69,11 +101,14 @@ Result<std::unique_ptr<AnswerReader>> make_answer_reader(tools::OutputFormat for
 Result<ToolRules> make_tool_rules(const tools::OutputFormat& format, bool tags_are_special,
                                   const ToolRulesOptions& options) {
   const json::array list = AGLM_TRY(parse_tools(options.tools_json));
+  json::object otherwise = AGLM_TRY(format_of(options.form));
+  if (options.form.kind != StructuredOutput::Kind::kNone && otherwise.empty()) return ToolRules{};
   tools::CallGrammar grammar = AGLM_TRY(
       tools::call_grammar(list, {.format = format,
                                  .required = options.required,
                                  .name = options.name,
                                  .parallel = options.parallel,
+                                 .otherwise = std::move(otherwise),
                                  .in_reasoning = tools::begins_in_reasoning(options.prompt),
                                  .tags_are_special = tags_are_special}));
   ToolRules rules{.begun = std::move(grammar.begun)};

@@ -275,18 +275,36 @@ TEST(ToolChoice, ATagThatIsASpecialTokenIsPutBehindThePrompt) {
   EXPECT_EQ(streamed.at("calls").at(0).at("arguments"), R"({"city": "Rome"})");
 }
 
-TEST(ToolChoice, AFormOfTheContentLeavesNoRoomForCallsUnlessTheyAreRequired) {
+TEST(ToolChoice, ResponseFormatIsAboutAnswersWithoutCalls) {
   RunningService service(hermes(kTwoCalls));
   const std::string format = R"("response_format": {"type": "json_object"})";
   // A required call leaves no content that the format could be about.
   message_of(service, ask(format + R"(, "tool_choice": "required")"));
-  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("get_weather"));
-  // An answer that is held to a form is content, whatever it looks like.
-  const json::value choice = message_of(service, ask(format));
+  EXPECT_THAT(last_request(service).structured_output.text, Not(HasSubstr(R"("or")")));
+  message_of(service, ask(format));
+  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr(R"("or")"));
+  EXPECT_EQ(last_request(service).structured_output.field, "response_format");
+  message_of(service, ask(format + R"(, "tool_choice": "none")"));
   EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJsonObject);
-  EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
-  EXPECT_THAT(std::string(choice.at("message").at("content").as_string()),
-              HasSubstr("<tool_call>"));
+}
+
+TEST(ToolChoice, WhatLooksLikeACallWithinAFormIsContent) {
+  const std::string answer = R"(["<tool_call>{"name": "get_weather"}</tool_call>"])";
+  RunningService service(hermes(answer));
+  for (const std::string fields :
+       {R"("response_format": {"type": "json_object"})", R"("guided_json": {"type": "array"})"}) {
+    const json::value choice = message_of(service, ask(fields));
+    EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
+    EXPECT_EQ(choice.at("message").at("content"), json::value(answer));
+  }
+  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJson);
+}
+
+TEST(ToolChoice, CallsThatAGrammarCannotBeginAreLeftOutBesideAForm) {
+  RunningService service({.answer = "{}", .format = {.calls = tools::CallFormat::kMistral}});
+  service.backend().mutable_info().answer_tags_are_special = true;
+  message_of(service, ask(R"("response_format": {"type": "json_object"})"));
+  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJsonObject);
 }
 
 TEST(ToolWishes, AreRefusedByTheFieldsName) {

@@ -170,6 +170,32 @@ class ToolChoice(unittest.TestCase):
             self.assertIsNone(message["content"])
             self.check(message["tool_calls"][0]["function"])
 
+    def test_an_answer_is_a_call_or_what_response_format_says(self):
+        schema = {"type": "object", "properties": {"answer": {"type": "boolean"}}, "required": ["answer"],
+                  "additionalProperties": False}
+        strict = [{"type": "function", "function": {**tool["function"], "strict": True}} for tool in TOOLS]
+        for parser, first in [("hermes", "<tool_call>"), ("glm4", "get"), ("llama3_json", "")]:
+            with Server("--tool-call-parser", parser) as server:
+                fields = {"tools": strict, "parallel_tool_calls": False, "response_format": {
+                    "type": "json_schema", "json_schema": {"name": "yes", "schema": schema}}}
+                seen = set()
+                for seed in range(12):
+                    with self.subTest(parser=parser, seed=seed):
+                        choice, calls = self.calls(server, seed=seed, **fields)
+                        self.assertEqual(choice["finish_reason"], "tool_calls" if calls else "stop", choice)
+                        seen.add(bool(calls))
+                        if calls:
+                            self.assertIsNone(choice["message"]["content"])
+                            self.check(calls[0])
+                        else:
+                            self.assertEqual(list(json.loads(choice["message"]["content"])), ["answer"])
+                self.assertIn(False, seen)
+                if first:  # this model does not call by itself: it likes the first token of a call now
+                    ids = server.post("/tokenize", {"prompt": first, "add_special_tokens": False})[1]["tokens"]
+                    choice, calls = self.calls(server, seed=1, logit_bias={ids[0]: 20}, **fields)
+                    self.assertEqual(len(calls), 1, choice)
+                    self.check(calls[0])
+
     def test_a_strict_tool_leaves_the_answer_free_otherwise(self):
         strict = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
         with Server("--tool-call-parser", "hermes") as server:

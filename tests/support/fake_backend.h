@@ -129,16 +129,22 @@ class FakeBackend : public ModelBackend {
     format.reasoning = format.reasoning && options.separate_reasoning;
     return std::unique_ptr<AnswerReader>(std::make_unique<tools::OutputParser>(
         tools::OutputParserOptions{.format = format,
-                                   .in_reasoning = tools::begins_in_reasoning(options.prompt)},
+                                   .in_reasoning = tools::begins_in_reasoning(options.prompt),
+                                   .calls_first = options.calls_first},
         std::move(catalog)));
   }
   Result<ToolRules> tool_rules(const ToolRulesOptions& options) const override {
     const json::value list = AGLM_TRY(json::parse(options.tools_json, "tools"));
+    json::object otherwise;  // as if every form were this
+    if (options.form.kind != StructuredOutput::Kind::kNone) {
+      otherwise = {{"type", "json_schema"}, {"json_schema", {{"type", "object"}}}};
+    }
     const tools::CallGrammar grammar = AGLM_TRY(tools::call_grammar(
         list.as_array(), {.format = script_.format,
                           .required = options.required,
                           .name = options.name,
                           .parallel = options.parallel,
+                          .otherwise = otherwise,
                           .in_reasoning = tools::begins_in_reasoning(options.prompt),
                           .tags_are_special = info_.answer_tags_are_special}));
     ToolRules rules{.begun = grammar.begun};

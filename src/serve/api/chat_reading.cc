@@ -13,24 +13,36 @@ namespace {
 
 using Kind = StructuredOutput::Kind;
 
-// Calls that must come, or must be right when they come, are a form of the answer. A form that the
-// request asks for itself leaves no room for calls; only of response_format OpenAI says that it is
-// about the content, of which a required call leaves none (decision 111).
-Result<void> hold_calls(const ModelBackend& backend, const ToolWish& wish,
-                        const AnswerReaderOptions& answer, ChatReading& reading) {
+// Calls that must come, or must be right when they come, are a form of the answer; so is the choice
+// between calls and what response_format says of the content (decision 111). Other forms are about
+// the whole answer, and leave no room for calls. Sets options.tools_json where calls may come.
+Result<void> hold_calls(const ServiceContext& context, const ToolWish& wish,
+                        AnswerReaderOptions& options, ChatReading& reading) {
   StructuredOutput& form = reading.form;
   const bool required = wish.choice == ToolWish::Choice::kRequired;
-  if (form.kind != Kind::kNone && form.field != "response_format") {
+  const bool of_content = form.kind == Kind::kNone || form.field == "response_format";
+  if (required && !of_content) {
     return bad_field("tool_choice",
                      fmt::format("a required call and {} exclude each other", form.field));
   }
-  const ToolRules rules = AGLM_TRY(backend.tool_rules({.tools_json = answer.tools_json,
-                                                       .prompt = answer.prompt,
-                                                       .required = required,
-                                                       .name = wish.name,
-                                                       .parallel = wish.parallel}));
+  const bool may_call =
+      !wish.tools.empty() && of_content && context.backend->info().tool_call_format != "none";
+  if (!required && !may_call) return {};
+  const std::string tools = dump(wish.tools);
+  const ToolRules rules =
+      AGLM_TRY(context.backend->tool_rules({.tools_json = tools,
+                                            .prompt = options.prompt,
+                                            .required = required,
+                                            .name = wish.name,
+                                            .parallel = wish.parallel,
+                                            .form = required ? StructuredOutput() : form}));
+  if (rules.structural_tag.empty() && form.kind != Kind::kNone) return {};
+  options.tools_json = tools;
+  options.calls_first = !required && form.kind != Kind::kNone;
   if (rules.structural_tag.empty()) return {};
-  form = {.kind = Kind::kStructuralTag, .text = rules.structural_tag, .field = "tools"};
+  form = {.kind = Kind::kStructuralTag,
+          .text = rules.structural_tag,
+          .field = options.calls_first ? form.field : "tools"};
   reading.begun = rules.begun;
   return {};
 }
@@ -52,12 +64,7 @@ Result<ChatReading> read_chat_reading(const ServiceContext& context, const json:
   }
   reading.short_ids = model.tool_call_format == "mistral";
   AnswerReaderOptions options{.prompt = prompt, .separate_reasoning = format != "none"};
-  const bool required = wish.choice == ToolWish::Choice::kRequired;
-  if (required || (reading.form.kind == Kind::kNone && !wish.tools.empty() &&
-                   model.tool_call_format != "none")) {
-    options.tools_json = dump(wish.tools);
-    AGLM_TRY(hold_calls(*context.backend, wish, options, reading));
-  }
+  AGLM_TRY(hold_calls(context, wish, options, reading));
   // What goes on with a message, or with the tag of a call, has had its thoughts.
   reading.form.after_reasoning =
       model.separates_reasoning && !chat.continue_final_message && reading.begun.empty();

@@ -181,16 +181,22 @@ json::object python_arguments(const Function& function) {
   return elements("or", std::move(alternatives));
 }
 
-CallTag call_tag(const Function& function, const OutputFormat& format) {
+// `held`: to the schema; else the arguments are what the model makes of them.
+CallTag call_tag(const Function& function, const OutputFormat& format, bool held) {
   const std::string name = quoted(function.name);
-  json::object arguments = schema_format(function.parameters);
+  json::object arguments =
+      schema_format(held ? function.parameters : json::object{{"type", "object"}});
   switch (format.calls) {
     case CallFormat::kGlm45: {
+      if (!held) return {"<tool_call>" + function.name, any_text(), "</tool_call>"};
       const std::string line = format.later_form ? "" : "\n";
       return {"<tool_call>" + function.name, tagged_arguments(function, false, format.later_form),
               line + "</tool_call>"};
     }
     case CallFormat::kQwenCoder:
+      if (!held) {
+        return {"<tool_call>\n<function=" + function.name + ">", any_text(), "</tool_call>"};
+      }
       return {"<tool_call>\n<function=" + function.name + ">\n",
               tagged_arguments(function, true, false), "</function>\n</tool_call>"};
     case CallFormat::kHermes:
@@ -203,21 +209,11 @@ CallTag call_tag(const Function& function, const OutputFormat& format) {
       return {"[TOOL_CALLS][{\"name\": " + name + ", \"arguments\": ", std::move(arguments), "}]"};
     case CallFormat::kGlm4: return {function.name + "\n", std::move(arguments), ""};
     case CallFormat::kChatGlm3:
-      return {function.name + "\n ```python\ntool_call(", python_arguments(function), ")\n```"};
+      return {function.name + "\n ```python\ntool_call(",
+              held ? python_arguments(function) : any_text(), ")\n```"};
     case CallFormat::kNone: break;
   }
   return {};
-}
-
-// What begins every call of the format; empty where a call is known by its name alone.
-std::string_view opening(CallFormat format) {
-  switch (format) {
-    case CallFormat::kGlm45:
-    case CallFormat::kQwenCoder:
-    case CallFormat::kHermes: return "<tool_call>";
-    case CallFormat::kMistral: return "[TOOL_CALLS]";
-    default: return "";
-  }
 }
 
 // Between two calls of one answer; nothing where the format has one call an answer.
@@ -241,7 +237,7 @@ Result<CallGrammar> call_grammar(const json::array& tools, const CallGrammarOpti
   CallGrammar grammar;
   const CallFormat calls = options.format.calls;
   const std::vector<Function> functions = functions_of(tools, options.name);
-  const std::string_view open = opening(calls);
+  const std::string_view open = call_opening(calls);
   if (options.required && (calls == CallFormat::kNone || functions.empty())) {
     return Error{ErrorCode::kUnsupported, "no call can be required of this model", "tool_choice",
                  "a model whose chat template has a format of tool calls, or --tool-call-parser",
@@ -249,33 +245,35 @@ Result<CallGrammar> call_grammar(const json::array& tools, const CallGrammarOpti
   }
   const bool strict = std::any_of(functions.begin(), functions.end(),
                                   [](const Function& function) { return function.strict; });
+  // A special token matches no text; the beginning of a required call can be written for the model.
+  const bool can_begin = open.empty() || !options.tags_are_special;
+  const bool or_form = !options.required && !options.otherwise.empty();
+  if (or_form && (!can_begin || calls == CallFormat::kNone || functions.empty())) return grammar;
   // Left to itself the model writes free text; only a tag in it tells that a call has begun.
-  if (!options.required && (!strict || open.empty() || options.tags_are_special)) return grammar;
+  const bool in_text = !options.required && !or_form;
+  if (in_text && (!strict || open.empty() || !can_begin)) return grammar;
 
   json::array tags;
   for (const Function& function : functions) {
-    Function held = function;
-    if (!options.required && !function.strict) held.parameters = {{"type", "object"}};
-    CallTag call = call_tag(held, options.format);
-    if (options.required && options.tags_are_special && !open.empty()) {
+    CallTag call = call_tag(function, options.format, options.required || function.strict);
+    if (!can_begin) {
       call.begin.erase(0, open.size());
       grammar.begun = (options.in_reasoning ? "</think>" : "") + std::string(open);
     }
     tags.push_back(tag(call.begin, std::move(call.content), call.end));
   }
   json::object format;
-  if (!options.required) {
+  if (in_text) {
     format = {{"type", "triggered_tags"}, {"triggers", json::array{json::value(open)}}};
   } else {
     const Between separator = between(options.format);
     format = {
         {"type", "tags_with_separator"}, {"separator", separator.text}, {"at_least_one", true}};
     // A tag that is a special token can begin one call only.
-    if (!separator.may_repeat || !options.parallel || !grammar.begun.empty()) {
-      format["stop_after_first"] = true;
-    }
+    if (!separator.may_repeat || !options.parallel || !can_begin) format["stop_after_first"] = true;
   }
   format["tags"] = std::move(tags);
+  if (or_form) format = elements("or", {std::move(format), options.otherwise});
   grammar.structural_tag = {{"type", "structural_tag"}, {"format", std::move(format)}};
   return grammar;
 }

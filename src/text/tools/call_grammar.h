@@ -15,6 +15,9 @@ struct CallGrammarOptions {
   bool required = false;  // the answer is calls and nothing else; false: text, in which they may be
   std::string name;       // with `required`: the only tool
   bool parallel = true;   // more than one call
+  // Unless calls are required: what an answer without any must be, a format of structural tags.
+  // Empty: free text.
+  json::object otherwise;
   bool in_reasoning = false;      // the prompt has opened <think>
   bool tags_are_special = false;  // of the vocabulary: a grammar's text cannot match them
 };
@@ -27,7 +30,8 @@ struct CallGrammar {
   std::string begun;
 };
 
-// `tools`: OpenAI's list. An error when `required` and the format cannot be held to it.
+// `tools`: OpenAI's list. An error when `required` and the format cannot be held to it; nothing
+// where the format has no calls that could stand in place of `otherwise`.
 Result<CallGrammar> call_grammar(const json::array& tools, const CallGrammarOptions& options);
 
 }  // namespace autoglm::tools

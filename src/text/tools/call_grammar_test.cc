@@ -56,6 +56,52 @@ TEST(CallGrammar, RequiresCallsOfAnyToolOrOfOne) {
   EXPECT_THAT(tag_of({.required = true}), HasSubstr("ERROR tool_choice"));
 }
 
+TEST(CallGrammar, AnAnswerMayBeCallsOrAFormWhereTheyCanBeToldApart) {
+  CallGrammarOptions options{.format = {.calls = CallFormat::kGlm45},
+                             .otherwise = {{"type", "regex"}, {"pattern", "a+"}}};
+  const std::string either = tag_of(options);
+  EXPECT_THAT(either, HasSubstr(R"({"type":"or","elements":[{"type":"tags_with_separator")"));
+  EXPECT_THAT(either, HasSubstr(R"({"type":"regex","pattern":"a+"}])"));
+  // Tools that are not strict are called as the model likes.
+  EXPECT_THAT(either, HasSubstr(R"("content":{"type":"any_text"},"end":"</tool_call>")"));
+  EXPECT_THAT(either, Not(HasSubstr("<arg_key>")));
+  EXPECT_THAT(tag_of(options, true), HasSubstr("<arg_key>city</arg_key>"));
+  options.tags_are_special = true;
+  EXPECT_EQ(tag_of(options), "");
+  options.format.calls = CallFormat::kNone;
+  options.tags_are_special = false;
+  EXPECT_EQ(tag_of(options), "");
+}
+
+TEST(CallGrammar, ToolsTakeWhatTheyDeclare) {
+  const CallGrammarOptions any{.format = {.calls = CallFormat::kHermes}, .required = true};
+  EXPECT_THAT(tag_of(any), HasSubstr(R"("required":["city"],"additionalProperties":false)"));
+  EXPECT_THAT(tag_of(any), HasSubstr(R"({"type":"object","additionalProperties":false})"));
+  const json::array open = json::parse(R"([{"function": {"name": "f", "parameters": {
+      "properties": {"a": {}}, "additionalProperties": {"type": "string"}}}}])",
+                                       "tools")
+                               ->as_array();
+  const auto grammar = call_grammar(open, any);
+  ASSERT_TRUE(grammar);
+  EXPECT_THAT(boost::json::serialize(grammar->structural_tag),
+              HasSubstr(R"("additionalProperties":{"type":"string"})"));
+}
+
+TEST(CallGrammar, TextBetweenTagsHasItsLengthAndItsValues) {
+  const json::array tools =
+      json::parse(R"([{"function": {"name": "f", "parameters": {"properties": {
+      "a": {"type": "string", "maxLength": 7}, "b": {"enum": ["x", "y"]}, "c": {"type": "string"}}}}}])",
+                  "tools")
+          ->as_array();
+  const auto grammar =
+      call_grammar(tools, {.format = {.calls = CallFormat::kQwenCoder}, .required = true});
+  ASSERT_TRUE(grammar);
+  const std::string tag = boost::json::serialize(grammar->structural_tag);
+  EXPECT_THAT(tag, HasSubstr(R"({"type":"regex","pattern":"[^<]{0,7}"})"));
+  EXPECT_THAT(tag, HasSubstr(R"({"type":"const_string","value":"x"})"));
+  EXPECT_THAT(tag, HasSubstr(R"("begin":"<parameter=c>\n","content":{"type":"any_text"})"));
+}
+
 TEST(CallGrammar, ATagThatIsASpecialTokenIsBegunForTheModel) {
   CallGrammarOptions options{
       .format = {.calls = CallFormat::kMistral}, .required = true, .tags_are_special = true};

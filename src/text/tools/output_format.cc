@@ -78,6 +78,16 @@ std::vector<std::string_view> tags_of(const OutputFormat& format) {
   return tags;
 }
 
+std::string_view call_opening(CallFormat format) {
+  switch (format) {
+    case CallFormat::kGlm45:
+    case CallFormat::kQwenCoder:
+    case CallFormat::kHermes: return "<tool_call>";
+    case CallFormat::kMistral: return "[TOOL_CALLS]";
+    default: return "";
+  }
+}
+
 std::optional<CallFormat> call_format_of(std::string_view name) {
   for (const auto& [known, format] : kNames) {
     if (known == name) return format;

@@ -35,6 +35,9 @@ OutputFormat detect_output_format(std::string_view template_source);
 // The tags that the format's reader looks for; some vocabularies have them as special tokens.
 std::vector<std::string_view> tags_of(const OutputFormat& format);
 
+// What begins every call of the format; empty where a call is known by its name alone.
+std::string_view call_opening(CallFormat format);
+
 // "glm45", "glm47", "hermes", ...; nothing for other words. "none" is a format too.
 std::optional<CallFormat> call_format_of(std::string_view name);
 std::string_view call_format_name(CallFormat format);

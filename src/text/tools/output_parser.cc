@@ -30,7 +30,9 @@ OutputParser::OutputParser(const OutputParserOptions& options, ToolCatalog catal
       calls_(catalog_.empty() ? nullptr : make_call_reader(options.format.calls, catalog_, sink_)),
       state_(!options.format.reasoning ? State::kAnswer
              : options.in_reasoning    ? State::kReasoning
-                                       : State::kBegin) {}
+                                       : State::kBegin) {
+  if (calls_ != nullptr && options.calls_first) opening_ = call_opening(options.format.calls);
+}
 
 std::vector<AnswerDelta> OutputParser::push(std::string_view text) {
   for (const char c : text) byte(c);
@@ -39,10 +41,12 @@ std::vector<AnswerDelta> OutputParser::push(std::string_view text) {
 
 std::vector<AnswerDelta> OutputParser::finish() {
   if (state_ == State::kBegin) {
-    for (const char c : held_) answer(c);
+    state_ = State::kAnswer;
+    for (const char c : std::exchange(held_, {})) answer(c);
   } else if (state_ == State::kReasoning) {
     for (const char c : held_) give_reasoning(c);
   }
+  if (state_ == State::kAnswer && !opening_.empty()) settle(false);
   held_.clear();
   if (calls_ != nullptr) calls_->finish();
   return sink_.take();
@@ -109,11 +113,26 @@ void OutputParser::give_reasoning(char c) {
 }
 
 void OutputParser::answer(char c) {
+  if (!opening_.empty()) {
+    held_ += c;
+    if (held_ == opening_) {
+      settle(true);
+    } else if (!opening_.starts_with(held_)) {
+      settle(false);
+    }
+    return;
+  }
   if (calls_ != nullptr) {
     calls_->byte(c);
   } else {
     sink_.content({&c, 1});
   }
+}
+
+void OutputParser::settle(bool has_calls) {
+  opening_ = {};
+  if (!has_calls) calls_ = nullptr;
+  for (const char each : std::exchange(held_, {})) answer(each);
 }
 
 }  // namespace autoglm::tools

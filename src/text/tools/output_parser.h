@@ -18,6 +18,7 @@ namespace autoglm::tools {
 struct OutputParserOptions {
   OutputFormat format;
   bool in_reasoning = false;  // the prompt has opened <think>
+  bool calls_first = false;   // calls begin the answer, or there are none
 };
 
 class OutputParser : public AnswerReader {
@@ -40,10 +41,12 @@ class OutputParser : public AnswerReader {
   void reason(char c);
   void give_reasoning(char c);
   void answer(char c);
+  void settle(bool has_calls);
 
   const ToolCatalog catalog_;
   DeltaSink sink_;
-  const std::unique_ptr<CallReader> calls_;  // null: the answer is content
+  std::unique_ptr<CallReader> calls_;  // null: the answer is content
+  std::string_view opening_;           // of calls, until it is known whether the answer has some
   State state_;
   std::string held_;   // the beginning of a tag, and white space before it
   std::string space_;  // white space at the end of reasoning

@@ -320,6 +320,21 @@ TEST(Reasoning, IsSeparatedWhereTheTemplateKnowsIt) {
             just("<think>a</think><answer>do()"));
 }
 
+TEST(CallsFirst, OnlyAnAnswerThatBeginsWithACallHasSome) {
+  const std::string call =
+      "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {}}\n</tool_call>";
+  const OutputParserOptions options{.format = {.calls = CallFormat::kHermes, .reasoning = true},
+                                    .calls_first = true};
+  EXPECT_EQ(read(options, call).calls.size(), 1u);
+  EXPECT_EQ(read(options, "<think>hm</think>\n" + call).calls.size(), 1u);
+  EXPECT_EQ(read(options, call + "\n" + call).calls.size(), 2u);
+  EXPECT_EQ(read(options, "[" + call), just("[" + call));
+  EXPECT_EQ(read(options, "<tool_case>" + call), just("<tool_case>" + call));
+  for (const std::string text : {"", "<", "<tool_call", "{}"}) {
+    EXPECT_EQ(read(options, text), just(text));
+  }
+}
+
 TEST(JsonScanner, AgreesWithAParserOnRandomText) {
   const std::string alphabet = "{}[]\",:\\ntrue1e-.0 au";
   std::mt19937 random(3);
