@@ -149,15 +149,17 @@ class ToolChoice(unittest.TestCase):
                             self.check(calls[0])
 
     def test_several_calls_are_all_right(self):
-        most = 0
-        with Server("--tool-call-parser", "hermes") as server:
-            for seed in range(8):
-                choice, calls = self.calls(server, tool_choice="required", seed=seed)
-                whole = calls if choice["finish_reason"] == "tool_calls" else calls[:-1]
-                most = max(most, len(whole))
-                for call in whole:
-                    self.check(call)
-        self.assertGreater(most, 1)
+        for parser in ("hermes", "glm45", "qwen3_coder", "llama3_json"):
+            most = 0
+            with Server("--tool-call-parser", parser) as server:
+                for seed in range(8):
+                    with self.subTest(parser=parser, seed=seed):
+                        choice, calls = self.calls(server, tool_choice="required", seed=seed)
+                        whole = calls if choice["finish_reason"] == "tool_calls" else calls[:-1]
+                        most = max(most, len(whole))
+                        for call in whole:
+                            self.check(call)
+            self.assertGreater(most, 1, parser)
 
     def test_thoughts_may_come_before_a_required_call(self):
         with Server("--chat-template", THINKING, "--tool-call-parser", "glm45") as server:
@@ -221,6 +223,28 @@ class ToolChoice(unittest.TestCase):
         with Server("--tool-call-parser", "none") as server:
             status, answer = server.post("/v1/chat/completions", {**body, "tool_choice": "required"})
             self.assertEqual((status, answer["error"]["param"]), (400, "tool_choice"))
+
+
+class Drafts(unittest.TestCase):
+    def test_change_nothing_in_thoughts_forms_and_calls(self):
+        requests = [{"response_format": {"type": "json_object"}}, {"guided_regex": "(ab|cd){4,30}e"},
+                    {"tools": TOOLS, "tool_choice": "required"}]
+        answers = []
+        for method in ("none", "ngram"):
+            with Server("--chat-template", THINKING, "--tool-call-parser", "hermes", "--speculative-method", method) as server:
+                answers.append([])
+                for fields in requests:
+                    for seed in range(4):
+                        body = {**Reasoning.body, "temperature": 1.0, "max_tokens": 150, "thinking_token_budget": 20,
+                                "seed": seed, **fields}
+                        status, answer = server.post("/v1/chat/completions", body)
+                        self.assertEqual(status, 200, answer)
+                        choice = answer["choices"][0]
+                        self.assertTrue(choice["message"]["reasoning_content"])
+                        for call in choice["message"].get("tool_calls", []):
+                            call["id"] = ""
+                        answers[-1].append((choice, answer["usage"]["completion_tokens"]))
+        self.assertEqual(answers[0], answers[1])
 
 
 class Settings(unittest.TestCase):

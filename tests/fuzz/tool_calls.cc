@@ -63,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
   const OutputParserOptions options{
       .format = {.calls = kFormats[data[0] % 8], .reasoning = (data[0] & 8) != 0},
-      .in_reasoning = (data[0] & 16) != 0};
+      .in_reasoning = (data[0] & 16) != 0,
+      .calls_first = (data[0] & 32) != 0};
   const Read whole = read(options, text, text.size() + 1);
   if (read(options, text, data[1] % 16 + 1) != whole) std::abort();
   for (const auto& [call, name] : whole.names) {
