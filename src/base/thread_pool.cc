@@ -26,6 +26,8 @@ std::vector<int> usable_processors() {
 
 }  // namespace
 
+void name_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
+
 ThreadPool::ThreadPool(int n_threads)
     : n_threads_(n_threads > 0 ? n_threads : static_cast<int>(usable_processors().size())) {
   const std::vector<int> processors = usable_processors();
@@ -88,6 +90,7 @@ bool ThreadPool::wait_for_region(uint64_t seen) {
 }
 
 void ThreadPool::work(int index) {
+  name_thread("worker");
   uint64_t seen = 0;
   while (wait_for_region(seen)) {
     ++seen;

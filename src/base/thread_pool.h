@@ -14,6 +14,9 @@
 
 namespace autoglm {
 
+// The calling thread's name in top, ps and debuggers; 15 letters at most.
+void name_thread(const char* name);
+
 class ThreadPool {
  public:
   // 0 threads: one for each processor this process may use.

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/thread_pool.h"
 #include "text/grammar/compile.h"
 
 namespace autoglm {
@@ -112,7 +113,10 @@ Engine::Engine(std::unique_ptr<Executor> executor, std::unique_ptr<Executor> dra
                std::shared_ptr<const Tokenizer> tokenizer, EngineOptions options)
     : state_(std::make_shared<State>(std::move(executor), std::move(draft), std::move(tokenizer),
                                      std::move(options))) {
-  state_->thread = std::thread([state = state_] { run(state); });
+  state_->thread = std::thread([state = state_] {
+    name_thread("engine");
+    run(state);
+  });
 }
 
 Engine::~Engine() {

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/thread_pool.h"
+
 namespace autoglm::serve {
 
 WorkQueue::WorkQueue(int n_threads, size_t max_waiting) : max_waiting_(max_waiting) {
@@ -29,6 +31,7 @@ bool WorkQueue::run(std::function<void()> task) {
 }
 
 void WorkQueue::work() {
+  name_thread("requests");
   for (;;) {
     std::function<void()> task;
     {
