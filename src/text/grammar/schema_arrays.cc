@@ -44,6 +44,7 @@ Result<void> SchemaCompiler::build_array(const Expanded& all, Schema origin, int
   }
   if (origin != nullptr && !evaluates_all) {
     parts.push_back({.rest = origin->get_object().if_contains("unevaluatedItems")});
+    AGLM_TRY(refuse_negations(all, origin, "unevaluatedItems"));
     // It is about the items that none of the lists is about.
     if (parts.back().rest == nullptr) parts.pop_back();
   }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "text/grammar/json_schema.h"
+#include "text/grammar/schema_negation.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -28,8 +29,7 @@ struct Refused {
   std::string_view keyword;
   unsigned types;
 };
-constexpr std::array<Refused, 9> kRefused = {{{"contains", kArray},
-                                              {"dependentSchemas", kObject},
+constexpr std::array<Refused, 8> kRefused = {{{"contains", kArray},
                                               {"$dynamicRef", kAllTypes},
                                               {"$recursiveRef", kAllTypes},
                                               {"extends", kAllTypes},
@@ -38,8 +38,12 @@ constexpr std::array<Refused, 9> kRefused = {{{"contains", kArray},
                                               {"minContains", 0},
                                               {"maxContains", 0}}};
 
+bool is_in(const Schemas& list, Schema schema) {
+  return std::find(list.begin(), list.end(), schema) != list.end();
+}
+
 void add_unique(Schemas& list, Schema schema) {
-  if (std::find(list.begin(), list.end(), schema) == list.end()) list.push_back(schema);
+  if (!is_in(list, schema)) list.push_back(schema);
 }
 
 const json::value* keyword(Schema schema, std::string_view name) {
@@ -128,20 +132,18 @@ Result<SchemaCompiler::Expanded> SchemaCompiler::expand(const Schemas& schemas) 
 }
 
 Result<void> SchemaCompiler::add_implied(Schema schema, Schemas& found) {
-  if (const json::value* negated = keyword(schema, "not")) {
-    AGLM_TRY(add_negation(schema, *negated, found));
+  if (const json::value* what = keyword(schema, "not")) {
+    add_unique(found, AGLM_TRY(negated(schema, "not", *what)));
   }
   for (const std::string_view name : {"dependentRequired", "dependencies"}) {
     const json::value* dependencies = keyword(schema, name);
     if (dependencies == nullptr) continue;
     if (!dependencies->is_object()) return index_.invalid(*schema, name, "must be an object");
     for (const auto& member : dependencies->get_object()) {
+      if (!member.value().is_array()) continue;  // a schema: next_disjunction()
       // Either the property is absent, or the others are present.
       Schema& known = implied_[{schema, std::string(member.key())}];
       if (known == nullptr) {
-        if (!member.value().is_array()) {
-          return index_.unsupported(*schema, name, "schemas that depend on a property");
-        }
         if (member.value().get_array().empty()) continue;
         json::array required = member.value().get_array();
         required.push_back(json::value(member.key()));
@@ -159,64 +161,98 @@ Result<void> SchemaCompiler::add_implied(Schema schema, Schemas& found) {
   return {};
 }
 
-Result<void> SchemaCompiler::add_negation(Schema schema, const json::value& negated,
-                                          Schemas& found) {
-  Schema& known = implied_[{schema, " not"}];
-  const auto unsupported = [&] {
-    return index_.unsupported(*schema, "not", "only true, false, type and required can be negated");
-  };
+Result<Schema> SchemaCompiler::negated(Schema schema, std::string_view name,
+                                       const json::value& what) {
+  Schema& known = implied_[{schema, " " + std::string(name)}];
   if (known == nullptr) {
-    if (negated.is_bool()) {
-      known = made(!negated.get_bool(), schema);
-    } else if (!negated.is_object()) {
-      return index_.invalid(*schema, "not", "a schema is an object, true or false");
-    } else if (negated.get_object().empty()) {
-      known = made(false, schema);
-    } else if (negated.get_object().size() == 1 && negated.get_object().contains("type")) {
-      const unsigned bits = kAllTypes & ~AGLM_TRY(types({.schemas = {&negated}}));
-      json::array names;
-      // Numbers that are no integers have no name.
-      if ((bits & kFraction) != 0 && (bits & kInteger) == 0) return unsupported();
-      for (const TypeName& type : kTypeNames) {
-        if ((bits & type.bits) == type.bits) names.push_back(json::value(type.name));
-      }
-      known = names.empty() ? made(false, schema) : made({{"type", std::move(names)}}, schema);
-    } else if (negated.get_object().size() == 1 && negated.get_object().contains("required") &&
-               negated.at("required").is_array() && !negated.at("required").as_array().empty()) {
-      json::array absent;
-      for (const json::value& name : negated.at("required").as_array()) {
-        if (!name.is_string()) return unsupported();
-        absent.push_back(json::object{{"properties", {{name.as_string(), false}}}});
-      }
-      known = made({{"type", "object"}, {"anyOf", std::move(absent)}}, schema);
-      for (const json::value& branch : known->at("anyOf").as_array()) {
-        index_.add_made(branch, *schema);
-      }
-    } else {
-      return unsupported();
+    known = made(AGLM_TRY(negation(what, index_)), schema);
+    note_negation(*known, *schema);
+  }
+  return known;
+}
+
+Result<void> SchemaCompiler::refuse_negations(const Expanded& all, Schema origin,
+                                              std::string_view name) const {
+  if (keyword(origin, name) == nullptr) return {};
+  for (const Schema schema : all.schemas) {
+    if (!negations_.contains(schema)) continue;
+    for (const std::string_view members :
+         {"properties", "patternProperties", "additionalProperties", "items", "prefixItems",
+          "contains"}) {
+      if (keyword(schema, members) == nullptr) continue;
+      return index_.unsupported(*origin, name, "beside negated members");
     }
   }
-  add_unique(found, known);
   return {};
 }
 
-std::optional<SchemaCompiler::Disjunction> SchemaCompiler::next_disjunction(
-    const Expanded& all, const Schemas& chosen) const {
+// Of a negation's parts errors speak as of the schema, and none of them evaluates properties.
+void SchemaCompiler::note_negation(const json::value& part, const json::value& schema) {
+  index_.add_made(part, schema);
+  if (part.is_object()) {
+    negations_.insert(&part);
+    for (const auto& member : part.get_object()) note_negation(member.value(), schema);
+  } else if (part.is_array()) {
+    for (const json::value& item : part.get_array()) note_negation(item, schema);
+  }
+}
+
+Result<std::optional<SchemaCompiler::Disjunction>> SchemaCompiler::next_disjunction(
+    const Expanded& all, const Schemas& chosen) {
   for (const Schema schema : all.schemas) {
     for (const std::string_view name : {"anyOf", "oneOf"}) {
       const json::value* branches = keyword(schema, name);
-      if (branches == nullptr) continue;
-      if (std::find(chosen.begin(), chosen.end(), branches) != chosen.end()) continue;
-      return Disjunction{schema, branches, name == "oneOf"};
+      if (branches == nullptr || is_in(chosen, branches)) continue;
+      if (!branches->is_array() || branches->get_array().empty()) {
+        return index_.invalid(*schema, name, "must be a list of schemas");
+      }
+      Disjunction which{schema, branches, name == "oneOf", {}};
+      for (const json::value& branch : branches->get_array()) which.branches.push_back({&branch});
+      return std::optional(std::move(which));
+    }
+    if (auto which = AGLM_TRY(next_condition(schema, chosen))) return which;
+  }
+  return std::optional<Disjunction>();
+}
+
+Result<std::optional<SchemaCompiler::Disjunction>> SchemaCompiler::next_condition(
+    Schema schema, const Schemas& chosen) {
+  const json::value* condition = keyword(schema, "if");
+  const json::value *then = keyword(schema, "then"), *otherwise = keyword(schema, "else");
+  const bool says_something = condition != nullptr && (then != nullptr || otherwise != nullptr);
+  if (says_something && !is_in(chosen, condition)) {
+    Schemas met{condition}, missed{AGLM_TRY(negated(schema, "if", *condition))};
+    if (then != nullptr) met.push_back(then);
+    if (otherwise != nullptr) missed.push_back(otherwise);
+    return std::optional(
+        Disjunction{schema, condition, false, {std::move(met), std::move(missed)}});
+  }
+  for (const std::string_view name : {"dependentSchemas", "dependencies"}) {
+    const json::value* dependencies = keyword(schema, name);
+    if (dependencies == nullptr) continue;
+    if (!dependencies->is_object()) return index_.invalid(*schema, name, "must be an object");
+    for (const auto& member : dependencies->get_object()) {
+      if (member.value().is_array() || is_in(chosen, &member.value())) continue;
+      // Either the property is absent, or it is there and the schema holds.
+      const std::string key = std::string(name) + " " + std::string(member.key());
+      Schema &absent = implied_[{schema, key}], &present = implied_[{schema, key + " there"}];
+      if (absent == nullptr) {
+        absent = made(json::object{{"properties", json::object{{member.key(), false}}}}, schema);
+        present = made(
+            json::object{{"type", "object"}, {"required", json::array{json::value(member.key())}}},
+            schema);
+      }
+      return std::optional(
+          Disjunction{schema, &member.value(), false, {{absent}, {present, &member.value()}}});
     }
   }
-  return std::nullopt;
+  return std::optional<Disjunction>();
 }
 
 Result<void> SchemaCompiler::build(const Conjunction& c, int32_t rule) {
   const Expanded all = AGLM_TRY(expand(c.schemas));
   if (all.never) return {};
-  if (const auto which = next_disjunction(all, c.chosen)) {
+  if (const auto which = AGLM_TRY(next_disjunction(all, c.chosen))) {
     return build_disjunction(*which, c, rule);
   }
   return build_value(all, c, rule);
@@ -224,26 +260,23 @@ Result<void> SchemaCompiler::build(const Conjunction& c, int32_t rule) {
 
 Result<void> SchemaCompiler::build_disjunction(const Disjunction& which, const Conjunction& c,
                                                int32_t rule) {
-  const std::string_view name = which.exactly_one ? "oneOf" : "anyOf";
-  if (!which.branches->is_array() || which.branches->get_array().empty()) {
-    return index_.invalid(*which.schema, name, "must be a list of schemas");
-  }
-  const json::array& branches = which.branches->get_array();
-  const auto with = [&](const json::value& branch) {
+  const auto with = [&](const Schemas& branch) {
     Conjunction wider = c;
-    add_unique(wider.schemas, &branch);
-    wider.chosen.push_back(which.branches);
+    for (const Schema part : branch) add_unique(wider.schemas, part);
+    wider.chosen.push_back(which.keyword);
     return wider;
   };
-  for (size_t i = 0; which.exactly_one && i < branches.size(); ++i) {
+  for (size_t i = 0; which.exactly_one && i < which.branches.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      if (AGLM_TRY(disjoint(with(branches[j]).schemas, with(branches[i]).schemas, 0))) continue;
+      const Schemas first = with(which.branches[j]).schemas,
+                    second = with(which.branches[i]).schemas;
+      if (AGLM_TRY(disjoint(first, second, 0))) continue;
       return index_.unsupported(
-          *which.schema, name,
+          *which.schema, "oneOf",
           fmt::format("alternatives {} and {} are not known to exclude each other", j, i));
     }
   }
-  for (const json::value& branch : branches) {
+  for (const Schemas& branch : which.branches) {
     const int32_t called = AGLM_TRY(rule_of(with(branch)));
     builder_.call(builder_.begin(rule), called, builder_.end(rule));
   }
@@ -276,6 +309,9 @@ Result<unsigned> SchemaCompiler::types(const Expanded& all) const {
     }
     bits &= own;
   }
+  for (const json::value* value : none_of(all)) {
+    if (value->is_null()) bits &= ~static_cast<unsigned>(kNull);
+  }
   return bits;
 }
 
@@ -293,10 +329,6 @@ Result<void> SchemaCompiler::refuse_unknown(const Expanded& all, unsigned types,
     for (const auto& [schema, value] : having(all, name)) {
       return index_.unsupported(*schema, name, "not supported");
     }
-  }
-  for (const auto& [schema, value] : having(all, "if")) {
-    if (keyword(schema, "then") == nullptr && keyword(schema, "else") == nullptr) continue;
-    return index_.unsupported(*schema, "if", "conditions are not supported");
   }
   for (const auto& [name, bit] :
        {std::pair{"unevaluatedProperties", kObject}, std::pair{"unevaluatedItems", kArray}}) {
@@ -316,8 +348,12 @@ Result<void> SchemaCompiler::build_value(const Expanded& all, const Conjunction&
   const int32_t begin = builder_.begin(rule), end = builder_.end(rule);
   if ((bits & kNull) != 0) builder_.text(begin, "null", end);
   if ((bits & kBoolean) != 0) {
-    builder_.text(begin, "true", end);
-    builder_.text(begin, "false", end);
+    const auto none = none_of(all);
+    for (const bool truth : {true, false}) {
+      const json::value value(truth);
+      if (is_one_of(value, none)) continue;
+      builder_.text(begin, truth ? "true" : "false", end);
+    }
   }
   if ((bits & kInteger) != 0) AGLM_TRY(build_number(all, bits, rule));
   if ((bits & kString) != 0) AGLM_TRY(build_string(all, rule));

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,8 +62,9 @@ class SchemaCompiler {
   // Branches of which one must hold.
   struct Disjunction {
     Schema schema = nullptr;
-    Schema branches = nullptr;
+    Schema keyword = nullptr;
     bool exactly_one = false;
+    std::vector<Schemas> branches;
   };
   // The keywords of a conjunction that say what objects may be.
   struct KeywordsOfObject;
@@ -81,10 +83,16 @@ class SchemaCompiler {
   Result<void> build_disjunction(const Disjunction& which, const Conjunction& c, int32_t rule);
   Result<Expanded> expand(const Schemas& schemas);
   Result<void> add_implied(Schema schema, Schemas& found);
-  Result<void> add_negation(Schema schema, const json::value& negated, Schemas& found);
-  std::optional<Disjunction> next_disjunction(const Expanded& all, const Schemas& chosen) const;
+  // What holds where `what`, the value of a keyword of the schema, does not.
+  Result<Schema> negated(Schema schema, std::string_view keyword, const json::value& what);
+  void note_negation(const json::value& part, const json::value& schema);
+  Result<std::optional<Disjunction>> next_disjunction(const Expanded& all, const Schemas& chosen);
+  // Of "if" and of schemas that depend on a property.
+  Result<std::optional<Disjunction>> next_condition(Schema schema, const Schemas& chosen);
   Result<unsigned> types(const Expanded& all) const;
   Result<void> refuse_unknown(const Expanded& all, unsigned types, Schema origin) const;
+  // Where a keyword asks what was evaluated, since what negations say of members would count.
+  Result<void> refuse_negations(const Expanded& all, Schema origin, std::string_view keyword) const;
   Schema made(json::value schema, Schema like);
 
   // schema_enum.cc
@@ -92,6 +100,9 @@ class SchemaCompiler {
   Result<void> build_values(const std::vector<const json::value*>& values, const Expanded& all,
                             unsigned types, int32_t rule);
   void build_text(int32_t from, const json::value& value, int32_t to);
+  // The values that negations rule out, and a value's place among some.
+  static std::vector<const json::value*> none_of(const Expanded& all);
+  static bool is_one_of(const json::value& value, const std::vector<const json::value*>& list);
 
   // schema_numbers.cc
   Result<void> build_number(const Expanded& all, unsigned types, int32_t rule);
@@ -102,6 +113,9 @@ class SchemaCompiler {
   Result<std::vector<ExpressionPtr>> string_expressions(const Expanded& all) const;
   Result<ExpressionPtr> pattern(Schema schema, std::string_view keyword,
                                 std::string_view source) const;
+  static bool rules_out_strings(const Expanded& all);
+  // What negations say of strings, taken from `language`.
+  Result<Dfa> without_negated(Dfa language, const Expanded& all) const;
   // What the strings may be; nothing: anything of these lengths.
   Result<std::optional<Dfa>> string_language(const Expanded& all, bool with_lengths);
   Result<Lengths> lengths(const Expanded& all, std::string_view least, std::string_view most) const;
@@ -147,6 +161,7 @@ class SchemaCompiler {
   std::deque<std::pair<Conjunction, int32_t>> pending_;
   std::deque<json::value> made_;
   std::map<std::pair<Schema, std::string>, Schema> implied_;
+  std::set<Schema> negations_;  // and all their parts: they evaluate nothing
 };
 
 bool equal_values(const json::value& a, const json::value& b);

@@ -7,6 +7,7 @@
 
 #include "text/grammar/lazy_automaton.h"
 #include "text/grammar/schema_compiler.h"
+#include "text/grammar/schema_negation.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -82,6 +83,21 @@ bool is_keyword_of_annotations(std::string_view keyword) {
   return std::find(kSaysNothing.begin(), kSaysNothing.end(), keyword) != kSaysNothing.end();
 }
 
+std::vector<const json::value*> SchemaCompiler::none_of(const Expanded& all) {
+  std::vector<const json::value*> values;
+  for (const auto& [schema, list] : having(all, kNoneOf)) {
+    if (!list.is_array()) continue;
+    for (const json::value& value : list.get_array()) values.push_back(&value);
+  }
+  return values;
+}
+
+bool SchemaCompiler::is_one_of(const json::value& value,
+                               const std::vector<const json::value*>& list) {
+  return std::ranges::any_of(list,
+                             [&](const json::value* other) { return equal_values(value, *other); });
+}
+
 // Values that every list holds; nothing when there is no list.
 Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
     const Expanded& all) const {
@@ -91,10 +107,7 @@ Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
       result = std::move(list);
       return;
     }
-    std::erase_if(*result, [&](const json::value* value) {
-      return std::none_of(list.begin(), list.end(),
-                          [&](const json::value* other) { return equal_values(*value, *other); });
-    });
+    std::erase_if(*result, [&](const json::value* value) { return !is_one_of(*value, list); });
   };
   for (const auto& [schema, list] : having(all, "enum")) {
     if (!list.is_array() || list.get_array().empty()) {
@@ -107,6 +120,10 @@ Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
   for (const auto& [schema, value] : having(all, "const")) {
     restrict_to({&value});
   }
+  if (result) {
+    const auto none = none_of(all);
+    std::erase_if(*result, [&](const json::value* value) { return is_one_of(*value, none); });
+  }
   return result;
 }
 
@@ -117,7 +134,11 @@ Result<void> SchemaCompiler::build_values(const std::vector<const json::value*>&
   for (const Schema schema : all.schemas) {
     json::object rest;
     for (const auto& member : schema->get_object()) {
-      if (!is_keyword_of_annotations(member.key()) && member.key() != "not") {
+      // What negations and conditions come to is among the schemas.
+      const bool followed = member.key() == "not" || member.key() == "if" ||
+                            member.key() == "then" || member.key() == "else" ||
+                            member.key() == "dependentSchemas";
+      if (!followed && !is_keyword_of_annotations(member.key())) {
         rest[member.key()] = member.value();
       }
     }

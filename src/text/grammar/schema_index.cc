@@ -106,24 +106,49 @@ Result<SchemaIndex> SchemaIndex::of(const json::value& document, std::string_vie
         dialect != nullptr && dialect->is_string() ? std::string_view(dialect->get_string()) : "";
     index.legacy_ = name.find("draft-0") != std::string_view::npos;
   }
-  AGLM_TRY(index.walk(document, {.base = &document}, 0));
+  AGLM_TRY(index.walk(document, {.base = &document}, Role::kSchema, 0));
   return index;
 }
 
-Result<void> SchemaIndex::walk(const json::value& part, Place place, int depth) {
+// What a keyword of a schema holds. Elsewhere "$id" is a member like any other.
+SchemaIndex::Role SchemaIndex::role_of(std::string_view keyword) {
+  constexpr std::string_view kSchemas[] = {"not",
+                                           "if",
+                                           "then",
+                                           "else",
+                                           "items",
+                                           "contains",
+                                           "propertyNames",
+                                           "additionalItems",
+                                           "extends",
+                                           "disallow",
+                                           "contentSchema",
+                                           "additionalProperties",
+                                           "allOf",
+                                           "anyOf",
+                                           "oneOf",
+                                           "prefixItems",
+                                           "unevaluatedItems",
+                                           "unevaluatedProperties"};
+  constexpr std::string_view kMaps[] = {"properties",  "patternProperties", "$defs",
+                                        "definitions", "dependentSchemas",  "dependencies"};
+  if (std::ranges::find(kSchemas, keyword) != std::end(kSchemas)) return Role::kSchema;
+  return std::ranges::find(kMaps, keyword) != std::end(kMaps) ? Role::kSchemas : Role::kData;
+}
+
+Result<void> SchemaIndex::walk(const json::value& part, Place place, Role role, int depth) {
   if (depth > kMaxNesting) {
     return Error{.code = ErrorCode::kInvalidArgument,
                  .what = "the schema is nested too deeply",
                  .where = where_,
                  .expected = fmt::format("at most {} levels", kMaxNesting)};
   }
-  if (part.is_object()) {
+  if (part.is_object() && role == Role::kSchema) {
     const json::object& object = part.get_object();
     const auto text = [&](std::string_view key) -> std::string_view {
       const json::value* v = object.if_contains(key);
       return v != nullptr && v->is_string() ? std::string_view(v->get_string()) : "";
     };
-    // "enum" and "const" hold values, whose members mean nothing here.
     std::string_view id = text("$id");
     if (id.empty() && legacy_ && depth == 0) id = text("id");
     const bool sibling_of_ref = legacy_ && object.contains("$ref") && depth > 0;
@@ -146,19 +171,22 @@ Result<void> SchemaIndex::walk(const json::value& part, Place place, int depth) 
     places_.emplace(&part, place);
     for (const auto& member : object) {
       const Place inner{&part, std::string(member.key()), place.base};
-      if (member.key() == "enum" || member.key() == "const") {
-        places_.emplace(&member.value(), inner);
-      } else {
-        AGLM_TRY(walk(member.value(), inner, depth + 1));
-      }
+      AGLM_TRY(walk(member.value(), inner, role_of(member.key()), depth + 1));
     }
     return {};
   }
   places_.emplace(&part, place);
+  if (part.is_object()) {
+    const Role inner = role == Role::kSchemas ? Role::kSchema : Role::kData;
+    for (const auto& member : part.get_object()) {
+      AGLM_TRY(
+          walk(member.value(), {&part, std::string(member.key()), place.base}, inner, depth + 1));
+    }
+  }
   if (!part.is_array()) return {};
   size_t i = 0;
   for (const json::value& item : part.get_array()) {
-    AGLM_TRY(walk(item, {&part, fmt::to_string(i++), place.base}, depth + 1));
+    AGLM_TRY(walk(item, {&part, fmt::to_string(i++), place.base}, role, depth + 1));
   }
   return {};
 }

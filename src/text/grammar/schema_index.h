@@ -41,7 +41,10 @@ class SchemaIndex {
     std::string key;                    // in the parent
     const json::value* base = nullptr;  // the resource it belongs to
   };
-  Result<void> walk(const json::value& part, Place place, int depth);
+  // A part is a schema (or a list of them), schemas by name, or anything else.
+  enum class Role { kSchema, kSchemas, kData };
+  static Role role_of(std::string_view keyword);
+  Result<void> walk(const json::value& part, Place place, Role role, int depth);
 
   const json::value* document_ = nullptr;
   std::string where_;

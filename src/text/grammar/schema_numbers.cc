@@ -5,8 +5,20 @@
 
 #include "text/grammar/decimal_ranges.h"
 #include "text/grammar/schema_compiler.h"
+#include "text/grammar/schema_negation.h"
 
 namespace autoglm::grammar {
+namespace {
+
+// The texts of a number that have no exponent: any zeros may end its fraction.
+ExpressionPtr spellings(const Decimal& number) {
+  const ExpressionPtr zeros = repeat(text_of("0"), 0, Expression::kUnbounded);
+  const std::string text = (number.negative ? "-" : "") + number.whole;
+  if (!number.fraction.empty()) return sequence({text_of(text + "." + number.fraction), zeros});
+  return sequence({text_of(text), choice({text_of(""), sequence({text_of(".0"), zeros})})});
+}
+
+}  // namespace
 
 Result<NumberRange> SchemaCompiler::range_of(const Expanded& all) const {
   NumberRange range;
@@ -51,7 +63,11 @@ Result<void> SchemaCompiler::build_number(const Expanded& all, unsigned types, i
     steps.emplace_back(schema, step);
   }
   const int32_t begin = builder_.begin(rule), end = builder_.end(rule);
-  if (!range.least && !range.most && steps.empty()) {
+  std::vector<ExpressionPtr> ruled_out;
+  for (const json::value* value : none_of(all)) {
+    if (value->is_number()) ruled_out.push_back(spellings(Decimal::of(*value)));
+  }
+  if (!range.least && !range.most && steps.empty() && ruled_out.empty()) {
     builder_.call(begin, integers ? prelude_.integer : prelude_.number, end);
     return {};
   }
@@ -60,6 +76,10 @@ Result<void> SchemaCompiler::build_number(const Expanded& all, unsigned types, i
     const auto multiples = multiples_of(step);
     if (!multiples) return index_.unsupported(*schema, "multipleOf", "has too many digits");
     numbers = AGLM_TRY(Dfa::intersection(numbers, *multiples, where_));
+  }
+  for (const ExpressionPtr& texts : ruled_out) {
+    const Dfa one = AGLM_TRY(Dfa::of(*texts, where_));
+    numbers = AGLM_TRY(Dfa::difference(numbers, one, where_));
   }
   numbers.build(builder_, begin, end, Spelling::kPlain);
   return {};

@@ -47,6 +47,7 @@ Result<SchemaCompiler::ObjectRules> SchemaCompiler::object_rules(const Expanded&
   }
   if (origin != nullptr && !evaluates_all) {
     rules.unevaluated = origin->get_object().if_contains("unevaluatedProperties");
+    AGLM_TRY(refuse_negations(all, origin, "unevaluatedProperties"));
   }
   for (const auto& [schema, value] : having(all, "required")) {
     // Draft 3 said it of the property itself.
@@ -72,7 +73,7 @@ Result<void> SchemaCompiler::build_object(const Expanded& all, Schema origin, in
   }
   if (!rules.key_schemas.empty()) {
     const Expanded keys = AGLM_TRY(expand(rules.key_schemas));
-    if (next_disjunction(keys, {})) {
+    if (AGLM_TRY(next_disjunction(keys, {}))) {
       return index_.unsupported(*all.schemas[0], "propertyNames", "with alternatives");
     }
     AGLM_TRY(refuse_unknown(keys, kString, nullptr));

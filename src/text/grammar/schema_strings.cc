@@ -7,8 +7,14 @@
 #include "text/grammar/json_formats.h"
 #include "text/grammar/regex_syntax.h"
 #include "text/grammar/schema_compiler.h"
+#include "text/grammar/schema_negation.h"
 
 namespace autoglm::grammar {
+namespace {
+
+ExpressionPtr anything() { return repeat(one_of(CodePointSet::all()), 0, Expression::kUnbounded); }
+
+}  // namespace
 
 Result<SchemaCompiler::Lengths> SchemaCompiler::lengths(const Expanded& all, std::string_view least,
                                                         std::string_view most) const {
@@ -69,6 +75,23 @@ Result<ExpressionPtr> SchemaCompiler::pattern(Schema schema, std::string_view ke
   return parsed;
 }
 
+bool SchemaCompiler::rules_out_strings(const Expanded& all) {
+  return !having(all, kNoMatch).empty() ||
+         std::ranges::any_of(none_of(all), [](const json::value* v) { return v->is_string(); });
+}
+
+Result<Dfa> SchemaCompiler::without_negated(Dfa language, const Expanded& all) const {
+  std::vector<ExpressionPtr> texts{one_of({})};
+  for (const json::value* value : none_of(all)) {
+    if (value->is_string()) texts.push_back(text_of(std::string(value->get_string())));
+  }
+  for (const auto& [schema, source] : having(all, kNoMatch)) {
+    if (!source.is_string()) return index_.invalid(*schema, "pattern", "must be a string");
+    texts.push_back(AGLM_TRY(pattern(schema, "pattern", std::string_view(source.get_string()))));
+  }
+  return Dfa::difference(language, AGLM_TRY(Dfa::of(*choice(std::move(texts)), where_)), where_);
+}
+
 Result<std::optional<Dfa>> SchemaCompiler::string_language(const Expanded& all, bool with_lengths) {
   std::optional<Dfa> language;
   const auto restrict_to = [&](const ExpressionPtr& e) -> Result<void> {
@@ -79,6 +102,10 @@ Result<std::optional<Dfa>> SchemaCompiler::string_language(const Expanded& all, 
   };
   const std::vector<ExpressionPtr> expressions = AGLM_TRY(string_expressions(all));
   for (const ExpressionPtr& e : expressions) AGLM_TRY(restrict_to(e));
+  if (rules_out_strings(all)) {
+    if (!language) AGLM_TRY(restrict_to(anything()));
+    language = AGLM_TRY(without_negated(std::move(*language), all));
+  }
   if (!with_lengths) return language;
   if (const auto listed = AGLM_TRY(values(all))) {
     std::vector<ExpressionPtr> texts{one_of({})};
@@ -89,10 +116,7 @@ Result<std::optional<Dfa>> SchemaCompiler::string_language(const Expanded& all, 
   }
   const Lengths bounds = AGLM_TRY(lengths(all, "minLength", "maxLength"));
   if (bounds.least == 0 && bounds.most < 0) return language;
-  if (!language) {
-    const ExpressionPtr anything = repeat(one_of(CodePointSet::all()), 0, Expression::kUnbounded);
-    language = AGLM_TRY(Dfa::of(*anything, where_));
-  }
+  if (!language) AGLM_TRY(restrict_to(anything()));
   language = AGLM_TRY(language->of_length(bounds.least, bounds.most, where_));
   return language;
 }
@@ -103,19 +127,20 @@ Result<void> SchemaCompiler::build_string(const Expanded& all, int32_t rule) {
   const std::vector<ExpressionPtr> expressions = AGLM_TRY(string_expressions(all));
   const bool any_length = bounds.least == 0 && bounds.most < 0;
   const int32_t begin = builder_.begin(rule), end = builder_.end(rule);
-  if (expressions.empty() && any_length) {
+  const bool ruled_out = rules_out_strings(all);
+  if (expressions.empty() && any_length && !ruled_out) {
     builder_.call(begin, prelude_.string, end);
     return {};
   }
   const int32_t open = builder_.add_node(rule), close = builder_.add_node(rule);
   builder_.text(begin, "\"", open);
   builder_.text(close, "\"", end);
-  if (expressions.empty()) {
+  if (expressions.empty() && !ruled_out) {
     builder_.repeated_rule(open, prelude_.character, static_cast<int32_t>(bounds.least),
                            static_cast<int32_t>(bounds.most), close);
     return {};
   }
-  if (expressions.size() == 1 && any_length) {
+  if (expressions.size() == 1 && any_length && !ruled_out) {
     builder_.expression(open, *expressions[0], close, Spelling::kJsonString);
     return {};
   }
