@@ -266,17 +266,24 @@ Result<void> SchemaCompiler::build_disjunction(const Disjunction& which, const C
     wider.chosen.push_back(which.keyword);
     return wider;
   };
-  for (size_t i = 0; which.exactly_one && i < which.branches.size(); ++i) {
+  // Alternatives that may hold at once: with each the others must not.
+  std::vector<Schemas> branches = which.branches;
+  for (size_t i = 0; which.exactly_one && i < branches.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      const Schemas first = with(which.branches[j]).schemas,
-                    second = with(which.branches[i]).schemas;
-      if (AGLM_TRY(disjoint(first, second, 0))) continue;
-      return index_.unsupported(
-          *which.schema, "oneOf",
-          fmt::format("alternatives {} and {} are not known to exclude each other", j, i));
+      const Schemas &first = which.branches[j], &second = which.branches[i];
+      if (AGLM_TRY(disjoint(with(first).schemas, with(second).schemas, 0))) continue;
+      const auto not_first = negated(which.schema, fmt::format("oneOf {}", j), *first[0]);
+      const auto not_second = negated(which.schema, fmt::format("oneOf {}", i), *second[0]);
+      if (!not_first || !not_second) {
+        return index_.unsupported(
+            *which.schema, "oneOf",
+            fmt::format("alternatives {} and {} are not known to exclude each other", j, i));
+      }
+      branches[i].push_back(*not_first);
+      branches[j].push_back(*not_second);
     }
   }
-  for (const Schemas& branch : which.branches) {
+  for (const Schemas& branch : branches) {
     const int32_t called = AGLM_TRY(rule_of(with(branch)));
     builder_.call(builder_.begin(rule), called, builder_.end(rule));
   }
