@@ -7,26 +7,14 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/json_escape.h"
+
 namespace autoglm::serve {
 namespace {
 
 void append_string(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-        } else {
-          out += c;
-        }
-    }
-  }
+  json::append_escaped(out, text);
   out += '"';
 }
 

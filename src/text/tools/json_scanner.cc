@@ -1,8 +1,7 @@
 #include "text/tools/json_scanner.h"
 
-#include <fmt/format.h>
-
 #include "base/json.h"
+#include "base/json_escape.h"
 
 namespace autoglm::tools {
 namespace {
@@ -125,21 +124,7 @@ bool is_json(std::string_view text) {
 
 std::string json_escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
+  json::append_escaped(out, text);
   return out;
 }
 
