@@ -14,8 +14,10 @@ namespace {
 
 // A block of int4 as an int8 tile: out[16][16 channels][4 columns]. A code times its scale is at
 // most 15 * 16 and fits a byte, so one 16-bit product multiplies two codes side by side; the offset
-// is then added to bytes that wrap around.
-inline void expand_int4(const std::byte* block, std::byte* out) {
+// is then added to bytes that wrap around. The block at `ahead` is asked for, a line at a time
+// between the others' work: all at once they would take every place for lines that are under way,
+// and loads from the second cache would wait for memory.
+inline void expand_int4(const std::byte* block, std::byte* out, const std::byte* ahead) {
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i low_byte = _mm512_set1_epi32(0xff);
   const __m512i every_byte = _mm512_set1_epi32(0x01010101);
@@ -32,7 +34,9 @@ inline void expand_int4(const std::byte* block, std::byte* out) {
     scale[g] = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
     scale[g] = _mm512_or_si512(scale[g], _mm512_slli_epi32(scale[g], 16));
   }
+  prefetch_line(ahead + layout::kInt4Scales);
   for (int q = 0; q < 8; ++q) {
+    prefetch_line(ahead + q * 64);
     const __m512i both = _mm512_loadu_si512(w + q * 64);
     const __m512i low = _mm512_and_si512(both, low_nibbles);
     const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
@@ -63,7 +67,9 @@ struct IntegerKind {
     _tile_dpbssd(3, 5, 7);
   }
   static bool expands(const LinearTask& task) { return task.format == WeightFormat::kInt4; }
-  static void expand(const std::byte* packed, std::byte* out) { expand_int4(packed, out); }
+  static void expand(const std::byte* packed, std::byte* out, const std::byte* ahead) {
+    expand_int4(packed, out, ahead);
+  }
   static int64_t packed_bytes(const LinearTask& task) {
     return expands(task) ? layout::kInt4BlockBytes : kTileBytes;
   }

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kPartRows = 2 * kTileRows;  // each load of a tile serves two products
 // Expanding a tile of weights so many ahead of its product leaves its stores time to arrive.
 constexpr int64_t kExpandAhead = 2;
+// Tiles between two stretches of rows that are finished while others multiply.
+constexpr int64_t kFinishEvery = 4;
 // Places for expanded tiles that no later rows want.
 constexpr int64_t kPlaces = 4;
 static_assert(kPlaces > kExpandAhead);
@@ -28,8 +30,9 @@ struct TileRows {
 
 // Kind has: Sum (int32_t or float); kTwoParts, whether each tile of rows has a second part to add;
 // row_bytes(task), a multiple of 64; rows(task, row); multiply_upper() and multiply_lower(), which
-// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(packed, out), which makes the
-// tile of weights that a panel does not hold as it is; packed_bytes(task) of a tile in a panel.
+// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(packed, out, ahead), which
+// makes the tile of weights that a panel does not hold as it is, and asks for those at `ahead`;
+// packed_bytes(task) of a tile in a panel.
 //
 // One part: two panels after two, each against all rows of the part, 32 at a time. With the first
 // rows the weights come from memory: they are asked for far ahead, evenly while tiles multiply, and
@@ -57,19 +60,19 @@ class TilePart {
       for (int64_t row = part_.row_begin; row < part_.row_end; row += kRows) {
         const int64_t n_rows = less(kRows, part_.row_end - row);
         multiply(row, n_rows);
-        finish_rows(pending_.n_rows);
+        finish_until(pending_.n_rows);
         pending_ = {sums_[current_], row, n_rows, panel, two ? 2 : 1, 0};
         current_ ^= 1;
       }
     }
-    finish_rows(pending_.n_rows);
+    finish_until(pending_.n_rows);
   }
 
  private:
   using Sum = typename Kind::Sum;
   static constexpr int64_t kRows = kPartRows;
   // Tiles between a weight that is asked for and the one that is multiplied.
-  static constexpr int64_t kAhead = 24;
+  static constexpr int64_t kAhead = 12;
 
   static int64_t less(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -138,10 +141,10 @@ class TilePart {
         }
       }
       if constexpr (kFirstRows) {
-        ask_ahead(i);
+        if (!expands_) ask_ahead(i);
         if (expands_ && i + kExpandAhead < n_tiles_) expand(i + kExpandAhead);
       }
-      finish_rows(pending_.done + each);
+      if (i % kFinishEvery == kFinishEvery - 1) finish_until(pending_.done + kFinishEvery * each);
     }
   }
 
@@ -155,27 +158,32 @@ class TilePart {
   }
   void expand(int64_t i) {
     for (int panel = 0; panel < 2; ++panel) {
-      Kind::expand(packed_[panel] + i * packed_bytes_, place(panel, i));
+      Kind::expand(packed_[panel] + i * packed_bytes_, place(panel, i), ahead(panel, i));
     }
   }
 
-  // The two panels are read side by side, and after them the next two.
-  void ask_ahead(int64_t i) {
-    int64_t tile = i + kAhead;
+  // What is wanted kAhead tiles after tile i: the two panels are read side by side, and after them
+  // the next two.
+  const std::byte* ahead(int panel, int64_t i) const {
+    const int64_t tile = i + kAhead;
     const int64_t panels = tile / n_tiles_ * 2 * task_.panel_bytes;
-    tile %= n_tiles_;
-    for (const std::byte* panel : packed_) {
-      const std::byte* from = panel + panels + tile * packed_bytes_;
-      for (int64_t at = 0; at < packed_bytes_; at += 64) __builtin_prefetch(from + at, 0, 2);
+    return packed_[panel] + panels + tile % n_tiles_ * packed_bytes_;
+  }
+  void ask_ahead(int64_t i) {
+    for (int panel = 0; panel < 2; ++panel) {
+      const std::byte* from = ahead(panel, i);
+      for (int64_t at = 0; at < packed_bytes_; at += 64) prefetch_line(from + at);
     }
   }
 
   // Finishes the pending block up to row `end` of it.
-  void finish_rows(int64_t end) {
+  void finish_until(int64_t end) {
     Pending& p = pending_;
-    for (end = less(end, p.n_rows); p.done < end; ++p.done) {
-      finish_row<avx512::F32>(task_, p.sums + p.done * 32, p.row + p.done, p.panel, p.n_panels);
-    }
+    end = less(end, p.n_rows);
+    if (end <= p.done) return;
+    finish_rows<avx512::F32>(task_, p.sums + p.done * 32, 32, p.row + p.done, end - p.done, p.panel,
+                             p.n_panels);
+    p.done = end;
   }
 
   const LinearTask& task_;

@@ -9,36 +9,67 @@
 
 namespace autoglm {
 
-// The sums of one row and one panel as floats, scaled and with their bias.
+// What turns the sums of one panel into results: the scales and the bias of its sixteen channels.
+template <class F, class Sum>
+struct Channels;
+
 template <class F>
-F finished_value(const LinearTask& task, const int32_t* sums, int64_t row, int64_t panel) {
-  const F scaled = F::from_i32(sums) * F::load(task.channel_scales + panel * 16);
-  return scaled * F::set(task.quantized.scales[row]);
-}
+struct Channels<F, int32_t> {
+  F scales, bias;
+  bool has_bias;
+
+  Channels(const LinearTask& task, const float* bias_from, int64_t panel, int64_t left)
+      : scales(F::load(task.channel_scales + panel * 16)),
+        bias(bias_from != nullptr ? F::load(bias_from, left) : F::zero()),
+        has_bias(bias_from != nullptr) {}
+  F finished(const LinearTask& task, const int32_t* sums, int64_t row) const {
+    const F value = F::from_i32(sums) * scales * F::set(task.quantized.scales[row]);
+    return has_bias ? value + bias : value;
+  }
+};
+
 template <class F>
-F finished_value(const LinearTask&, const float* sums, int64_t, int64_t) {
-  return F::load(sums);
+struct Channels<F, float> {
+  F bias;
+  bool has_bias;
+
+  Channels(const LinearTask&, const float* bias_from, int64_t, int64_t left)
+      : bias(bias_from != nullptr ? F::load(bias_from, left) : F::zero()),
+        has_bias(bias_from != nullptr) {}
+  F finished(const LinearTask&, const float* sums, int64_t) const {
+    const F value = F::load(sums);
+    return has_bias ? value + bias : value;
+  }
+};
+
+// One panel, or for swiglu one and the next, of the rows from `row` on; sums of a row lie `stride`
+// after those of the row before.
+template <class F, bool kSwiglu, class Sum>
+void finish_panel(const LinearTask& task, const Sum* sums, int64_t stride, int64_t row,
+                  int64_t n_rows, int64_t panel) {
+  const int64_t column = kSwiglu ? panel / 2 * 16 : panel * 16;
+  const int64_t left = task.n_out - column;
+  const auto from = [&](const float* channels) { return channels ? channels + column : nullptr; };
+  const Channels<F, Sum> own(task, from(task.bias), panel, left);
+  const Channels<F, Sum> up(task, from(task.up_bias), panel + (kSwiglu ? 1 : 0), left);
+  const float* residual = from(task.residual);
+  for (int64_t i = row; i < row + n_rows; ++i, sums += stride) {
+    F value = own.finished(task, sums, i);
+    if constexpr (kSwiglu) value = silu(value) * up.finished(task, sums + 16, i);
+    if (residual != nullptr) value = value + F::load(residual + i * task.residual_stride, left);
+    value.store(task.y + i * task.y_stride + column, left);
+  }
 }
 
-// `tile` holds the sums of `n_panels` panels of row `row`.
+// `sums` holds those of `n_panels` panels for each row, 16 a panel.
 template <class F, class Sum>
-void finish_row(const LinearTask& task, const Sum* tile, int64_t row, int64_t panel,
-                int64_t n_panels) {
+void finish_rows(const LinearTask& task, const Sum* sums, int64_t stride, int64_t row,
+                 int64_t n_rows, int64_t panel, int64_t n_panels) {
   const bool swiglu = task.epilogue == Epilogue::kSwiglu;
   for (int64_t i = 0; i < n_panels; i += swiglu ? 2 : 1) {
-    const int64_t column = swiglu ? (panel + i) / 2 * 16 : (panel + i) * 16;
-    const int64_t left = task.n_out - column;
-    F value = finished_value<F>(task, tile + i * 16, row, panel + i);
-    if (task.bias != nullptr) value = value + F::load(task.bias + column, left);
-    if (swiglu) {
-      F up = finished_value<F>(task, tile + (i + 1) * 16, row, panel + i + 1);
-      if (task.up_bias != nullptr) up = up + F::load(task.up_bias + column, left);
-      value = silu(value) * up;
-    }
-    if (task.residual != nullptr) {
-      value = value + F::load(task.residual + row * task.residual_stride + column, left);
-    }
-    value.store(task.y + row * task.y_stride + column, left);
+    const Sum* of_panel = sums + i * 16;
+    swiglu ? finish_panel<F, true>(task, of_panel, stride, row, n_rows, panel + i)
+           : finish_panel<F, false>(task, of_panel, stride, row, n_rows, panel + i);
   }
 }
 
@@ -54,9 +85,7 @@ void run_panels(const LinearTask& task, const LinearPart& part, std::byte* scrat
     for (int64_t row = part.row_begin; row < part.row_end; row += Micro::kRows) {
       const int64_t n_rows = part.row_end - row < Micro::kRows ? part.row_end - row : Micro::kRows;
       micro.tile(row, n_rows, p, n_panels, tile);
-      for (int64_t i = 0; i < n_rows; ++i) {
-        finish_row<F>(task, tile + i * n_panels * 16, row + i, p, n_panels);
-      }
+      finish_rows<F>(task, tile, n_panels * 16, row, n_rows, p, n_panels);
     }
   }
 }

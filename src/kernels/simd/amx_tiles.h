@@ -67,6 +67,9 @@ inline void prefetch_tile(const void* tile) {
   for (int i = 0; i < kTileRows; ++i) __builtin_prefetch(line + i * kTileRowBytes, 0, 3);
 }
 
+// A line of weights, into the second cache.
+inline void prefetch_line(const void* line) { __builtin_prefetch(line, 0, 2); }
+
 // Sixteen floats to nearest even; not-a-number stays one.
 inline __m256i round_bf16(__m512 x) {
   const __m512i bits = _mm512_castps_si512(x);
