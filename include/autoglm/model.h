@@ -101,6 +101,7 @@ struct EngineStats {
   double seconds_to_drain = 0;  // until all that waits has begun, by estimate; 0: not known
   int64_t preemptions = 0;
   int64_t steps = 0;
+  int64_t steps_given_up = 0;          // for an interactive request that came meanwhile
   int64_t grammars_compiled = 0;       // of requests with structured output
   int64_t grammars_reused = 0;         // known from an earlier request
   double grammar_compile_seconds = 0;  // all of them together

@@ -2,6 +2,7 @@
 // is devices/cpu/; tests of the engine use a fake. One caller at a time.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,6 +28,8 @@ struct StepInput {
   std::span<const StepSequence> sequences;  // together they cover `tokens`, in order
   std::span<const int32_t> output_rows;     // ascending rows whose results are wanted
   bool logits = true;                       // false: of those, only their last hidden states
+  // Where given: once it is true, the step need not be finished. From any thread.
+  const std::atomic<bool>* give_up = nullptr;
 };
 
 struct ExecutorLimits {
@@ -48,10 +51,11 @@ class Executor {
   // A page's keys and values, [page_bytes]: with them it can be moved elsewhere and back.
   virtual std::span<std::byte> page(int32_t page) = 0;
   // Precondition: within limits(), token ids below vocab_size, pages within the pool. Never fails:
-  // what could fail was reserved before.
-  virtual void step(const StepInput& input) = 0;
-  // Of the last step; `index` counts output_rows. [vocab_size], if it wanted logits, and
-  // [hidden_size].
+  // what could fail was reserved before. False: it was given up, there are no results, and the KV
+  // pool holds anything at the step's own positions.
+  virtual bool step(const StepInput& input) = 0;
+  // Of the last step that was not given up; `index` counts output_rows. [vocab_size], if it wanted
+  // logits, and [hidden_size].
   virtual std::span<const float> logits(int32_t index) const = 0;
   virtual std::span<const float> hidden_state(int32_t index) const = 0;
 };

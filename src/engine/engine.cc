@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -33,9 +34,10 @@ CoreOptions with_clock(CoreOptions options) {
 }
 
 CoreOptions completed(CoreOptions options, Executor* draft, KvSpill* spill,
-                      std::function<void()> before_events) {
+                      const std::atomic<bool>& urgent, std::function<void()> before_events) {
   options.draft = draft;
   options.spill = spill;
+  options.urgent = &urgent;
   options.before_events = std::move(before_events);
   return with_clock(std::move(options));
 }
@@ -69,7 +71,7 @@ struct Engine::State {
         clock(with_clock(options.core).clock),
         grammars(*tokenizer, executor->limits().vocab_size),
         core(*executor, *tokenizer,
-             completed(std::move(options.core), draft.get(), spill.get(), [this] {
+             completed(std::move(options.core), draft.get(), spill.get(), urgent, [this] {
                const std::lock_guard lock(mutex);
                read_numbers();
              })) {}
@@ -90,7 +92,8 @@ struct Engine::State {
   const int32_t max_batch_size;
   const std::function<double()> clock;
   grammar::GrammarStore grammars;
-  EngineCore core;  // the engine thread's, but for request_limits()
+  std::atomic<bool> urgent = false;  // an interactive request is in the inbox
+  EngineCore core;                   // the engine thread's, but for request_limits()
   std::thread thread;
 
   mutable std::mutex mutex;  // for all below
@@ -149,6 +152,7 @@ void Engine::run(const std::shared_ptr<State>& state) {
       s.wake.wait_for(lock, rest, news);
     }
     jobs.swap(s.inbox);
+    s.urgent = false;
     s.inbox_sequences = 0;
     cancels.swap(s.cancels);
     const bool cancel_all = std::exchange(s.cancel_all, false);
@@ -226,6 +230,9 @@ Result<uint64_t> Engine::accept(Job job) {
   AGLM_TRY(admissible(s, job));
   const uint64_t id = job.id = ++s.last_id;
   s.inbox_sequences += job.request.sampling.n;
+  if (service_class(job.request.scheduling.priority) == ServiceClass::kInteractive) {
+    s.urgent = true;
+  }
   s.inbox.push_back(std::move(job));
   s.wake.notify_one();
   return id;

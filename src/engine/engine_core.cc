@@ -62,10 +62,16 @@ void EngineCore::compute_step() {
   build_input();
   if (tokens_.empty()) return;
   const double computing = options_.clock();
-  executor_.step({.tokens = tokens_,
-                  .sequences = sequences_,
-                  .output_rows = output_rows_,
-                  .logits = wants_logits_});
+  gave_up_ =
+      !executor_.step({.tokens = tokens_,
+                       .sequences = sequences_,
+                       .output_rows = output_rows_,
+                       .logits = wants_logits_,
+                       .give_up = only_decodes || !may_give_up() ? nullptr : options_.urgent});
+  if (gave_up_) {
+    ++counters_.steps_given_up;
+    return;
+  }
   ++counters_.steps;
   const double computed = options_.clock();
   take_outputs();
@@ -80,6 +86,14 @@ void EngineCore::compute_step() {
     observation_.seconds = seconds;
     observer_->on_step(observation_);
   }
+}
+
+// A step without interactive rows, and never two in a row: what is urgent may come again and again,
+// and each time some work is lost.
+bool EngineCore::may_give_up() const {
+  return !gave_up_ && std::none_of(running_.begin(), running_.end(), [](const SequencePtr& s) {
+    return s->rows > 0 && service_class(s->priority()) == ServiceClass::kInteractive;
+  });
 }
 
 // Only what the plan leaves over goes to drafts: rows, and pages that are free. A step that

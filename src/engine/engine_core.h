@@ -4,6 +4,7 @@
 // engine_core_requests.cc, what a step gives in engine_core_outputs.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,6 +42,9 @@ struct CoreOptions {
   bool prefix_caching = true;
   KvSpill* spill = nullptr;  // where the prefix tree's pages go; must outlive the core
   SpeculationOptions speculation;
+  // Where given: true while an interactive request waits outside, for which a step that computes
+  // none may be given up. From any thread.
+  const std::atomic<bool>* urgent = nullptr;
   Executor* draft = nullptr;  // for method draft_model: with as many pages, as large
   // Called when all that a step did is counted and none of its events is told yet: whoever gets an
   // event finds it in the numbers.
@@ -104,6 +108,7 @@ class EngineCore {
   // Drafts for those that decode. Returns whether the step does nothing else.
   bool speculate();
   void build_input();
+  bool may_give_up() const;
   void take_outputs();
   void learn(Sequence& sequence, int64_t n_known, bool ended);
   // Each returns whether the sequence has ended.
@@ -140,6 +145,7 @@ class EngineCore {
   std::optional<Speculator> speculator_;
   StepPace pace_;
   std::vector<std::function<void()>> untold_;  // events, in order
+  bool gave_up_ = false;                       // the last step
   double recent_step_seconds_ = 0;
   double mean_answer_tokens_ = 0;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,38 @@ TEST(EngineCore, AnUrgentRequestTakesAnOfflineOnesPlaceAndItGoesOnWithoutAChange
   EXPECT_EQ(f.core.stats().preemptions, 1);
   rows_until_idle(f);
   for (size_t i = 0; i < 3; ++i) expect_same(outcomes[i], run_alone(requests[i], 0), true);
+}
+
+TEST(EngineCore, GivesAStepOfOfflineWorkUpForAnUrgentRequestButNeverTwoInARow) {
+  std::atomic<bool> urgent = false;
+  CoreOptions options = kRoomy;
+  options.urgent = &urgent;
+  Fixture f(kLimits, options);
+  std::vector<Outcome> outcomes(2);
+  std::vector<GenerationRequest> requests;
+  const auto add = [&](size_t i, int32_t priority) {
+    requests.push_back(request_of({static_cast<int32_t>(i), 2, 3, 4, 5},
+                                  {.temperature = 1, .max_tokens = 9, .ignore_eos = true}));
+    requests.back().scheduling.priority = priority;
+    f.core.add({.id = i, .request = requests[i], .on_event = [&outcomes, i](const auto& event) {
+                  record(outcomes[i], event);
+                }});
+  };
+  add(0, 2);
+  urgent = true;  // and stays: as if they came without end
+  f.core.step();
+  EXPECT_EQ(f.core.stats().steps_given_up, 1);
+  EXPECT_EQ(f.core.stats().steps, 0);
+  f.core.step();
+  EXPECT_EQ(f.core.stats().steps, 1);
+  f.core.step();
+  EXPECT_EQ(f.core.stats().steps_given_up, 2);
+  add(1, 0);
+  f.core.step();
+  EXPECT_EQ(f.core.stats().steps, 2) << "with urgent rows in it, a step is finished";
+  EXPECT_EQ(f.core.check_invariants(), std::nullopt);
+  rows_until_idle(f);
+  for (size_t i = 0; i < 2; ++i) expect_same(outcomes[i], run_alone(requests[i], 0), true);
 }
 
 TEST(EngineCore, ATenantThatComesLateGetsItsShareOfABusyEngine) {

@@ -1,12 +1,13 @@
 // The core in a seeded simulation: random requests of several tenants, classes and deadlines arrive
 // and are cancelled at random while a pool of a few pages preempts all the time, prompts begin
 // alike and share pages, pages go to a small file and come back or turn out damaged, and tokens are
-// drafted in every way there is. After every step the invariants hold; at the end every answer
-// equals, bit for bit, the one that its request gets when it is alone, nothing is drafted and
-// nothing shared.
+// drafted in every way there is, steps are given up. After every step the invariants hold; at the
+// end every answer equals, bit for bit, the one that its request gets when it is alone, nothing is
+// drafted and nothing shared.
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <random>
 
@@ -39,6 +40,7 @@ class Simulation {
     options_.max_inter_token_seconds = pick(0, 3) * 4;
     options_.window = {.size = pick(1, 4), .seconds = static_cast<double>(pick(0, 9))};
     options_.tenant_weights = {{"a", 3}, {"b", 0.5}};
+    options_.urgent = &urgent_;
     for (int n = pick(1, 3); n > 0; --n) {
       beginnings_.emplace_back();
       for (int i = 0; i < 12; ++i) beginnings_.back().push_back(TokenId{pick(0, 25)});
@@ -52,6 +54,7 @@ class Simulation {
     const double row_seconds = pick(0, 1) == 0 ? 0.01 : 1;
     fixture_->executor.on_step = [this, row_seconds](const StepInput& input) {
       fixture_->now += 1 + row_seconds * static_cast<double>(input.tokens.size());
+      urgent_ = pick(0, 3) == 0;
     };
     fixture_->draft.on_step = [this](const StepInput&) { fixture_->now += 0.1; };
   }
@@ -165,6 +168,7 @@ class Simulation {
   }
 
   std::mt19937 random_;
+  std::atomic<bool> urgent_ = false;  // turns true in the midst of a step, now and then
   SpillFile file_;
   CoreOptions options_;
   std::vector<std::vector<TokenId>> beginnings_;
@@ -174,7 +178,7 @@ class Simulation {
 };
 
 TEST(EngineCore, AnswersAreTheSameInAnyCompany) {
-  int64_t preemptions = 0, accepted = 0, rejected = 0, late = 0;
+  int64_t preemptions = 0, accepted = 0, rejected = 0, late = 0, given_up = 0;
   int64_t hits = 0, written = 0, read = 0, damaged = 0;
   for (uint32_t seed = 0; seed < 600; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -183,6 +187,7 @@ TEST(EngineCore, AnswersAreTheSameInAnyCompany) {
     const EngineStats& stats = simulation.stats;
     preemptions += stats.preemptions;
     late += simulation.n_late;
+    given_up += stats.steps_given_up;
     hits += stats.prefix_cache_hits;
     written += stats.kv_spill_pages_written;
     read += stats.kv_spill_pages_read;
@@ -199,6 +204,7 @@ TEST(EngineCore, AnswersAreTheSameInAnyCompany) {
   EXPECT_GT(read, 100);
   EXPECT_GT(damaged, 10);
   EXPECT_GT(late, 20);
+  EXPECT_GT(given_up, 1000);
 }
 
 }  // namespace

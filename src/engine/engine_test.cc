@@ -26,13 +26,13 @@ constexpr ExecutorLimits kLimits{.max_rows = 32,
 class GatedExecutor : public FakeExecutor {
  public:
   GatedExecutor() : FakeExecutor(kLimits) {}
-  void step(const StepInput& input) override {
+  bool step(const StepInput& input) override {
     std::unique_lock lock(mutex_);
     ++waiting_steps_;
     changed_.notify_all();
     changed_.wait(lock, [&] { return open_; });
     lock.unlock();
-    FakeExecutor::step(input);
+    return FakeExecutor::step(input);
   }
   void open() {
     const std::lock_guard lock(mutex_);
@@ -119,6 +119,20 @@ TEST(Engine, RefusesWhenTheQueueIsFull) {
   running.executor->open();
   EXPECT_EQ(first.event.get().finish_reason, FinishReason::kLength);
   EXPECT_EQ(more[0].event.get().finish_reason, FinishReason::kLength);
+}
+
+TEST(Engine, AnInteractiveRequestNeedNotWaitForOfflineWorkUnderWay) {
+  Running running;
+  GenerationRequest offline = request_for(3);
+  offline.scheduling.priority = 2;
+  Last slow, fast;
+  ASSERT_TRUE(running.engine->submit(offline, slow.callback()));
+  running.executor->wait_for_a_step();
+  ASSERT_TRUE(running.engine->submit(request_for(3), fast.callback()));
+  running.executor->open();
+  EXPECT_EQ(fast.event.get().usage.completion_tokens, 3);
+  EXPECT_EQ(slow.event.get().usage.completion_tokens, 3);
+  EXPECT_EQ(running.engine->stats().steps_given_up, 1);
 }
 
 TEST(Engine, RefusesAtOnceWhatCannotBeReadyInTime) {

@@ -138,6 +138,9 @@ struct Metrics::Series {
   Counter& spill_failures = counter("autoglm:kv_spill_failures_total",
                                     "KV pages that the disk refused or gave back damaged");
   Counter& steps = counter("autoglm:engine_steps_total", "Steps of the engine");
+  Counter& steps_given_up =
+      counter("autoglm:engine_steps_given_up_total",
+              "Steps given up for an interactive request that came meanwhile, and computed again");
   prometheus::Family<Counter>& success = prometheus::BuildCounter()
                                              .Name("vllm:request_success_total")
                                              .Help("Requests ended, by reason")
@@ -248,6 +251,7 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.spill_read, stats.kv_spill_pages_read);
   raise_to(s.spill_failures, stats.kv_spill_failures);
   raise_to(s.steps, stats.steps);
+  raise_to(s.steps_given_up, stats.steps_given_up);
   raise_to(s.grammars_compiled, stats.grammars_compiled);
   raise_to(s.grammars_reused, stats.grammars_reused);
   raise_to(s.grammar_seconds, stats.grammar_compile_seconds);

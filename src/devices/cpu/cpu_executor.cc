@@ -137,7 +137,7 @@ class Executing : public CpuExecutor {
     return kv_.page(page);
   }
 
-  void step(const StepInput& input) override {
+  bool step(const StepInput& input) override {
     const size_t n = input.tokens.size();
     AGLM_CHECK(n <= static_cast<size_t>(limits_.max_rows) &&
                    input.output_rows.size() <= static_cast<size_t>(limits_.max_output_rows),
@@ -157,12 +157,13 @@ class Executing : public CpuExecutor {
       rope_table(context_, positions, rope.inverse_frequencies, rope.attention_factor,
                  tables_[i].cos, tables_[i].sin);
     }
-    calls_->run(context_,
-                {.ids = {ids_.data(), n},
-                 .sequences = sequences_,
-                 .output_rows = input.output_rows,
-                 .logits = input.logits},
-                kv_, {scratch_.data(), scratch_.size()});
+    return calls_->run(context_,
+                       {.ids = {ids_.data(), n},
+                        .sequences = sequences_,
+                        .output_rows = input.output_rows,
+                        .logits = input.logits,
+                        .give_up = input.give_up},
+                       kv_, {scratch_.data(), scratch_.size()});
   }
 
   std::span<const float> logits(int32_t index) const override {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -112,7 +113,8 @@ Graph made_up_model() {
 }
 
 // Logits and hidden states of 45 tokens in steps of 1, 20 and 24 rows, of which every second row.
-std::vector<float> outputs(const CpuOptions& options, DType dtype) {
+// Each step may be given up once before.
+std::vector<float> outputs(const CpuOptions& options, DType dtype, bool gives_up = false) {
   auto executor = make_cpu_executor(made_up_model(), MadeUpWeights(dtype), options);
   EXPECT_TRUE(executor) << executor.error().message();
   if (!executor) return {};
@@ -128,7 +130,14 @@ std::vector<float> outputs(const CpuOptions& options, DType dtype) {
       if (i % 2 == 0) wanted.push_back(i);
     }
     const StepSequence sequence{.n_rows = rows, .start_position = position, .pages = pages};
-    (*executor)->step({.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted});
+    StepInput step{.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted};
+    if (gives_up) {
+      const std::atomic<bool> at_once = true;
+      step.give_up = &at_once;
+      EXPECT_FALSE((*executor)->step(step));
+    }
+    step.give_up = nullptr;
+    EXPECT_TRUE((*executor)->step(step));
     for (int32_t i = 0; i < static_cast<int32_t>(wanted.size()); ++i) {
       for (const auto part : {(*executor)->logits(i), (*executor)->hidden_state(i)}) {
         result.insert(result.end(), part.begin(), part.end());
@@ -170,6 +179,12 @@ TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
     EXPECT_TRUE(same_bits(outputs(options, held.dtype), fused))
         << static_cast<int>(held.quantize) << " of " << dtype_info(held.dtype).name;
   }
+}
+
+TEST(CpuExecutor, AStepThatWasGivenUpLeavesNoTrace) {
+  const Held& held = kHeld[2];
+  EXPECT_TRUE(same_bits(outputs(options_of(held), held.dtype, true),
+                        outputs(options_of(held), held.dtype)));
 }
 
 // Logits (when wanted) and hidden state of the last row of a step of 12 rows.

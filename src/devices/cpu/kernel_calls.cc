@@ -217,7 +217,7 @@ KernelCalls::KernelCalls(const Program& program, const std::vector<HeldWeight>& 
   for (const Instruction& instruction : program.instructions) binder.bind(instruction);
 }
 
-void KernelCalls::run(const Context& context, const StepState& step, const KvPool& pool,
+bool KernelCalls::run(const Context& context, const StepState& step, const KvPool& pool,
                       std::span<std::byte> scratch) {
   for (size_t i = 0; i < quantized_.size(); ++i) {
     const QuantizedUse& use = quantized_uses_[i];
@@ -227,11 +227,18 @@ void KernelCalls::run(const Context& context, const StepState& step, const KvPoo
       return takes_tiled_rows(context.isa, format, rows);
     });
   }
-  for (const Call& call : calls_) {
+  const size_t give_up_before = calls_.size() / 4 * 3;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Call& call = calls_[i];
+    if (step.give_up != nullptr && i < give_up_before &&
+        step.give_up->load(std::memory_order_relaxed)) {
+      return false;
+    }
     const int64_t rows = step.rows(call.rows);
     if (rows == 0 || (call.makes_logits && !step.logits)) continue;
     std::visit(Runner{context, step, pool, scratch, rows}, call.args);
   }
+  return true;
 }
 
 int64_t KernelCalls::scratch_bytes(const Context& context, int64_t max_rows) const {

@@ -2,6 +2,7 @@
 // and of the weights; a step sets the number of rows and runs them in order.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <variant>
@@ -35,6 +36,7 @@ struct StepState {
   std::span<const KvSequence> sequences;
   std::span<const int32_t> output_rows;
   bool logits = true;
+  const std::atomic<bool>* give_up = nullptr;
   int64_t rows(Rows which) const {
     return static_cast<int64_t>(which == Rows::kTokens ? ids.size() : output_rows.size());
   }
@@ -47,7 +49,8 @@ class KernelCalls {
   KernelCalls(const Program& program, const std::vector<HeldWeight>& weights,
               std::span<const RopeTable> tables, std::byte* arena);
 
-  void run(const Context& context, const StepState& step, const KvPool& pool,
+  // False: the step was given up. Near its end it is finished all the same.
+  bool run(const Context& context, const StepState& step, const KvPool& pool,
            std::span<std::byte> scratch);
 
   // The most that any call needs.

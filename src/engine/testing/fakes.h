@@ -59,9 +59,37 @@ class FakeExecutor : public Executor {
     return std::as_writable_bytes(std::span(memory_).subspan(static_cast<size_t>(page) * n, n));
   }
 
-  void step(const StepInput& input) override {
+  bool step(const StepInput& input) override {
     ++n_steps;
     if (on_step) on_step(input);
+    const bool gives_up = input.give_up != nullptr && *input.give_up;
+    gives_up ? leave_rubbish(input) : compute(input);
+    return !gives_up;
+  }
+  std::span<const float> logits(int32_t index) const override {
+    return std::span(outputs_.at(static_cast<size_t>(index)))
+        .first(static_cast<size_t>(limits_.vocab_size));
+  }
+  std::span<const float> hidden_state(int32_t index) const override {
+    return std::span(outputs_.at(static_cast<size_t>(index)))
+        .first(static_cast<size_t>(limits_.hidden_size));
+  }
+
+  int64_t n_steps = 0;
+  int64_t memory = std::numeric_limits<int32_t>::max();  // tokens that logits depend on
+  uint64_t error_every = 0;                              // of so many logits one is another model's
+  std::function<void(const StepInput&)> on_step;
+  int next_nan = 0;  // the so-many-th output row from now gets a NaN
+
+ private:
+  void leave_rubbish(const StepInput& input) {
+    for (const StepSequence& sequence : input.sequences) {
+      for (int32_t row = 0; row < sequence.n_rows; ++row) {
+        cell(sequence, sequence.start_position + row) = -2;
+      }
+    }
+  }
+  void compute(const StepInput& input) {
     outputs_.clear();
     ASSERT_LE(std::ssize(input.tokens), limits_.max_rows);
     ASSERT_LE(std::ssize(input.output_rows), limits_.max_output_rows);
@@ -100,22 +128,6 @@ class FakeExecutor : public Executor {
     ASSERT_EQ(next_row, std::ssize(input.tokens));
     ASSERT_EQ(next_output, input.output_rows.size());
   }
-  std::span<const float> logits(int32_t index) const override {
-    return std::span(outputs_.at(static_cast<size_t>(index)))
-        .first(static_cast<size_t>(limits_.vocab_size));
-  }
-  std::span<const float> hidden_state(int32_t index) const override {
-    return std::span(outputs_.at(static_cast<size_t>(index)))
-        .first(static_cast<size_t>(limits_.hidden_size));
-  }
-
-  int64_t n_steps = 0;
-  int64_t memory = std::numeric_limits<int32_t>::max();  // tokens that logits depend on
-  uint64_t error_every = 0;                              // of so many logits one is another model's
-  std::function<void(const StepInput&)> on_step;
-  int next_nan = 0;  // the so-many-th output row from now gets a NaN
-
- private:
   int32_t& cell(const StepSequence& sequence, int64_t position) {
     const int64_t page = sequence.pages[static_cast<size_t>(position / limits_.page_tokens)];
     return memory_.at(
