@@ -45,7 +45,11 @@ void add_quantize_command(CommandLine& line) {
   command->add_option("input", flags->input, "model directory or hub id, in floats")->required();
   command->add_option("output", options.output, "folder to make")->required();
   command->add_option("--bits", options.bits,
-                      "4, 8, or an average from 4.5 to 8: int8 where int4 costs most [4]");
+                      "4, 8, or an average between: int8 where int4 costs most, and below 4.5 "
+                      "larger groups where they cost least [4]");
+  command->add_option("--group-size", options.group_size,
+                      "columns that share a scale in int4: 32, 64 or 128, for 4.5, 4.25 and 4.125 "
+                      "bits a weight [32]");
   command->add_option("--method", flags->method,
                       "rtn, or awq, gptq, smoothquant joined by + [awq+gptq with a text, rtn "
                       "without]");

@@ -20,10 +20,10 @@ float read_int8(const CodedMatrix& matrix, int64_t row, std::span<int8_t> codes)
 
 float read_int4(const CodedMatrix& matrix, int64_t row, std::span<Int4Group> groups) {
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto group = static_cast<int64_t>(g);
+    const int64_t begin = static_cast<int64_t>(g) * Int4Group::kColumns;
+    const int64_t group = begin / matrix.group_size;
     groups[g] = {.scale = matrix.scale(row, group), .offset = matrix.offset(row, group)};
-    const int64_t begin = group * CodedMatrix::kGroup;
-    const int64_t n = std::min(CodedMatrix::kGroup, matrix.columns - begin);
+    const int64_t n = std::min(Int4Group::kColumns, matrix.columns - begin);
     for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code4(row, begin + i);
   }
   return matrix.channel_scale(row);
@@ -162,6 +162,7 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
     source.int4_row = [tensor](int64_t row, std::span<Int4Group> groups) {
       return read_int4(*tensor->coded, row, groups);
     };
+    source.int4_group_size = tensor->coded->group_size;
   }
   return source;
 }

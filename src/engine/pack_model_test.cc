@@ -80,7 +80,7 @@ class Packing : public testing::Test {
 TEST_F(Packing, APackedModelAnswersAsItsCheckpointDoes) {
   for (const char* name : {"hf", "file.gguf"}) {
     const std::string source = synthetic(name);
-    for (const char* quantize : {"none", "int8", "int4"}) {
+    for (const char* quantize : {"none", "int8", "int4", "int4-g64", "int4-g128"}) {
       const std::string expected = answer(source, quantize);
       ASSERT_THAT(expected, HasSubstr(":")) << expected;
       const std::string out = in(std::string(name) + quantize);

@@ -14,7 +14,7 @@
 namespace autoglm {
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kGroupSizes[] = {32, 64, 128};
 
 uint8_t byte_at(std::span<const std::byte> bytes, int64_t i) {
   return static_cast<uint8_t>(bytes[static_cast<size_t>(i)]);
@@ -42,6 +42,17 @@ class Parts {
           fmt::format("{} [{}]", dtype_info(part.dtype).name, fmt::join(part.shape, ", "))};
     }
     return part.bytes;
+  }
+
+  // As the number of scales in a row tells: one number stands for one size of groups, or for
+  // several that mean the same. 32 where it fits none.
+  int64_t group_size(int64_t columns) const {
+    const auto found = tensors_.find(name_ + std::string(coded_suffix::kGroupScales));
+    if (found == tensors_.end() || found->second.shape.size() != 2) return 32;
+    for (const int64_t size : kGroupSizes) {
+      if (found->second.shape[1] == CodedMatrix::groups_of(columns, size)) return size;
+    }
+    return 32;
   }
 
  private:
@@ -78,9 +89,9 @@ int8_t CodedMatrix::offset(int64_t row, int64_t group) const {
 void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
   const float d = channel_scale(row);
   for (int64_t i = 0; i < columns; ++i) {
-    const int bracket = bits == 8
-                            ? code8(row, i)
-                            : scale(row, i / kGroup) * code4(row, i) + offset(row, i / kGroup);
+    const int bracket =
+        bits == 8 ? code8(row, i)
+                  : scale(row, i / group_size) * code4(row, i) + offset(row, i / group_size);
     out[static_cast<size_t>(i)] = static_cast<float>(bracket) * d;
   }
 }
@@ -90,11 +101,11 @@ Result<bool> is_coded_checkpoint(const json::object& config, std::string_view wh
   if (fields.find("quantization_config") == nullptr) return false;
   const json::Fields said = AGLM_TRY(fields.child("quantization_config"));
   if (AGLM_TRY(said.string_or("quant_method", "")) != kCodedQuantMethod) return false;
-  if (AGLM_TRY(said.integer("version")) != kVersion) {
-    return said.wrong("version", fmt::format("{}", kVersion));
-  }
-  if (AGLM_TRY(said.integer("group_size")) != CodedMatrix::kGroup) {
-    return said.wrong("group_size", fmt::format("{}", CodedMatrix::kGroup));
+  const int64_t version = AGLM_TRY(said.integer("version"));
+  if (version < 1 || version > kCodedVersion) return said.wrong("version", "1 or 2");
+  const int64_t group_size = AGLM_TRY(said.integer("group_size"));
+  if (group_size != 32 && (version == 1 || std::ranges::count(kGroupSizes, group_size) == 0)) {
+    return said.wrong("group_size", version == 1 ? "32 in version 1" : "32, 64 or 128");
   }
   return true;
 }
@@ -144,6 +155,7 @@ Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors) 
                       .codes = tensor.bytes};
     coded.channel_scales = AGLM_TRY(parts.find(kChannelScales, DType::kF32, {rows}));
     if (!whole_bytes) {
+      coded.group_size = parts.group_size(coded.columns);
       const std::vector<int64_t> shape{rows, coded.groups()};
       coded.group_scales = AGLM_TRY(parts.find(kGroupScales, DType::kU8, shape));
       coded.group_offsets = AGLM_TRY(parts.find(kGroupOffsets, DType::kI8, shape));

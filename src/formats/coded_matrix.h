@@ -3,7 +3,7 @@
 // not trusted; whoever packs them for kernels checks the codes.
 //
 //   8 bits: w[i] = channel_scale * code[i]
-//   4 bits: w[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / 32
+//   4 bits: w[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / group_size
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,18 @@ namespace autoglm {
 struct StoredTensor;
 
 struct CodedMatrix {
-  static constexpr int64_t kGroup = 32;  // columns that share a scale and an offset
-
-  int bits = 0;  // 8 or 4
+  int bits = 0;             // 8 or 4
+  int64_t group_size = 32;  // 4 bits: columns that share a scale and an offset; 32, 64 or 128
   int64_t columns = 0;
   std::span<const std::byte> codes;          // int8 [rows, columns], or nibbles [rows, columns / 2]
   std::span<const std::byte> group_scales;   // 4 bits: uint8 [rows, groups]
   std::span<const std::byte> group_offsets;  // 4 bits: int8 [rows, groups]
   std::span<const std::byte> channel_scales;  // float [rows], not aligned
 
-  int64_t groups() const { return (columns + kGroup - 1) / kGroup; }
+  int64_t groups() const { return groups_of(columns, group_size); }
+  static int64_t groups_of(int64_t columns, int64_t group_size) {
+    return (columns + group_size - 1) / group_size;
+  }
   float channel_scale(int64_t row) const;
   int8_t code8(int64_t row, int64_t column) const;
   uint8_t code4(int64_t row, int64_t column) const;  // even columns are low halves of bytes
@@ -48,6 +50,9 @@ inline constexpr std::string_view kChannelScales = "_channel_scales";
 
 // The word of config.json's quantization_config.quant_method.
 inline constexpr std::string_view kCodedQuantMethod = "progressive";
+
+// Version 2 has matrices with groups of 64 or 128 columns.
+inline constexpr int64_t kCodedVersion = 2;
 
 // Whether a configuration says that its checkpoint was written by `autoglm quantize`. Errors: it
 // does, but in a version or with a group size that we do not know.

@@ -74,6 +74,37 @@ TEST(CodedMatrix, DecodesWhatItsPartsSay) {
   EXPECT_EQ((*joined)[2].name, "plain_codes_channel_scales");
 }
 
+TEST(CodedMatrix, TellsTheSizeOfItsGroupsFromTheNumberOfScales) {
+  for (const int64_t size : {32, 64, 128}) {
+    constexpr int64_t kColumns = 324;
+    const int64_t groups = CodedMatrix::groups_of(kColumns, size);
+    std::vector<std::byte> nibbles(kColumns / 2, std::byte{0x21});
+    std::vector<std::byte> scales, offsets(static_cast<size_t>(groups), std::byte{0xff});
+    for (int64_t g = 0; g < groups; ++g) scales.push_back(static_cast<std::byte>(g + 1));
+    const std::array<float, 1> channel{0.5f};
+    const auto of = [](std::string name, DType dtype, std::vector<int64_t> shape, auto& bytes) {
+      return StoredTensor{.name = std::move(name),
+                          .where = "file",
+                          .dtype = dtype,
+                          .shape = std::move(shape),
+                          .bytes = std::as_bytes(std::span(bytes))};
+    };
+    const auto joined = join_coded({of("w_codes", DType::kU8, {1, kColumns / 2}, nibbles),
+                                    of("w_group_scales", DType::kU8, {1, groups}, scales),
+                                    of("w_group_offsets", DType::kI8, {1, groups}, offsets),
+                                    of("w_channel_scales", DType::kF32, {1}, channel)});
+    ASSERT_TRUE(joined) << joined.error().message();
+    EXPECT_EQ((*joined)[0].coded->group_size, size);
+    std::vector<float> row(kColumns);
+    decode_row((*joined)[0], 0, row);
+    for (int64_t i = 0; i < kColumns; ++i) {
+      const auto code = static_cast<float>(1 + i % 2);
+      const auto scale = static_cast<float>(i / size + 1);
+      ASSERT_EQ(row[static_cast<size_t>(i)], 0.5f * (scale * code - 1)) << size << " " << i;
+    }
+  }
+}
+
 TEST(CodedMatrix, RefusesPartsThatAreMissingOrContradictTheCodes) {
   const Parts parts;
   for (size_t missing = 1; missing < 4; ++missing) {
@@ -82,7 +113,7 @@ TEST(CodedMatrix, RefusesPartsThatAreMissingOrContradictTheCodes) {
     EXPECT_THAT(error(tensors), HasSubstr("part of a quantized matrix is missing"));
   }
   auto tensors = parts.tensors();
-  tensors[1].shape = {2, 1};
+  tensors[1].shape = {2, 3};
   EXPECT_THAT(error(tensors), HasSubstr("contradicts its codes (expected U8 [2, 2]"));
   tensors = parts.tensors();
   tensors[3].dtype = DType::kI32;
@@ -107,9 +138,15 @@ TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
   EXPECT_EQ(asked(R"({"quantization_config":
       {"quant_method": "progressive", "version": 1, "group_size": 32}})"),
             "yes");
+  EXPECT_EQ(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 2, "group_size": 128}})"),
+            "yes");
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 2, "group_size": 32}})"),
+      {"quant_method": "progressive", "version": 3, "group_size": 32}})"),
               HasSubstr("version"));
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 2, "group_size": 48}})"),
+              HasSubstr("expected 32, 64 or 128, found integer 48"));
   EXPECT_THAT(asked(R"({"quantization_config":
       {"quant_method": "progressive", "version": 1, "group_size": 64}})"),
               HasSubstr("group_size"));

@@ -235,8 +235,13 @@ TEST_P(SameAnswer, TheEmbeddedModelInAnyCompany) {
   expect_same_answers(path, GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer, testing::Values("none", "int8", "int4"),
-                         [](const auto& precision) { return std::string(precision.param); });
+INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer,
+                         testing::Values("none", "int8", "int4", "int4-g64", "int4-g128"),
+                         [](const auto& precision) {
+                           std::string name = precision.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace autoglm

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: run.sh templates|tokenizers SOURCE_FOLDER BUILD_FOLDER. Runs one comparison as the ordinary test run
+# Usage: run.sh quantized|templates|tokenizers SOURCE_FOLDER BUILD_FOLDER. Runs one comparison as the ordinary test run
 # wants it; the scripts themselves take more (all conversations, more strings).
 set -euo pipefail
 name=$1
@@ -12,6 +12,9 @@ if ! "$python" -c 'import jinja2, tokenizers' 2>/dev/null; then
   exit 77
 fi
 case $name in
+  quantized)
+    exec "$python" "$source/tests/reference/quantized/compare.py" "$build/autoglm" "$source/models/tiny-glm"
+    ;;
   templates)
     [ -d "$data" ] || { echo "conformance data not found: set AUTOGLM_TEST_DATA to its folder"; exit 77; }
     # Every third conversation of every template.

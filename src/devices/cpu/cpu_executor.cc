@@ -247,8 +247,10 @@ Result<Quantize> parse_quantize(std::string_view name) {
   if (name == "none") return Quantize::kNone;
   if (name == "int8") return Quantize::kInt8;
   if (name == "int4") return Quantize::kInt4;
+  if (name == "int4-g64") return Quantize::kInt4Group64;
+  if (name == "int4-g128") return Quantize::kInt4Group128;
   return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
-               "none, int8 or int4", std::string(name)};
+               "none, int8, int4, int4-g64 or int4-g128", std::string(name)};
 }
 
 Result<KvDType> parse_kv_dtype(std::string_view name) {

@@ -17,11 +17,14 @@
 namespace autoglm {
 
 enum class Quantize : uint8_t {
-  kNone,  // f32, f16, bf16 and quantized codes as stored; GGUF's block formats become bf16
-  kInt8,  // every matrix in int8
-  kInt4,  // matrices inside layers in int4; embedding and output matrix in int8
+  kNone,         // f32, f16, bf16 and quantized codes as stored; GGUF's block formats become bf16
+  kInt8,         // every matrix in int8
+  kInt4,         // matrices inside layers in int4; embedding and output matrix in int8
+  kInt4Group64,  // the same in groups of 64 columns instead of 32, and of 128
+  kInt4Group128,
 };
-Result<Quantize> parse_quantize(std::string_view name);  // "none", "int8", "int4"
+// "none", "int8", "int4", "int4-g64", "int4-g128"
+Result<Quantize> parse_quantize(std::string_view name);
 
 enum class KvDType : uint8_t {
   kAuto,  // f32 when matrices are held in f32, else bf16

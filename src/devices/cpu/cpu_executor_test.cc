@@ -299,7 +299,8 @@ TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
   options = options_of(kHeld[0]);
   options.isa = "sparc";
   EXPECT_THAT(refusal(options), testing::HasSubstr("sparc"));
-  EXPECT_THAT(parse_quantize("int3").error().message(), testing::HasSubstr("none, int8 or int4"));
+  EXPECT_THAT(parse_quantize("int3").error().message(),
+              testing::HasSubstr("none, int8, int4, int4-g64 or int4-g128"));
   EXPECT_THAT(parse_kv_dtype("fp8").error().message(),
               testing::HasSubstr("auto, f32, bf16 or int8"));
 }

@@ -36,14 +36,17 @@ DType dtype_of(WeightFormat format) {
 }
 
 WeightFormat held_as(const SourceTensor& tensor) {
-  if (tensor.int4_row) return WeightFormat::kInt4;
+  if (tensor.int4_row) return int4_format(tensor.int4_group_size);
   if (tensor.int8_row) return WeightFormat::kInt8;
   return held_as(tensor.dtype);
 }
 
-// The one of two that loses nothing: int4 codes expand to int8 exactly.
+// The one of two that loses nothing: small groups hold large ones, and int4 codes expand to int8
+// exactly.
 WeightFormat joined(WeightFormat a, WeightFormat b) {
   if (a == b) return a;
+  const auto [small, large] = std::minmax(int4_group_size(a), int4_group_size(b));
+  if (small > 0) return int4_format(small);
   return is_integer(a) && is_integer(b) ? WeightFormat::kInt8 : WeightFormat::kF32;
 }
 
@@ -67,8 +70,13 @@ Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& sou
 }
 
 WeightFormat quantized_format(WeightRole role, Quantize quantize) {
-  return quantize == Quantize::kInt4 && role == WeightRole::kMatrix ? WeightFormat::kInt4
-                                                                    : WeightFormat::kInt8;
+  if (role != WeightRole::kMatrix) return WeightFormat::kInt8;
+  switch (quantize) {
+    case Quantize::kInt4: return WeightFormat::kInt4;
+    case Quantize::kInt4Group64: return WeightFormat::kInt4Group64;
+    case Quantize::kInt4Group128: return WeightFormat::kInt4Group128;
+    default: return WeightFormat::kInt8;
+  }
 }
 
 std::optional<WeightFormat> weight_format(std::string_view name) {
@@ -150,8 +158,9 @@ class Parts {
   // Whether the codes in the file can be packed as they are.
   bool has_codes_for(WeightFormat format) const {
     return std::ranges::all_of(parts_, [&](const Part& part) {
-      return format == WeightFormat::kInt4
-                 ? part.tensor.int4_row != nullptr
+      return int4_group_size(format) != 0
+                 ? part.tensor.int4_row &&
+                       part.tensor.int4_group_size % int4_group_size(format) == 0
                  : format == WeightFormat::kInt8 && is_integer(held_as(part.tensor));
     });
   }
@@ -266,7 +275,7 @@ Result<void> pack_stored_codes(const Parts& parts, ThreadPool& pool, PackedWeigh
   FirstBrokenRow broken;
   const auto n_groups = static_cast<size_t>((packed.k() + 31) / 32);
   pool.parallel_for(packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
-    if (packed.format() == WeightFormat::kInt4) {
+    if (int4_group_size(packed.format()) != 0) {
       packed.pack_codes(begin, end, [&](int64_t row, std::span<Int4Group> groups) {
         const float scale = parts.int4_row(row, groups);
         if (!std::isfinite(scale) || !std::ranges::all_of(groups, is_expandable)) broken.note(row);

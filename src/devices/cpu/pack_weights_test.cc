@@ -131,7 +131,8 @@ std::string refusal(const Packed& packed, const CpuOptions& options) {
 
 TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
   for (const bool tied : {true, false}) {
-    for (const Quantize quantize : {Quantize::kNone, Quantize::kInt8, Quantize::kInt4}) {
+    for (const Quantize quantize : {Quantize::kNone, Quantize::kInt8, Quantize::kInt4,
+                                    Quantize::kInt4Group64, Quantize::kInt4Group128}) {
       const Graph graph = small_model(tied);
       const CpuOptions options = options_for(quantize);
       const Packed packed = pack(graph, options);
@@ -214,6 +215,8 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
   EXPECT_EQ(sum_of(Quantize::kNone), 7137640455452899369U);
   EXPECT_EQ(sum_of(Quantize::kInt8), 18086050150660409237U);
   EXPECT_EQ(sum_of(Quantize::kInt4), 10385283361291979483U);
+  EXPECT_EQ(sum_of(Quantize::kInt4Group64), 6802906480670088493U);
+  EXPECT_EQ(sum_of(Quantize::kInt4Group128), 8586042154486815881U);
 }
 
 }  // namespace

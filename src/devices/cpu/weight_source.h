@@ -31,6 +31,7 @@ struct SourceTensor {
   // returned. Codes are as stored, not checked.
   std::function<float(int64_t row, std::span<int8_t> codes)> int8_row{};
   std::function<float(int64_t row, std::span<Int4Group> groups)> int4_row{};
+  int64_t int4_group_size = 32;  // columns that are alike in what int4_row gives
   // Tells the source that the tensor has been read.
   std::function<void()> release;
 };

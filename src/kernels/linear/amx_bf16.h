@@ -29,7 +29,7 @@ struct Bf16Kind {
     _tile_dpbf16ps(3, 5, 7);
   }
   static bool expands(const LinearTask&) { return false; }
-  static void expand(const std::byte*, std::byte*, const std::byte*) {}
+  static void expand(const LinearTask&, const std::byte*, int64_t, std::byte*, const std::byte*) {}
   static int64_t packed_bytes(const LinearTask&) { return kTileBytes; }
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/linear/amx_part.h"
+#include "kernels/linear/avx512_integer.h"
 #include "kernels/linear/layout.h"
 
 namespace autoglm::amx {
@@ -17,24 +18,16 @@ namespace {
 // is then added to bytes that wrap around. The block at `ahead` is asked for, a line at a time
 // between the others' work: all at once they would take every place for lines that are under way,
 // and loads from the second cache would wait for memory.
-inline void expand_int4(const std::byte* block, std::byte* out, const std::byte* ahead) {
+template <int64_t kGroup>
+void expand_int4(const uint8_t* w, const uint8_t* scales, std::byte* out, const std::byte* ahead) {
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i low_byte = _mm512_set1_epi32(0xff);
   const __m512i every_byte = _mm512_set1_epi32(0x01010101);
-  const auto* w = reinterpret_cast<const uint8_t*>(block);
-  const auto* scales = reinterpret_cast<const __m128i*>(w + layout::kInt4Scales);
-  // Both offsets of a channel, each in a half of its lane.
-  const __m512i offsets = _mm512_cvtepi8_epi16(
-      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + layout::kInt4Offsets)));
+  const auto [scale, offsets] = avx512::block_scales<kGroup>(scales);
   const __m512i offset[2] = {
       _mm512_mullo_epi32(_mm512_and_si512(offsets, low_byte), every_byte),
       _mm512_mullo_epi32(_mm512_and_si512(_mm512_srli_epi32(offsets, 16), low_byte), every_byte)};
-  __m512i scale[2];
-  for (int g = 0; g < 2; ++g) {
-    scale[g] = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
-    scale[g] = _mm512_or_si512(scale[g], _mm512_slli_epi32(scale[g], 16));
-  }
-  prefetch_line(ahead + layout::kInt4Scales);
+  prefetch_line(ahead + layout::kInt4CodeBytes);
   for (int q = 0; q < 8; ++q) {
     prefetch_line(ahead + q * 64);
     const __m512i both = _mm512_loadu_si512(w + q * 64);
@@ -66,16 +59,27 @@ struct IntegerKind {
     _tile_dpbssd(2, 5, 6);
     _tile_dpbssd(3, 5, 7);
   }
-  static bool expands(const LinearTask& task) { return task.format == WeightFormat::kInt4; }
-  static void expand(const std::byte* packed, std::byte* out, const std::byte* ahead) {
-    expand_int4(packed, out, ahead);
+  static layout::Int4Panel int4_panel(const LinearTask& task) {
+    return {.group = int4_group_size(task.format),
+            .n_blocks = task.quantized.padded_k() / kTileRowBytes};
+  }
+  static bool expands(const LinearTask& task) { return int4_group_size(task.format) != 0; }
+  static void expand(const LinearTask& task, const std::byte* panel, int64_t tile, std::byte* out,
+                     const std::byte* ahead) {
+    const layout::Int4Panel at = int4_panel(task);
+    const auto* from = reinterpret_cast<const uint8_t*>(panel);
+    const uint8_t* w = from + at.codes_at(tile);
+    const uint8_t* scales = from + at.scales_at(tile);
+    if (at.group == 32) return expand_int4<32>(w, scales, out, ahead);
+    // A block in a longer group has one scale and offset, whatever the group's length.
+    expand_int4<64>(w, scales, out, ahead);
   }
   static int64_t packed_bytes(const LinearTask& task) {
-    return expands(task) ? layout::kInt4BlockBytes : kTileBytes;
+    return expands(task) ? int4_panel(task).mean_block_bytes() : kTileBytes;
   }
   // Two panels of expanded tiles.
   static int64_t scratch_bytes(WeightFormat format, int64_t k) {
-    if (format != WeightFormat::kInt4) return 0;
+    if (int4_group_size(format) == 0) return 0;
     return 2 * std::max(kPlaces, QuantizedRows::padded(k) / kTileRowBytes) * kTileBytes;
   }
 };

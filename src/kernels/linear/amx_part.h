@@ -30,9 +30,9 @@ struct TileRows {
 
 // Kind has: Sum (int32_t or float); kTwoParts, whether each tile of rows has a second part to add;
 // row_bytes(task), a multiple of 64; rows(task, row); multiply_upper() and multiply_lower(), which
-// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(packed, out, ahead), which
-// makes the tile of weights that a panel does not hold as it is, and asks for those at `ahead`;
-// packed_bytes(task) of a tile in a panel.
+// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(task, panel, i, out,
+// ahead), which makes tile i of a panel that does not hold it as it is, and asks for those at
+// `ahead`; packed_bytes(task) of a tile in a panel, in the mean.
 //
 // One part: two panels after two, each against all rows of the part, 32 at a time. With the first
 // rows the weights come from memory: they are asked for far ahead, evenly while tiles multiply, and
@@ -158,7 +158,7 @@ class TilePart {
   }
   void expand(int64_t i) {
     for (int panel = 0; panel < 2; ++panel) {
-      Kind::expand(packed_[panel] + i * packed_bytes_, place(panel, i), ahead(panel, i));
+      Kind::expand(task_, packed_[panel], i, place(panel, i), ahead(panel, i));
     }
   }
 

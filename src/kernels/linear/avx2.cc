@@ -29,7 +29,11 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
     case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
     case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
     case WeightFormat::kInt8: return run_panels<F32, avx2::Int8Micro>(task, part, scratch);
-    case WeightFormat::kInt4: return run_panels<F32, avx2::Int4Micro>(task, part, scratch);
+    case WeightFormat::kInt4: return run_panels<F32, avx2::Int4Micro<32>>(task, part, scratch);
+    case WeightFormat::kInt4Group64:
+      return run_panels<F32, avx2::Int4Micro<64>>(task, part, scratch);
+    case WeightFormat::kInt4Group128:
+      return run_panels<F32, avx2::Int4Micro<128>>(task, part, scratch);
     default:
       return with_code_form(task.format, [&]<int kForm>() {
         run_panels<F32, avx2::CodeMicro<kForm>>(task, part, scratch);

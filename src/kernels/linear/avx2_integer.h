@@ -117,7 +117,7 @@ struct Int8Micro {
 };
 
 // One panel of an int4 weight against some rows.
-struct Int4Panel {
+struct Int4Rows {
   const uint8_t* w;
   const int8_t* x;
   const int16_t* group_sums;
@@ -126,11 +126,12 @@ struct Int4Panel {
   int64_t out_stride;
 };
 
-// Group kGroup of a block: unsigned codes by signed activations (vpmaddubsw). A pair is at most 2 *
-// 15 * 127 and 8 of them, a group of 32 columns, fit int16; vpmaddwd by the group's scale joins and
-// scales in one.
-template <int R, int kGroup>
-void int4_group(const Int4Panel& panel, const uint8_t* w, const int8_t* x, __m256i sum[R][2]) {
+// Half kHalf of a block, 32 columns: unsigned codes by signed activations (vpmaddubsw). A pair is
+// at most 2 * 15 * 127 and 8 of them fit int16; vpmaddwd by the group's scale joins and scales in
+// one.
+template <int R, int kHalf>
+void int4_half(const Int4Rows& panel, const uint8_t* w, const uint8_t* group_scales,
+               const int8_t* x, __m256i sum[R][2]) {
   const __m256i low_nibbles = _mm256_set1_epi8(15);
   __m256i pairs[R][2];
   for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
@@ -138,7 +139,7 @@ void int4_group(const Int4Panel& panel, const uint8_t* w, const int8_t* x, __m25
     __m256i code[2];
     for (int h = 0; h < 2; ++h) {
       const __m256i both = load_256(w + q * 64 + h * 32);
-      code[h] = _mm256_and_si256(kGroup == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
+      code[h] = _mm256_and_si256(kHalf == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
     }
     for (int r = 0; r < R; ++r) {
       const __m256i value = _mm256_set1_epi32(load_as<int32_t>(x + r * panel.padded_k + q * 4));
@@ -148,7 +149,7 @@ void int4_group(const Int4Panel& panel, const uint8_t* w, const int8_t* x, __m25
   // Byte i of 8 scales to both halves of int32 i.
   const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4,
                                           -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
-  const __m128i scales = load_128(w + layout::kInt4Scales + kGroup * 16);
+  const __m128i scales = load_128(group_scales);
   const __m256i low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(scales), spread);
   const __m256i high =
       _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_srli_si128(scales, 8)), spread);
@@ -158,18 +159,28 @@ void int4_group(const Int4Panel& panel, const uint8_t* w, const int8_t* x, __m25
   }
 }
 
-template <int R>
-void int4_tile(const Int4Panel& panel) {
+// The offsets of 8 channels, from `half` * 8 on, for both halves of a block.
+template <int64_t kGroup>
+__m256i int4_offsets(const uint8_t* scales, int half) {
+  if constexpr (kGroup == 32) return _mm256_cvtepi8_epi16(load_128(scales + 32 + half * 16));
+  const __m128i one = _mm_cvtsi64_si128(load_as<int64_t>(scales + 16 + half * 8));
+  return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(one, one));
+}
+
+template <int64_t kGroup, int R>
+void int4_tile(const Int4Rows& panel) {
   const int64_t n_groups = panel.padded_k / QuantizedRows::kGroup;
   __m256i sum[R][2];
   for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  const uint8_t* w = panel.w;
-  for (int64_t b = 0; b < n_groups / 2; ++b, w += layout::kInt4BlockBytes) {
-    int4_group<R, 0>(panel, w, panel.x + b * 64, sum);
-    int4_group<R, 1>(panel, w, panel.x + b * 64 + 32, sum);
-    // The offsets meet the sums of the activations, both groups of a block at once.
+  const layout::Int4Panel at{.group = kGroup, .n_blocks = n_groups / 2};
+  for (int64_t b = 0; b < n_groups / 2; ++b) {
+    const uint8_t* w = panel.w + at.codes_at(b);
+    const uint8_t* scales = panel.w + at.scales_at(b);
+    int4_half<R, 0>(panel, w, scales, panel.x + b * 64, sum);
+    int4_half<R, 1>(panel, w, kGroup == 32 ? scales + 16 : scales, panel.x + b * 64 + 32, sum);
+    // The offsets meet the sums of the activations, both halves of a block at once.
     for (int h = 0; h < 2; ++h) {
-      const __m256i offsets = _mm256_cvtepi8_epi16(load_128(w + layout::kInt4Offsets + h * 16));
+      const __m256i offsets = int4_offsets<kGroup>(scales, h);
       for (int r = 0; r < R; ++r) {
         const auto both_groups = load_as<int32_t>(panel.group_sums + r * n_groups + b * 2);
         add_products(sum[r][h], offsets, _mm256_set1_epi32(both_groups));
@@ -184,6 +195,7 @@ void int4_tile(const Int4Panel& panel) {
   }
 }
 
+template <int64_t kGroup>
 struct Int4Micro {
   using Sum = int32_t;
   // 6 x 2 sums of pairs, 2 codes, an activation and a product fill 16 registers.
@@ -196,7 +208,7 @@ struct Int4Micro {
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
     const int64_t padded_k = task.quantized.padded_k();
     for (int64_t p = 0; p < n_panels; ++p) {
-      const Int4Panel work{
+      const Int4Rows work{
           .w = reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes),
           .x = task.quantized.values + row * padded_k,
           .group_sums = task.quantized.group_sums + row * (padded_k / QuantizedRows::kGroup),
@@ -204,12 +216,12 @@ struct Int4Micro {
           .out = out + p * 16,
           .out_stride = n_panels * 16};
       switch (n_rows) {
-        case 6: int4_tile<6>(work); break;
-        case 5: int4_tile<5>(work); break;
-        case 4: int4_tile<4>(work); break;
-        case 3: int4_tile<3>(work); break;
-        case 2: int4_tile<2>(work); break;
-        default: int4_tile<1>(work); break;
+        case 6: int4_tile<kGroup, 6>(work); break;
+        case 5: int4_tile<kGroup, 5>(work); break;
+        case 4: int4_tile<kGroup, 4>(work); break;
+        case 3: int4_tile<kGroup, 3>(work); break;
+        case 2: int4_tile<kGroup, 2>(work); break;
+        default: int4_tile<kGroup, 1>(work); break;
       }
     }
   }

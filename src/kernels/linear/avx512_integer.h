@@ -60,43 +60,67 @@ void int8_tile(const IntegerTile& t) {
   });
 }
 
+// The scales and offsets of a block's halves of 32 columns, a channel in each lane.
+struct BlockScales {
+  __m512i scale[2];  // in both halves of a lane
+  __m512i offsets;   // in one half of a lane each
+};
+
+template <int64_t kGroup>
+BlockScales block_scales(const uint8_t* scales) {
+  const auto* parts = reinterpret_cast<const __m128i*>(scales);
+  BlockScales out;
+  for (int half = 0; half < (kGroup == 32 ? 2 : 1); ++half) {
+    const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(parts + half));
+    out.scale[half] = _mm512_or_si512(wide, _mm512_slli_epi32(wide, 16));
+  }
+  if constexpr (kGroup == 32) {
+    out.offsets =
+        _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(scales + 32)));
+  } else {
+    out.scale[1] = out.scale[0];
+    const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(parts + 1));
+    const __m512i tops = _mm512_or_si512(_mm512_slli_epi32(wide, 8), _mm512_slli_epi32(wide, 24));
+    out.offsets = _mm512_srai_epi16(tops, 8);
+  }
+  return out;
+}
+
 // A code times its group's scale is at most 15 * 16: unsigned bytes, two of which one 16-bit
-// product makes side by side. The offsets meet the sums of the activations, both groups of a block
+// product makes side by side. The offsets meet the sums of the activations, both halves of a block
 // in one vpdpwssd.
-template <int R, int P>
+template <int64_t kGroup, int R, int P>
 void int4_tile(const IntegerTile& t) {
-  // Weights come from memory: this far ahead, in bytes.
-  constexpr int64_t kAhead = 20 * layout::kInt4BlockBytes;
+  const layout::Int4Panel at{.group = kGroup, .n_blocks = t.padded_k / 64};
+  // Weights come from memory: this far ahead, in bytes, with a block's share of scales.
+  constexpr int64_t kAhead = 20 * 576;
+  constexpr int kLines = kGroup == 64 ? 10 : 9;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const int64_t n_groups = t.padded_k / QuantizedRows::kGroup;
   __m512i sum[R][P];
   unroll<R * P>([&](auto i) { sum[i / P][i % P] = _mm512_setzero_si512(); });
-  const auto* w = reinterpret_cast<const uint8_t*>(t.w);
+  const auto* panel = reinterpret_cast<const uint8_t*>(t.w);
   const int8_t* x = t.x;
-  for (int64_t b = 0; b < n_groups / 2; ++b, w += layout::kInt4BlockBytes, x += 64) {
-    __m512i scale[P][2];
+  for (int64_t b = 0; b < n_groups / 2; ++b, x += 64) {
+    const uint8_t* w = panel + at.codes_at(b);
+    const uint8_t* scales = panel + at.scales_at(b);
+    BlockScales block[P];
     unroll<P>([&](auto p) {
-      const uint8_t* block = w + p * t.panel_bytes;
-      unroll<9>([&](auto line) { __builtin_prefetch(block + kAhead + line * 64, 0, 3); });
-      const auto* scales = reinterpret_cast<const __m128i*>(block + layout::kInt4Scales);
-      unroll<2>([&](auto g) {
-        const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales + g));
-        scale[p][g] = _mm512_or_si512(wide, _mm512_slli_epi32(wide, 16));
-      });
-      const __m512i offsets = _mm512_cvtepi8_epi16(
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + layout::kInt4Offsets)));
+      unroll<kLines>(
+          [&](auto line) { __builtin_prefetch(w + p * t.panel_bytes + kAhead + line * 64, 0, 3); });
+      block[p] = block_scales<kGroup>(scales + p * t.panel_bytes);
       unroll<R>([&](auto r) {
         const __m512i groups = broadcast_quad(t.group_sums + r * n_groups + b * 2);
-        sum[r][p] = _mm512_dpwssd_epi32(sum[r][p], offsets, groups);
+        sum[r][p] = _mm512_dpwssd_epi32(sum[r][p], block[p].offsets, groups);
       });
     });
     unroll<8>([&](auto q) {
       __m512i low[P], high[P];
       unroll<P>([&](auto p) {
         const __m512i both = _mm512_loadu_si512(w + p * t.panel_bytes + q * 64);
-        low[p] = _mm512_mullo_epi16(_mm512_and_si512(both, low_nibbles), scale[p][0]);
+        low[p] = _mm512_mullo_epi16(_mm512_and_si512(both, low_nibbles), block[p].scale[0]);
         high[p] = _mm512_mullo_epi16(_mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles),
-                                     scale[p][1]);
+                                     block[p].scale[1]);
       });
       unroll<R>([&](auto r) {
         const int8_t* quad = x + r * t.padded_k + q * 4;
@@ -112,8 +136,8 @@ void int4_tile(const IntegerTile& t) {
   });
 }
 
-// kMaxRows rows by kWide panels at once.
-template <bool kIsInt4, int kMaxRows, int kWide>
+// kMaxRows rows by kWide panels at once; of int4 in groups of kGroup columns, or of int8 (0).
+template <int64_t kGroup, int kMaxRows, int kWide>
 struct IntegerMicro {
   using Sum = int32_t;
   static constexpr int64_t kRows = kMaxRows;
@@ -127,8 +151,8 @@ struct IntegerMicro {
     if constexpr (R > 1) {
       if (n_rows < R) return rows<R - 1, P>(tile, n_rows);
     }
-    if constexpr (kIsInt4) {
-      int4_tile<R, P>(tile);
+    if constexpr (kGroup != 0) {
+      int4_tile<kGroup, R, P>(tile);
     } else {
       int8_tile<R, P>(tile);
     }

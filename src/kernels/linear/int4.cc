@@ -8,8 +8,10 @@
 
 namespace autoglm {
 
-float quantize_int4_row(std::span<const float> row, std::span<Int4Group> groups) {
-  constexpr size_t kGroup = 32;
+float quantize_int4_row(std::span<const float> row, int64_t group_size,
+                        std::span<Int4Group> groups) {
+  const auto size = static_cast<size_t>(group_size);
+  constexpr size_t kColumns = Int4Group::kColumns;
   float largest = 0;
   for (const float w : row) largest = std::max(largest, std::abs(w));
   const float d = largest / 127.0f;
@@ -19,14 +21,15 @@ float quantize_int4_row(std::span<const float> row, std::span<Int4Group> groups)
   }
   // Every instruction set chooses the same codes.
   const auto choose = row_kernels(best_isa()).choose_int4;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const size_t begin = g * kGroup;
-    const size_t n = std::min(kGroup, row.size() - begin);
-    std::array<float, kGroup> x{};
+  std::array<float, 128> x{};
+  for (size_t begin = 0; begin < row.size(); begin += size) {
+    const size_t n = std::min(size, row.size() - begin);
+    const std::span<Int4Group> alike =
+        groups.subspan(begin / kColumns, (n + kColumns - 1) / kColumns);
     for (size_t i = 0; i < n; ++i) x[i] = row[begin + i] / d;
     // Repeating the last element keeps padding out of the choice.
-    for (size_t i = n; i < kGroup; ++i) x[i] = x[n - 1];
-    choose(x.data(), &groups[g]);
+    for (size_t i = n; i < alike.size() * kColumns; ++i) x[i] = x[n - 1];
+    choose(x.data(), alike);
   }
   return d;
 }

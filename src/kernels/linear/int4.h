@@ -6,9 +6,12 @@
 
 namespace autoglm {
 
-// w[i] is about channel_scale * (scale * code[i] + offset), with scale and offset of i's group
-// of 32.
+// w[i] is about channel_scale * (scale * code[i] + offset), with scale and offset of i's group: 32
+// columns. Larger groups of 64 or 128 columns are two or four of these with the same scale and
+// offset.
 struct Int4Group {
+  static constexpr int64_t kColumns = 32;
+
   uint8_t scale = 0;  // 0..16
   int8_t offset = 0;
   uint8_t codes[32] = {};  // 0..15
@@ -20,8 +23,13 @@ inline bool is_expandable(const Int4Group& group) {
   return group.scale <= 16 && group.offset >= -127 && group.offset + 15 * group.scale <= 127;
 }
 
-// Fills ceil(row.size() / 32) groups and returns the channel scale. Elements past the end code a
-// zero as well as they can; they meet zeros. Every element of `row` is finite.
-float quantize_int4_row(std::span<const float> row, std::span<Int4Group> groups);
+// Sizes of groups, in columns, that kernels and checkpoints have.
+inline constexpr int64_t kInt4GroupSizes[] = {32, 64, 128};
+
+// Fills ceil(row.size() / 32) groups, `group_size` columns alike, and returns the channel scale.
+// Elements past the end code a zero as well as they can; they meet zeros. Every element of `row` is
+// finite.
+float quantize_int4_row(std::span<const float> row, int64_t group_size,
+                        std::span<Int4Group> groups);
 
 }  // namespace autoglm

@@ -134,6 +134,8 @@ void code_shapes(benchmark::internal::Benchmark* b) {
 BENCHMARK(read_memory)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(linear_speed, int8, WeightFormat::kInt8)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, int4, WeightFormat::kInt4)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_speed, int4_g64, WeightFormat::kInt4Group64)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_speed, int4_g128, WeightFormat::kInt4Group128)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, codes4, WeightFormat::kSimple4)->Apply(code_shapes);
 BENCHMARK_CAPTURE(linear_speed, codes8, WeightFormat::kSimple8)->Apply(code_shapes);
 BENCHMARK_CAPTURE(linear_speed, nested4, WeightFormat::kNested4)->Apply(code_shapes);

@@ -16,8 +16,10 @@
 namespace autoglm {
 namespace {
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16,
-                                     WeightFormat::kInt8, WeightFormat::kInt4};
+constexpr WeightFormat kFormats[] = {WeightFormat::kF32,         WeightFormat::kF16,
+                                     WeightFormat::kBF16,        WeightFormat::kInt8,
+                                     WeightFormat::kInt4,        WeightFormat::kInt4Group64,
+                                     WeightFormat::kInt4Group128};
 constexpr float kGuard = -12345.0f;
 
 std::vector<Isa> isas() {
@@ -132,7 +134,7 @@ std::vector<Case> cases() {
     for (const int64_t n : {1, 15, 16, 17, 64, 100}) {
       all.push_back({.format = format, .m = 5, .n = n, .k = 64});
     }
-    for (const int64_t k : {1, 2, 31, 32, 33, 63, 65, 96, 257}) {
+    for (const int64_t k : {1, 2, 31, 32, 33, 63, 65, 96, 200, 257, 450}) {
       all.push_back({.format = format, .m = 3, .n = 40, .k = k, .bias = true});
     }
     for (const int64_t n : {2, 30, 32, 34, 70}) {
@@ -280,7 +282,8 @@ TEST(Linear, RowBlocksDoNotChangeABit) {
   // 4000 columns in int16: 24 rows fill a block, so 60 rows are three.
   // AMX: 256 rows in int8, 64 in bf16.
   for (const WeightFormat format :
-       {WeightFormat::kF32, WeightFormat::kBF16, WeightFormat::kInt8, WeightFormat::kInt4}) {
+       {WeightFormat::kF32, WeightFormat::kBF16, WeightFormat::kInt8, WeightFormat::kInt4,
+        WeightFormat::kInt4Group64, WeightFormat::kInt4Group128}) {
     for (const int64_t m : {60, 300}) {
       const Problem problem({.format = format, .m = m, .n = 33, .k = 4000});
       const std::vector<float> all = problem.run(best_isa(), 2, 0, m);
@@ -292,7 +295,8 @@ TEST(Linear, RowBlocksDoNotChangeABit) {
 
 TEST(Linear, TheGreatestIntegersDoNotOverflow) {
   constexpr int64_t k = 16384;
-  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4,
+                                    WeightFormat::kInt4Group64, WeightFormat::kInt4Group128}) {
     for (const float sign : {1.0f, -1.0f}) {
       Result<PackedWeight> weight = PackedWeight::allocate(format, 16, k);
       weight->pack_panels(0, 1, [&](int64_t, std::span<float> out) {

@@ -28,6 +28,10 @@ static_assert(static_cast<int>(CodeKind::kNestedAny) + kFirstCodes ==
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+layout::Int4Panel int4_panel(WeightFormat format, int64_t k) {
+  return {.group = int4_group_size(format), .n_blocks = QuantizedRows::padded(k) / 64};
+}
+
 int64_t bytes_of_panel(WeightFormat format, int64_t k) {
   const int64_t padded = QuantizedRows::padded(k);
   switch (format) {
@@ -35,7 +39,9 @@ int64_t bytes_of_panel(WeightFormat format, int64_t k) {
     case WeightFormat::kF16: return round_up(k * kRows * 2, 64);
     case WeightFormat::kBF16: return round_up(k, 32) * kRows * 2;
     case WeightFormat::kInt8: return padded * kRows;
-    case WeightFormat::kInt4: return padded / 64 * layout::kInt4BlockBytes;
+    case WeightFormat::kInt4:
+    case WeightFormat::kInt4Group64:
+    case WeightFormat::kInt4Group128: return int4_panel(format, k).bytes();
     default: return code_panel_bytes(code_form(format), padded);
   }
 }
@@ -79,17 +85,18 @@ void store_int8(std::span<const float> row, int64_t lane, std::byte* panel, floa
   }
 }
 
-void store_groups(std::span<const Int4Group> groups, int64_t lane, std::byte* panel) {
+void store_groups(const layout::Int4Panel& at, std::span<const Int4Group> groups, int64_t lane,
+                  std::byte* panel) {
   auto* out = reinterpret_cast<uint8_t*>(panel);
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto k = static_cast<int64_t>(g) * layout::kInt4Group;
-    out[layout::int4_scale_at(k, lane)] = groups[g].scale;
-    out[layout::int4_offset_at(k, lane)] = static_cast<uint8_t>(groups[g].offset);
-    for (int64_t i = 0; i < layout::kInt4Group; ++i) {
-      uint8_t& byte = out[layout::int4_nibble_at(k + i, lane)];
+    const auto k = static_cast<int64_t>(g) * Int4Group::kColumns;
+    out[at.scale_at(k, lane)] = groups[g].scale;
+    out[at.offset_at(k, lane)] = static_cast<uint8_t>(groups[g].offset);
+    for (int64_t i = 0; i < Int4Group::kColumns; ++i) {
+      uint8_t& byte = out[at.nibble_at(k + i, lane)];
       const uint8_t code = groups[g].codes[i];
-      byte = layout::int4_is_high(k) ? static_cast<uint8_t>((byte & 0x0f) | (code << 4))
-                                     : static_cast<uint8_t>((byte & 0xf0) | code);
+      byte = layout::Int4Panel::is_high(k) ? static_cast<uint8_t>((byte & 0x0f) | (code << 4))
+                                           : static_cast<uint8_t>((byte & 0xf0) | code);
     }
   }
 }
@@ -103,6 +110,8 @@ std::string_view weight_format_name(WeightFormat format) {
     case WeightFormat::kBF16: return "bf16";
     case WeightFormat::kInt8: return "int8";
     case WeightFormat::kInt4: return "int4";
+    case WeightFormat::kInt4Group64: return "int4-g64";
+    case WeightFormat::kInt4Group128: return "int4-g128";
     default: return code_form(format).name;
   }
 }
@@ -110,10 +119,27 @@ std::string_view weight_format_name(WeightFormat format) {
 bool is_integer(WeightFormat format) { return format >= WeightFormat::kInt8; }
 
 bool has_channel_scales(WeightFormat format) {
-  return format == WeightFormat::kInt8 || format == WeightFormat::kInt4;
+  return format == WeightFormat::kInt8 || int4_group_size(format) != 0;
 }
 
-bool holds_codes(WeightFormat format) { return format > WeightFormat::kInt4; }
+int64_t int4_group_size(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kInt4: return 32;
+    case WeightFormat::kInt4Group64: return 64;
+    case WeightFormat::kInt4Group128: return 128;
+    default: return 0;
+  }
+}
+
+WeightFormat int4_format(int64_t group_size) {
+  for (const WeightFormat format : kWeightFormats) {
+    if (group_size != 0 && int4_group_size(format) == group_size) return format;
+  }
+  AGLM_CHECK(false, "groups of {} columns", group_size);
+  return WeightFormat::kInt4;
+}
+
+bool holds_codes(WeightFormat format) { return format >= WeightFormat::kSimple4; }
 
 std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b) {
   using enum CodeKind;
@@ -234,8 +260,8 @@ void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& sour
             row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
       }
       if (format_ == WeightFormat::kInt8) return store_int8(row, lane, panel, channel_scale);
-      *channel_scale = quantize_int4_row(row, groups);
-      return store_groups(groups, lane, panel);
+      *channel_scale = quantize_int4_row(row, int4_group_size(format_), groups);
+      return store_groups(int4_panel(format_, k_), groups, lane, panel);
     }
     for (int64_t k = 0; k < k_; ++k) {
       const int64_t at = k * kRows + lane;
@@ -260,11 +286,11 @@ void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int8Source& sour
 }
 
 void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int4Source& source) {
-  AGLM_CHECK(format_ == WeightFormat::kInt4, "int4 codes for {}", weight_format_name(format_));
+  AGLM_CHECK(int4_group_size(format_) != 0, "int4 codes for {}", weight_format_name(format_));
   std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
   for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
     *channel_scale = source(row, groups);
-    store_groups(groups, lane, panel);
+    store_groups(int4_panel(format_, k_), groups, lane, panel);
   });
 }
 
@@ -303,12 +329,15 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
         w = static_cast<float>(q) * scale;
         break;
       }
-      case WeightFormat::kInt4: {
+      case WeightFormat::kInt4:
+      case WeightFormat::kInt4Group64:
+      case WeightFormat::kInt4Group128: {
         const auto* bytes = reinterpret_cast<const uint8_t*>(data);
-        const int both = bytes[layout::int4_nibble_at(k, lane)];
-        const int code = layout::int4_is_high(k) ? both >> 4 : both & 15;
-        const int offset = static_cast<int8_t>(bytes[layout::int4_offset_at(k, lane)]);
-        w = static_cast<float>(bytes[layout::int4_scale_at(k, lane)] * code + offset) * scale;
+        const layout::Int4Panel int4 = int4_panel(format_, k_);
+        const int both = bytes[int4.nibble_at(k, lane)];
+        const int code = layout::Int4Panel::is_high(k) ? both >> 4 : both & 15;
+        const int offset = static_cast<int8_t>(bytes[int4.offset_at(k, lane)]);
+        w = static_cast<float>(bytes[int4.scale_at(k, lane)] * code + offset) * scale;
         break;
       }
       default: break;  // codes: above

@@ -21,8 +21,11 @@ enum class WeightFormat : uint8_t {
   kF16,
   kBF16,
   kInt8,  // symmetric, one float scale an output channel; 8 bits a weight
-  kInt4,  // progressive: integer scale and offset a group of 32, one float scale a channel; 4.5
-          // bits
+  // Progressive: integer scale and offset a group of 32, 64 or 128 columns, one float scale a
+  // channel; 4.5, 4.25 and 4.125 bits a weight.
+  kInt4,
+  kInt4Group64,
+  kInt4Group128,
   // Codes as a file stores them (tensor/code_row.h), held without rounding; code_form.h has their
   // shapes. Bits a weight: 4.5, 5, 8.5, 9; 4.625, 8.625, 8.625, 9.125.
   kSimple4,
@@ -40,6 +43,8 @@ inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32,
                                                   WeightFormat::kBF16,
                                                   WeightFormat::kInt8,
                                                   WeightFormat::kInt4,
+                                                  WeightFormat::kInt4Group64,
+                                                  WeightFormat::kInt4Group128,
                                                   WeightFormat::kSimple4,
                                                   WeightFormat::kSimple4Minimum,
                                                   WeightFormat::kSimple8,
@@ -52,6 +57,9 @@ std::string_view weight_format_name(WeightFormat format);  // "f32", "int8", "co
 bool is_integer(WeightFormat format);                      // the product takes activations in int8
 // int8 and int4, which are made here by rounding; integer formats other than these hold codes.
 bool has_channel_scales(WeightFormat format);
+// Columns that share a scale and an offset, of the formats of int4; 0 for others.
+int64_t int4_group_size(WeightFormat format);
+WeightFormat int4_format(int64_t group_size);  // of kInt4GroupSizes
 bool holds_codes(WeightFormat format);
 // The format that holds rows of both kinds exactly; nullopt: none does, as with kNone.
 std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b);
@@ -95,7 +103,8 @@ class PackedWeight {
   void pack_panels(int64_t begin, int64_t end, const RowSource& source);
 
   // The same from codes: nothing is chosen again, so the kernels use exactly these weights.
-  // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable.
+  // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable, and
+  // alike over the columns of a group.
   void pack_codes(int64_t begin, int64_t end, const Int8Source& source);
   void pack_codes(int64_t begin, int64_t end, const Int4Source& source);
   // The same for formats that hold codes.

@@ -118,7 +118,7 @@ struct RowBody {
       .add = add,
       .swiglu = swiglu,
       .scale = scale,
-      .choose_int4 = Int4Choice<F>::choose,
+      .choose_int4 = ::autoglm::choose_int4<F>,
       .exp = exponential,
   };
 };

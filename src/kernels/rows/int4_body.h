@@ -1,40 +1,56 @@
-// The choice of progressive int4 codes for one group of 32 weights, on a vector type F of sixteen
-// lanes.
+// The choice of progressive int4 codes for one group of 32, 64 or 128 weights, on a vector type F
+// of sixteen lanes.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 
 #include "kernels/linear/int4.h"
 #include "kernels/simd/math.h"
 
 namespace autoglm {
 
-template <class F>
+// kParts times 32 columns.
+template <class F, int kParts>
 class Int4Choice {
  public:
   // `x`: the group's weights over the channel's scale, in [-127, 127]. Tries the scales around span
   // / 15, each with its offset moved to the mean of what the codes leave, and keeps the least
   // squared error.
-  static void choose(const float* x, Int4Group* group) {
-    Int4Choice choice(F::load(x), F::load(x + 16));
+  static void choose(const float* x, Int4Group* alike) {
+    Int4Choice choice(x);
     choice.search();
-    int8_t codes[32];
-    choice.code(choice.low_, choice.scale_, choice.offset_).store_i8(codes);
-    choice.code(choice.high_, choice.scale_, choice.offset_).store_i8(codes + 16);
-    group->scale = static_cast<uint8_t>(choice.scale_);
-    group->offset = static_cast<int8_t>(choice.offset_);
-    for (int i = 0; i < 32; ++i) group->codes[i] = static_cast<uint8_t>(codes[i]);
+    for (int part = 0; part < kParts; ++part) {
+      int8_t codes[32];
+      choice.code(choice.low_[part], choice.scale_, choice.offset_).store_i8(codes);
+      choice.code(choice.high_[part], choice.scale_, choice.offset_).store_i8(codes + 16);
+      Int4Group& group = alike[part];
+      group.scale = static_cast<uint8_t>(choice.scale_);
+      group.offset = static_cast<int8_t>(choice.offset_);
+      for (int i = 0; i < 32; ++i) group.codes[i] = static_cast<uint8_t>(codes[i]);
+    }
   }
 
  private:
   static constexpr float kMaxScale = 16;  // 16 * 15 <= 254, the span of int8
 
-  Int4Choice(F low, F high) : low_(low), high_(high) {}
+  explicit Int4Choice(const float* x) {
+    for (int part = 0; part < kParts; ++part) {
+      low_[part] = F::load(x + part * 32);
+      high_[part] = F::load(x + part * 32 + 16);
+    }
+  }
 
   void search() {
-    const float greatest = reduce_max(max(low_, high_));
-    const float least = -reduce_max(max(F::zero() - low_, F::zero() - high_));
+    F most = max(low_[0], high_[0]);
+    F least_of = max(F::zero() - low_[0], F::zero() - high_[0]);
+    for (int part = 1; part < kParts; ++part) {
+      most = max(most, max(low_[part], high_[part]));
+      least_of = max(least_of, max(F::zero() - low_[part], F::zero() - high_[part]));
+    }
+    const float greatest = reduce_max(most);
+    const float least = -reduce_max(least_of);
     const float ideal = (greatest - least) / 15.0f;
     const float middle = 0.5f * (greatest + least);
     const float widest = ideal < 1 ? 1.0f : ideal > kMaxScale ? kMaxScale : std::ceil(ideal);
@@ -44,17 +60,24 @@ class Int4Choice {
     for (float scale = narrow < 1 ? 1.0f : narrow; scale <= widest; scale += 1.0f) {
       float offset = allowed_offset(middle - 7.5f * scale, scale);
       for (int step = 0; step < 2; ++step) {
-        const F low_rest = fnma(F::set(scale), code(low_, scale, offset), low_);
-        const F high_rest = fnma(F::set(scale), code(high_, scale, offset), high_);
-        const F low_error = low_rest - F::set(offset);
-        const F high_error = high_rest - F::set(offset);
-        const float squares = reduce_add(fma(low_error, low_error, high_error * high_error));
+        F all_squares = F::zero();
+        F rests = F::zero();
+        for (int part = 0; part < kParts; ++part) {
+          const F low_rest = fnma(F::set(scale), code(low_[part], scale, offset), low_[part]);
+          const F high_rest = fnma(F::set(scale), code(high_[part], scale, offset), high_[part]);
+          const F low_error = low_rest - F::set(offset);
+          const F high_error = high_rest - F::set(offset);
+          const F both = fma(low_error, low_error, high_error * high_error);
+          all_squares = part == 0 ? both : all_squares + both;
+          rests = part == 0 ? low_rest + high_rest : rests + (low_rest + high_rest);
+        }
+        const float squares = reduce_add(all_squares);
         if (squares < error) {
           error = squares;
           scale_ = scale;
           offset_ = offset;
         }
-        const float moved = allowed_offset(reduce_add(low_rest + high_rest) / 32.0f, scale);
+        const float moved = allowed_offset(reduce_add(rests) / (32.0f * kParts), scale);
         if (moved == offset) break;
         offset = moved;
       }
@@ -73,9 +96,19 @@ class Int4Choice {
     return whole < -127.0f ? -127.0f : whole > highest ? highest : whole;
   }
 
-  F low_, high_;
+  F low_[kParts], high_[kParts];
   float scale_ = 1;
   float offset_ = 0;
 };
+
+template <class F>
+void choose_int4(const float* x, std::span<Int4Group> alike) {
+  switch (alike.size()) {
+    case 1: return Int4Choice<F, 1>::choose(x, alike.data());
+    case 2: return Int4Choice<F, 2>::choose(x, alike.data());
+    case 3: return Int4Choice<F, 3>::choose(x, alike.data());
+    default: return Int4Choice<F, 4>::choose(x, alike.data());
+  }
+}
 
 }  // namespace autoglm

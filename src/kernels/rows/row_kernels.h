@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/isa.h"
 
@@ -47,7 +48,8 @@ struct RowKernels {
   void (*add)(const float* a, const float* b, float* y, int64_t n);
   void (*swiglu)(const float* a, const float* b, float* y, int64_t n);
   void (*scale)(const float* x, float factor, float* y, int64_t n);
-  void (*choose_int4)(const float* x, Int4Group* group);
+  // One group of up to four times 32 columns, given as so many groups that become alike.
+  void (*choose_int4)(const float* x, std::span<Int4Group> alike);
   void (*exp)(const float* x, float* y, int64_t n);  // for tests of the one exp that all share
 };
 

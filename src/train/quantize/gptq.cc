@@ -17,7 +17,7 @@ using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMa
 
 // Columns whose updates are applied to the rest at once: the paper's.
 constexpr int64_t kBlock = 128;
-constexpr int64_t kGroup = 32;
+constexpr int64_t kColumns = Int4Group::kColumns;
 // Rows of X that one product of second moments takes.
 constexpr int64_t kRowBlock = 2048;
 constexpr int64_t kSlabRows = 1024;
@@ -100,7 +100,7 @@ Result<GptqFactor> factorize(std::vector<float> moments, int64_t columns) {
                "a text that exercises the model", "one that does not, or numbers out of range"};
 }
 
-void round_rows(const GptqFactor& factor, int bits, std::span<const GptqRow> rows) {
+void round_rows(const GptqFactor& factor, Precision precision, std::span<const GptqRow> rows) {
   const int64_t k = factor.columns;
   const auto n = static_cast<int64_t>(rows.size());
   const Eigen::Map<const Matrix> upper(factor.upper.data(), k, k);
@@ -109,8 +109,10 @@ void round_rows(const GptqFactor& factor, int bits, std::span<const GptqRow> row
     const std::span<const float> weights = rows[static_cast<size_t>(r)].weights;
     std::ranges::copy(weights, w.data() + r * k);
   }
-  std::vector<float> importance(kGroup);
-  std::vector<float> x(kGroup);
+  const int64_t group_size = precision.group_size;
+  AGLM_CHECK(precision.bits == 8 || kBlock % group_size == 0, "groups of {}", group_size);
+  std::vector<float> importance(static_cast<size_t>(group_size));
+  std::vector<float> x(importance.size());
   Matrix errors(n, kBlock);
   for (int64_t begin = 0; begin < k; begin += kBlock) {
     const int64_t end = std::min(k, begin + kBlock);
@@ -121,24 +123,24 @@ void round_rows(const GptqFactor& factor, int bits, std::span<const GptqRow> row
         const float d = codes.channel_scale;
         float decoded = 0;
         if (d > 0) {
-          if (bits == 8) {
+          if (precision.bits == 8) {
             const float code = std::clamp(rounded(w(r, j) / d), -127.0f, 127.0f);
             codes.values[static_cast<size_t>(j)] = static_cast<int8_t>(code);
             decoded = code * d;
           } else {
-            Int4Group& group = codes.groups[static_cast<size_t>(j / kGroup)];
-            if (j % kGroup == 0) {
-              const auto size = static_cast<size_t>(std::min(kGroup, k - j));
+            Int4Group& group = codes.groups[static_cast<size_t>(j / kColumns)];
+            if (j % group_size == 0) {
+              const auto size = static_cast<size_t>(std::min(group_size, k - j));
               for (size_t i = 0; i < size; ++i) {
                 const auto at = j + static_cast<int64_t>(i);
                 x[i] = w(r, at) / d;
                 importance[i] = 1 / (upper(at, at) * upper(at, at));
               }
-              group =
-                  choose_int4_group(std::span(x).first(size), std::span(importance).first(size));
+              choose_int4_group(std::span(x).first(size), std::span(importance).first(size),
+                                std::span(&group, (size + kColumns - 1) / kColumns));
             }
             const int code = int4_code(group, w(r, j) / d);
-            group.codes[static_cast<size_t>(j % kGroup)] = static_cast<uint8_t>(code);
+            group.codes[static_cast<size_t>(j % kColumns)] = static_cast<uint8_t>(code);
             decoded = static_cast<float>(group.scale * code + group.offset) * d;
           }
         }

@@ -34,6 +34,6 @@ struct GptqRow {
 };
 
 // Rounds some rows together. `importance` weighs the errors inside of a group of int4.
-void round_rows(const GptqFactor& factor, int bits, std::span<const GptqRow> rows);
+void round_rows(const GptqFactor& factor, Precision precision, std::span<const GptqRow> rows);
 
 }  // namespace autoglm

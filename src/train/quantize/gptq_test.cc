@@ -73,24 +73,24 @@ TEST(Gptq, RoundsAsThePaperSaysAndLosesLessThanRounding) {
   const Matrix xs = as_matrix(x, kColumns);
   std::mt19937 random(3);
   std::normal_distribution<float> normal(0, 0.05f);
-  for (const int bits : {4, 8}) {
+  for (const Precision precision : {Precision{4, 32}, Precision{4, 64}, Precision{4, 128}, {}}) {
     double compensated = 0;
     double plain = 0;
     int64_t different = 0;
     for (int64_t r = 0; r < kRows; ++r) {
       std::vector<float> row(kColumns);
       for (float& w : row) w = normal(random);
-      const RowCodes rounded = bits == 4 ? choose_int4(row, {}) : choose_int8(row, {});
+      const RowCodes rounded = choose_codes(row, {}, precision);
       RowCodes codes = rounded;
       const GptqRow job{.weights = row, .codes = &codes};
-      round_rows(factor, bits, {&job, 1});
+      round_rows(factor, precision, {&job, 1});
 
       // The plain loop. Groups are those that round_rows chose: their choice is not GPTQ's matter.
       Eigen::VectorXd w = as_matrix(row, kColumns).transpose();
       for (int64_t j = 0; j < kColumns; ++j) {
         const double d = codes.channel_scale;
         double decoded = 0;
-        if (bits == 8) {
+        if (precision.bits == 8) {
           const double code = std::clamp(std::nearbyint(w[j] / d), -127.0, 127.0);
           different += code != codes.values[static_cast<size_t>(j)] ? 1 : 0;
           decoded = code * d;
@@ -114,8 +114,8 @@ TEST(Gptq, RoundsAsThePaperSaysAndLosesLessThanRounding) {
       plain += output_error(rounded);
     }
     // Single and double precision part ways where a weight lies between two codes.
-    EXPECT_LT(different, kRows * kColumns / 50) << bits;
-    EXPECT_LT(compensated, 0.6 * plain) << bits;
+    EXPECT_LT(different, kRows * kColumns / 50) << precision.cost();
+    EXPECT_LT(compensated, 0.6 * plain) << precision.cost();
   }
 }
 
@@ -144,7 +144,7 @@ TEST(Gptq, ChoosesTheCodesOfTheNumpyReference) {
     codes.values.resize(static_cast<size_t>(columns));
     const GptqRow row{.weights = std::span(weights).subspan(begin, codes.values.size()),
                       .codes = &codes};
-    round_rows(factor, 8, {&row, 1});
+    round_rows(factor, {}, {&row, 1});
     for (size_t c = 0; c < codes.values.size(); ++c) {
       different += static_cast<float>(codes.values[c]) != expected[begin + c] ? 1 : 0;
     }

@@ -7,37 +7,38 @@
 namespace autoglm {
 namespace {
 
-int64_t groups_of(int64_t columns) {
-  return (columns + CodedMatrix::kGroup - 1) / CodedMatrix::kGroup;
+int64_t groups_of(Precision precision, int64_t columns) {
+  return CodedMatrix::groups_of(columns, precision.group_size);
 }
 
 }  // namespace
 
-MatrixCodes::MatrixCodes(int bits, int64_t rows, int64_t columns)
-    : bits_(bits), rows_(rows), columns_(columns) {
+MatrixCodes::MatrixCodes(Precision precision, int64_t rows, int64_t columns)
+    : precision_(precision), rows_(rows), columns_(columns) {
+  const int bits = precision.bits;
   AGLM_CHECK(bits == 8 || (bits == 4 && columns % 2 == 0), "{} bits for {} columns", bits, columns);
   codes_.resize(static_cast<size_t>(rows * columns * bits / 8));
   channel_scales_.resize(static_cast<size_t>(rows));
   if (bits == 8) return;
-  group_scales_.resize(static_cast<size_t>(rows * groups_of(columns)));
+  group_scales_.resize(static_cast<size_t>(rows * groups_of(precision, columns)));
   group_offsets_.resize(group_scales_.size());
 }
 
 void MatrixCodes::store(int64_t row, const RowCodes& codes) {
   channel_scales_[static_cast<size_t>(row)] = codes.channel_scale;
-  std::byte* out = codes_.data() + row * (columns_ * bits_ / 8);
-  if (bits_ == 8) {
+  std::byte* out = codes_.data() + row * (columns_ * precision_.bits / 8);
+  if (precision_.bits == 8) {
     for (size_t i = 0; i < codes.values.size(); ++i)
       out[i] = static_cast<std::byte>(codes.values[i]);
     return;
   }
-  const int64_t n_groups = groups_of(columns_);
-  for (int64_t g = 0; g < n_groups; ++g) {
-    const Int4Group& group = codes.groups[static_cast<size_t>(g)];
-    group_scales_[static_cast<size_t>(row * n_groups + g)] = static_cast<std::byte>(group.scale);
-    group_offsets_[static_cast<size_t>(row * n_groups + g)] = static_cast<std::byte>(group.offset);
-    const int64_t begin = g * CodedMatrix::kGroup;
-    const int64_t n = std::min(CodedMatrix::kGroup, columns_ - begin);
+  const int64_t n_groups = groups_of(precision_, columns_);
+  for (int64_t begin = 0; begin < columns_; begin += Int4Group::kColumns) {
+    const Int4Group& group = codes.groups[static_cast<size_t>(begin / Int4Group::kColumns)];
+    const auto at = static_cast<size_t>(row * n_groups + begin / precision_.group_size);
+    group_scales_[at] = static_cast<std::byte>(group.scale);
+    group_offsets_[at] = static_cast<std::byte>(group.offset);
+    const int64_t n = std::min(Int4Group::kColumns, columns_ - begin);
     for (int64_t i = 0; i < n; i += 2) {
       out[(begin + i) / 2] = static_cast<std::byte>(group.codes[i] | group.codes[i + 1] << 4);
     }
@@ -47,24 +48,25 @@ void MatrixCodes::store(int64_t row, const RowCodes& codes) {
 RowCodes MatrixCodes::row(int64_t row) const {
   const CodedMatrix matrix = view();
   RowCodes out{.channel_scale = matrix.channel_scale(row)};
-  if (bits_ == 8) {
+  if (precision_.bits == 8) {
     out.values.resize(static_cast<size_t>(columns_));
     for (int64_t i = 0; i < columns_; ++i)
       out.values[static_cast<size_t>(i)] = matrix.code8(row, i);
     return out;
   }
-  for (int64_t g = 0; g < matrix.groups(); ++g) {
+  for (int64_t begin = 0; begin < columns_; begin += Int4Group::kColumns) {
+    const int64_t g = begin / precision_.group_size;
     Int4Group& group = out.groups.emplace_back();
     group = {.scale = matrix.scale(row, g), .offset = matrix.offset(row, g)};
-    const int64_t begin = g * CodedMatrix::kGroup;
-    const int64_t n = std::min(CodedMatrix::kGroup, columns_ - begin);
+    const int64_t n = std::min(Int4Group::kColumns, columns_ - begin);
     for (int64_t i = 0; i < n; ++i) group.codes[i] = matrix.code4(row, begin + i);
   }
   return out;
 }
 
 CodedMatrix MatrixCodes::view() const {
-  return {.bits = bits_,
+  return {.bits = precision_.bits,
+          .group_size = precision_.bits == 8 ? 32 : precision_.group_size,
           .columns = columns_,
           .codes = codes_,
           .group_scales = group_scales_,
@@ -73,10 +75,11 @@ CodedMatrix MatrixCodes::view() const {
 }
 
 Result<PackedWeight> MatrixCodes::pack(int64_t begin, int64_t end, ThreadPool& pool) const {
-  const WeightFormat format = bits_ == 8 ? WeightFormat::kInt8 : WeightFormat::kInt4;
+  const WeightFormat format =
+      precision_.bits == 8 ? WeightFormat::kInt8 : int4_format(precision_.group_size);
   PackedWeight packed = AGLM_TRY(PackedWeight::allocate(format, end - begin, columns_));
   pool.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
-    if (bits_ == 8) {
+    if (precision_.bits == 8) {
       packed.pack_codes(first, last, [&](int64_t i, std::span<int8_t> out) {
         const RowCodes codes = row(begin + i);
         std::ranges::copy(codes.values, out.begin());
@@ -93,15 +96,15 @@ Result<PackedWeight> MatrixCodes::pack(int64_t begin, int64_t end, ThreadPool& p
   return packed;
 }
 
-std::vector<TensorPlan> MatrixCodes::plans(const std::string& name, int bits, int64_t rows,
-                                           int64_t columns) {
+std::vector<TensorPlan> MatrixCodes::plans(const std::string& name, Precision precision,
+                                           int64_t rows, int64_t columns) {
   using namespace coded_suffix;
   const auto named = [&](std::string_view suffix) { return name + std::string(suffix); };
   std::vector<TensorPlan> plans;
-  if (bits == 8) {
+  if (precision.bits == 8) {
     plans.push_back({.name = named(kCodes), .dtype = DType::kI8, .shape = {rows, columns}});
   } else {
-    const int64_t groups = groups_of(columns);
+    const int64_t groups = groups_of(precision, columns);
     plans.push_back({.name = named(kCodes), .dtype = DType::kU8, .shape = {rows, columns / 2}});
     plans.push_back({.name = named(kGroupScales), .dtype = DType::kU8, .shape = {rows, groups}});
     plans.push_back({.name = named(kGroupOffsets), .dtype = DType::kI8, .shape = {rows, groups}});
@@ -117,9 +120,9 @@ Result<void> MatrixCodes::append_to(TensorFile& file) const {
   return file.append(std::as_bytes(std::span(channel_scales_)));
 }
 
-int64_t MatrixCodes::stored_bytes(int bits, int64_t rows, int64_t columns) {
+int64_t MatrixCodes::stored_bytes(Precision precision, int64_t rows, int64_t columns) {
   int64_t bytes = 0;
-  for (const TensorPlan& plan : plans("", bits, rows, columns)) {
+  for (const TensorPlan& plan : plans("", precision, rows, columns)) {
     bytes += static_cast<int64_t>(plan.bytes());
   }
   return bytes;

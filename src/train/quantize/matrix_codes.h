@@ -18,10 +18,10 @@ namespace autoglm {
 
 class MatrixCodes {
  public:
-  // `bits`: 8, or 4 with an even number of columns.
-  MatrixCodes(int bits, int64_t rows, int64_t columns);
+  // 4 bits need an even number of columns.
+  MatrixCodes(Precision precision, int64_t rows, int64_t columns);
 
-  int bits() const { return bits_; }
+  Precision precision() const { return precision_; }
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
   // Rows may be stored by several threads at once.
@@ -35,15 +35,13 @@ class MatrixCodes {
   Result<PackedWeight> pack(int64_t begin, int64_t end, ThreadPool& pool) const;
 
   // The tensors of a matrix called `name`, and their bytes in that order.
-  static std::vector<TensorPlan> plans(const std::string& name, int bits, int64_t rows,
+  static std::vector<TensorPlan> plans(const std::string& name, Precision precision, int64_t rows,
                                        int64_t columns);
   Result<void> append_to(TensorFile& file) const;
-  static int64_t stored_bytes(int bits, int64_t rows, int64_t columns);
+  static int64_t stored_bytes(Precision precision, int64_t rows, int64_t columns);
 
  private:
-  int64_t groups() const { return view().groups(); }
-
-  int bits_;
+  Precision precision_;
   int64_t rows_;
   int64_t columns_;
   std::vector<std::byte> codes_;

@@ -55,7 +55,7 @@ class Block {
       for (int64_t i = 0; i < w.rows(); ++i) {
         rows.push_back({.weights = row(i), .codes = &codes[static_cast<size_t>(i)]});
       }
-      round_rows(*input_->factor, target_.bits, rows);
+      round_rows(*input_->factor, target_.precision, rows);
     }
     Matrix rest(w.rows(), w.cols());
     for (int64_t i = 0; i < w.rows(); ++i) {
@@ -76,7 +76,7 @@ class Block {
   RowCodes choose(std::span<const float> row) const {
     const std::span<const float> importance =
         input_ == nullptr ? std::span<const float>{} : input_->mean_square;
-    return target_.bits == 8 ? choose_int8(row, importance) : choose_int4(row, importance);
+    return choose_codes(row, importance, target_.precision);
   }
 
   const Target& target_;
@@ -113,7 +113,7 @@ Result<GroupInput> MatrixQuantizer::prepare(const RowsView& x) const {
 
 Result<RoundedMatrix> MatrixQuantizer::quantize(const Target& target, const FoldedWeights& weights,
                                                 const GroupInput* input) const {
-  RoundedMatrix result{.codes = MatrixCodes(target.bits, target.rows, target.columns)};
+  RoundedMatrix result{.codes = MatrixCodes(target.precision, target.rows, target.columns)};
   std::mutex mutex;
   Sums total;
   std::optional<Error> failure;

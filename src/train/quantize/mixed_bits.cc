@@ -42,54 +42,76 @@ double squared_error(std::span<const float> row, const RowCodes& codes) {
 
 double layer_bits(const Targets& targets) { return layer_size(targets).bits(); }
 
-Result<std::vector<double>> weight_sensitivity(const Targets& targets, const FoldedWeights& weights,
-                                               ThreadPool& pool) {
-  std::vector<double> sensitivity(targets.groups.size());
+Result<std::vector<RungErrors>> weight_errors(const Targets& targets, const FoldedWeights& weights,
+                                              const Ladder& ladder, ThreadPool& pool) {
+  std::vector<RungErrors> errors(targets.groups.size(), RungErrors(ladder.size()));
   for (size_t g = 0; g < targets.groups.size(); ++g) {
     for (const size_t i : targets.groups[g].targets) {
       const Target& target = targets.matrices[i];
       const SampledRows sample = AGLM_TRY(SampledRows::read(target, weights));
-      std::vector<double> gain(sample.size());
+      std::vector<double> lost(sample.size() * ladder.size());
       std::vector<double> energy(sample.size());
       pool.parallel_for(static_cast<int64_t>(sample.size()), 1, [&](int64_t begin, int64_t end) {
         for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r) {
           const std::span<const float> row = sample.row(r);
-          gain[r] =
-              squared_error(row, choose_int4(row, {})) - squared_error(row, choose_int8(row, {}));
+          for (size_t rung = 0; rung < ladder.size(); ++rung) {
+            lost[rung * sample.size() + r] =
+                squared_error(row, choose_codes(row, {}, ladder[rung]));
+          }
           energy[r] = std::inner_product(row.begin(), row.end(), row.begin(), 0.0);
         }
       });
       const double total = std::reduce(energy.begin(), energy.end());
-      if (total > 0) sensitivity[g] += std::reduce(gain.begin(), gain.end()) / total;
+      if (!(total > 0)) continue;
+      for (size_t rung = 0; rung < ladder.size(); ++rung) {
+        const auto first = lost.begin() + static_cast<int64_t>(rung * sample.size());
+        errors[g][rung] += std::reduce(first, first + static_cast<int64_t>(sample.size())) / total;
+      }
     }
   }
-  return sensitivity;
+  return errors;
 }
 
-void raise_bits(Targets& targets, std::span<const double> sensitivity, double bits) {
-  struct Choice {
-    int group = 0;
+void raise_bits(Targets& targets, const Ladder& ladder, std::span<const RungErrors> errors,
+                double bits) {
+  // A step of one group to a higher rung, and what it costs.
+  struct Step {
+    size_t group = 0;
+    size_t rung = 0;
     double ratio = 0;
   };
-  std::vector<Choice> choices;
-  const auto bytes_of = [&](const TargetGroup& group) {
+  std::vector<size_t> rungs(targets.groups.size());
+  for (size_t g = 0; g < rungs.size(); ++g) set_precision(targets, g, ladder[0]);
+  const auto bytes_at = [&](size_t g, size_t rung) {
+    set_precision(targets, g, ladder[rung]);
     int64_t bytes = 0;
-    for (const size_t i : group.targets) bytes += targets.matrices[i].stored_bytes();
+    for (const size_t i : targets.groups[g].targets) bytes += targets.matrices[i].stored_bytes();
+    set_precision(targets, g, ladder[rungs[g]]);
     return bytes;
   };
-  for (int g = 0; g < static_cast<int>(targets.groups.size()); ++g) {
-    const TargetGroup& group = targets.groups[static_cast<size_t>(g)];
-    const int64_t before = bytes_of(group);
-    set_bits(targets, g, 8);
-    const int64_t more = bytes_of(group) - before;
-    set_bits(targets, g, 4);
-    if (more <= 0) continue;
-    choices.push_back({g, sensitivity[static_cast<size_t>(g)] / static_cast<double>(more)});
-  }
-  std::ranges::stable_sort(choices, std::ranges::greater{}, &Choice::ratio);
-  for (const Choice& choice : choices) {
-    set_bits(targets, choice.group, 8);
-    if (layer_bits(targets) > bits) set_bits(targets, choice.group, 4);
+  const auto better_steps = [&](size_t g, std::vector<Step>& steps) {
+    const int64_t before = bytes_at(g, rungs[g]);
+    for (size_t rung = rungs[g] + 1; rung < ladder.size(); ++rung) {
+      const int64_t more = bytes_at(g, rung) - before;
+      const double gain = errors[g][rungs[g]] - errors[g][rung];
+      if (more > 0 && gain > 0) steps.push_back({g, rung, gain / static_cast<double>(more)});
+    }
+  };
+  // The best step is taken when it fits, and forgotten when it does not; a step taken opens others.
+  std::vector<Step> steps;
+  for (size_t g = 0; g < rungs.size(); ++g) better_steps(g, steps);
+  while (!steps.empty()) {
+    const auto best = std::ranges::max_element(steps, {}, &Step::ratio);
+    const Step step = *best;
+    steps.erase(best);
+    set_precision(targets, step.group, ladder[step.rung]);
+    if (layer_bits(targets) > bits) {
+      set_precision(targets, step.group, ladder[rungs[step.group]]);
+      continue;
+    }
+    rungs[step.group] = step.rung;
+    std::erase_if(steps, [&](const Step& other) { return other.group == step.group; });
+    better_steps(step.group, steps);
   }
 }
 

@@ -1,4 +1,4 @@
-// The choice of the matrices that get 8 bits instead of 4 when the average may lie between.
+// The choice of every matrix's precision when the average of all may lie between what two give.
 #pragma once
 
 #include <span>
@@ -7,18 +7,24 @@
 #include "autoglm/result.h"
 #include "base/thread_pool.h"
 #include "train/quantize/folds.h"
+#include "train/quantize/precision.h"
 #include "train/quantize/targets.h"
 
 namespace autoglm {
 
-// For each group, what 8 bits instead of 4 would take away of the relative squared error of its
-// matrices' weights: the measure when there is no text to calibrate on.
-Result<std::vector<double>> weight_sensitivity(const Targets& targets, const FoldedWeights& weights,
-                                               ThreadPool& pool);
+// What a group of matrices loses at each rung of a ladder: the relative squared error of its
+// products, or of its weights where no text tells.
+using RungErrors = std::vector<double>;
 
-// Gives 8 bits to the groups with the most sensitivity for each byte they cost, as long as the
-// average over the layers' matrices stays at most `bits`. Greedy; all groups have 4 bits before.
-void raise_bits(Targets& targets, std::span<const double> sensitivity, double bits);
+// For each group, of its weights: the measure when there is no text to calibrate on.
+Result<std::vector<RungErrors>> weight_errors(const Targets& targets, const FoldedWeights& weights,
+                                              const Ladder& ladder, ThreadPool& pool);
+
+// Gives all groups the cheapest precision, then better ones where they take away most error for
+// each byte they cost, as long as the average over the layers' matrices stays at most `bits`.
+// Greedy.
+void raise_bits(Targets& targets, const Ladder& ladder, std::span<const RungErrors> errors,
+                double bits);
 
 // Bits for each weight of the layers' matrices, with all that is stored for them.
 double layer_bits(const Targets& targets);

@@ -27,8 +27,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// 4 bits a weight, and 16 for each group of 32.
-constexpr double kInt4Bits = 4.5;
+// What a mixture may choose from. `bits` of 4: the cheapest alone.
+Ladder ladder_of(const QuantizeOptions& options) {
+  const double bits = options.bits;
+  if (bits == 8) return {{}};
+  const Precision chosen{4, options.group_size == 0 ? 32 : options.group_size};
+  if (bits == 4 || bits == chosen.cost()) return {chosen};
+  if (options.group_size != 0 || bits > chosen.cost()) return {chosen, {}};
+  return {{4, 128}, {4, 64}, {4, 32}, {}};
+}
 
 Result<void> check_input(const Checkpoint& checkpoint) {
   if (checkpoint.kind() != Checkpoint::Kind::kHuggingFace) {
@@ -46,9 +53,19 @@ Result<void> check_input(const Checkpoint& checkpoint) {
 
 Result<void> check_options(const QuantizeOptions& options) {
   const double bits = options.bits;
-  if (bits != 4 && !(bits >= kInt4Bits && bits <= 8)) {
+  const int64_t group_size = options.group_size;
+  if (group_size != 0 && std::ranges::count(kInt4GroupSizes, group_size) == 0) {
+    return Error{ErrorCode::kInvalidArgument, "groups have an unknown size", "--group-size",
+                 "32, 64 or 128", fmt::format("{}", group_size)};
+  }
+  if (group_size != 0 && bits == 8) {
+    return Error{ErrorCode::kInvalidArgument, "8 bits have no groups", "--group-size",
+                 "none with --bits 8", fmt::format("{}", group_size)};
+  }
+  const double least = ladder_of(options)[0].cost();
+  if (bits != 4 && !(bits >= least && bits <= 8)) {
     return Error{ErrorCode::kInvalidArgument, "bits are out of range", "--bits",
-                 "4, 8, or an average from 4.5 to 8", fmt::format("{}", bits)};
+                 fmt::format("4, 8, or an average from {} to 8", least), fmt::format("{}", bits)};
   }
   if (options.method.needs_text() && options.calibration.empty()) {
     return Error{ErrorCode::kInvalidArgument, "method needs a text to calibrate on", "--calibrate",
@@ -132,7 +149,7 @@ class QuantizingRun final : public RunVisitor {
     reports_.push_back({.tensor = target.tensor,
                         .rows = target.rows,
                         .columns = target.columns,
-                        .bits = target.bits,
+                        .precision = target.precision,
                         .weight_error = done.weight_error,
                         .output_error = done.output_error});
     (target.group < 0 ? kept_ : held_).emplace(target.tensor, std::move(done.codes));
@@ -160,7 +177,8 @@ class Quantizing {
         pool_(options.threads),
         context_{pool_, isa},
         targets_(find_targets(model_.graph)),
-        weights_(*checkpoint_) {}
+        weights_(*checkpoint_),
+        ladder_(ladder_of(options)) {}
 
   Result<QuantizeReport> run() {
     const Clock::time_point begin = Clock::now();
@@ -189,27 +207,23 @@ class Quantizing {
   // the hidden states to compare with.
   Result<void> survey() {
     if (!needs_run()) return {};
-    const SurveyOptions wanted{.method = options_.method,
-                               .bits = options_.bits,
-                               .calibration_rows = text_.calibration_rows()};
+    const SurveyOptions wanted{
+        .method = options_.method, .ladder = ladder_, .calibration_rows = text_.calibration_rows()};
     Survey survey =
         AGLM_TRY(run_survey(model_.graph, targets_, *checkpoint_, text_.input(), wanted, context_,
                             stage(0.0, survey_share(), "reading activations")));
     weights_ = std::move(survey.weights);
-    sensitivity_ = std::move(survey.sensitivity);
+    errors_ = std::move(survey.errors);
     spreads_ = std::move(survey.scale_spreads);
     before_ = std::move(survey.hidden);
     return {};
   }
 
   Result<void> choose_bits() {
-    if (options_.bits == 8) return {};
-    for (size_t g = 0; g < targets_.groups.size(); ++g) set_bits(targets_, static_cast<int>(g), 4);
-    if (options_.bits <= kInt4Bits) return {};
-    if (sensitivity_.empty()) {
-      sensitivity_ = AGLM_TRY(weight_sensitivity(targets_, weights_, pool_));
-    }
-    raise_bits(targets_, sensitivity_, options_.bits);
+    for (size_t g = 0; g < targets_.groups.size(); ++g) set_precision(targets_, g, ladder_[0]);
+    if (ladder_.size() == 1) return {};
+    if (errors_.empty()) errors_ = AGLM_TRY(weight_errors(targets_, weights_, ladder_, pool_));
+    raise_bits(targets_, ladder_, errors_, options_.bits);
     return {};
   }
 
@@ -217,7 +231,7 @@ class Quantizing {
     std::vector<TensorPlan> plans;
     const auto plan = [&](const Target& target) {
       for (TensorPlan& part :
-           MatrixCodes::plans(target.tensor, target.bits, target.rows, target.columns)) {
+           MatrixCodes::plans(target.tensor, target.precision, target.rows, target.columns)) {
         plans.push_back(std::move(part));
       }
     };
@@ -294,21 +308,31 @@ class Quantizing {
   }
 
   json::object config() const {
-    json::object exceptions;
-    const int usual = options_.bits == 8 ? 8 : 4;
+    json::object bits_of;
+    json::object group_size_of;
+    const Precision usual = ladder_[0];
+    const int64_t usual_group = usual.bits == 8 ? 32 : usual.group_size;
+    int64_t largest_group = usual_group;
     for (const Target& target : targets_.matrices) {
-      if (target.bits != usual) exceptions[target.tensor] = target.bits;
+      const Precision& precision = target.precision;
+      if (precision.bits != usual.bits) bits_of[target.tensor] = precision.bits;
+      if (precision.bits == 8) continue;
+      largest_group = std::max(largest_group, precision.group_size);
+      if (precision.group_size != usual_group) group_size_of[target.tensor] = precision.group_size;
     }
     json::object config = checkpoint_->config();
     config["quantization_config"] = json::object{
         {"quant_method", kCodedQuantMethod},
-        {"version", 1},
-        {"bits", usual},
-        {"group_size", CodedMatrix::kGroup},
-        {"bits_of", std::move(exceptions)},
+        {"version", largest_group == 32 ? 1 : kCodedVersion},  // older programs read version 1
+        {"bits", usual.bits},
+        {"group_size", usual_group},
+        {"bits_of", std::move(bits_of)},
         {"bits_per_weight", targets_.bits_per_weight()},
         {"method", method_name(options_.method)},
     };
+    if (!group_size_of.empty()) {
+      config["quantization_config"].as_object()["group_size_of"] = std::move(group_size_of);
+    }
     return config;
   }
 
@@ -346,8 +370,9 @@ class Quantizing {
   Context context_;
   Targets targets_;
   FoldedWeights weights_;
+  Ladder ladder_;
   CalibrationText text_;
-  std::vector<double> sensitivity_;
+  std::vector<RungErrors> errors_;
   std::map<std::string, double> spreads_;
   HiddenRows before_;
   QuantizeReport report_;

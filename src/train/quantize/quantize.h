@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "train/quantize/precision.h"
 #include "train/quantize/quality.h"
 
 namespace autoglm {
@@ -25,7 +26,8 @@ std::string method_name(const QuantizeMethod& method);
 
 struct QuantizeOptions {
   std::string output;
-  double bits = 4.5;  // 4 (or 4.5): all layers in int4; 8: in int8; between: mixed
+  double bits = 4;         // 4: all layers in int4; 8: in int8; between: mixed
+  int64_t group_size = 0;  // of int4: 32, 64 or 128; 0: 32, mixed from all three below 4.5 bits
   QuantizeMethod method;
   std::string calibration;  // text, or empty
   std::string evaluation;   // text, or empty: the end of the calibration text
@@ -41,7 +43,7 @@ struct MatrixReport {
   std::string tensor;
   int64_t rows = 0;
   int64_t columns = 0;
-  int bits = 0;
+  Precision precision;
   double weight_error = 0;             // |W - W'| / |W|, after scales were moved
   std::optional<double> output_error;  // the same of the product, on calibration text
   std::optional<double> scale_spread;  // largest over smallest of the scales moved

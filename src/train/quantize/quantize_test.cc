@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/files.h"
 #include "base/thread_pool.h"
@@ -87,15 +88,21 @@ class Quantizing : public ::testing::Test {
 
 double bits_of(const QuantizeReport& report, std::string_view part) {
   for (const MatrixReport& m : report.matrices) {
-    if (m.tensor.find(part) != std::string::npos) return m.bits;
+    if (m.tensor.find(part) != std::string::npos) return m.precision.bits;
   }
   return 0;
 }
 
 TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
   for (const char* architecture : {"Glm4ForCausalLM", "LlamaForCausalLM", "ChatGLMModel"}) {
-    for (const double bits : {4.0, 6.0, 8.0}) {
-      quantized(synthetic(architecture), {.bits = bits});
+    const QuantizeOptions several[] = {{.bits = 4},
+                                       {.bits = 4, .group_size = 64},
+                                       {.bits = 4, .group_size = 128},
+                                       {.bits = 6, .group_size = 128},
+                                       {.bits = 6},
+                                       {.bits = 8}};
+    for (const QuantizeOptions& options : several) {
+      quantized(synthetic(architecture), options);
       const auto checkpoint = Checkpoint::open(in("out"));
       ASSERT_TRUE(checkpoint) << checkpoint.error().message();
       const Model model = build_model(**checkpoint).value();
@@ -133,6 +140,41 @@ TEST_F(Quantizing, MatricesOfOneProductShareTheirBits) {
   EXPECT_EQ(bits_of(report, "0.self_attn.q_proj"), bits_of(report, "0.self_attn.v_proj"));
   EXPECT_EQ(bits_of(report, "1.mlp.gate_proj"), bits_of(report, "1.mlp.up_proj"));
   EXPECT_EQ(bits_of(report, "embed_tokens"), 8);
+}
+
+TEST_F(Quantizing, LargerGroupsAndMixturesCostWhatTheyShould) {
+  const std::string input = source_path("models/tiny-glm");
+  const auto with = [&](double bits, int64_t group_size) {
+    return quantized(input, {.bits = bits, .group_size = group_size});
+  };
+  const QuantizeReport by_32 = with(4, 0);
+  const QuantizeReport by_64 = with(4, 64);
+  const QuantizeReport by_128 = with(4, 128);
+  EXPECT_LT(by_64.layer_bits_per_weight, by_32.layer_bits_per_weight - 0.2);
+  EXPECT_LT(by_128.layer_bits_per_weight, by_64.layer_bits_per_weight - 0.05);
+  EXPECT_GT(by_64.matrices[1].weight_error, by_32.matrices[1].weight_error);
+  EXPECT_GT(by_128.matrices[1].weight_error, by_64.matrices[1].weight_error);
+  const auto config = json::parse_file(in("out/config.json"));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->at_pointer("/quantization_config/version").as_int64(), 2);
+  EXPECT_EQ(config->at_pointer("/quantization_config/group_size").as_int64(), 128);
+
+  const QuantizeReport mixed = with(4.4, 0);
+  EXPECT_LE(mixed.layer_bits_per_weight, 4.4);
+  EXPECT_GT(mixed.layer_bits_per_weight, 4.35);
+  std::set<int64_t> sizes;
+  for (const MatrixReport& m : mixed.matrices) sizes.insert(m.precision.group_size);
+  EXPECT_EQ(sizes, (std::set<int64_t>{0, 32, 64, 128}));  // 0: embedding and output
+  EXPECT_TRUE(json::parse_file(in("out/config.json"))
+                  ->at_pointer("/quantization_config")
+                  .as_object()
+                  .contains("group_size_of"));
+  // What programs before version 2 read says so.
+  with(4, 32);
+  EXPECT_EQ(json::parse_file(in("out/config.json"))
+                ->at_pointer("/quantization_config/version")
+                .as_int64(),
+            1);
 }
 
 TEST_F(Quantizing, MoreBitsAndBetterMethodsComeCloserToTheOriginal) {
@@ -197,6 +239,9 @@ TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
     return message;
   };
   EXPECT_THAT(refuse({.bits = 3}), HasSubstr("bits are out of range"));
+  EXPECT_THAT(refuse({.bits = 4.2, .group_size = 64}), HasSubstr("an average from 4.25 to 8"));
+  EXPECT_THAT(refuse({.group_size = 48}), HasSubstr("expected 32, 64 or 128, found 48"));
+  EXPECT_THAT(refuse({.bits = 8, .group_size = 32}), HasSubstr("8 bits have no groups"));
   EXPECT_THAT(refuse({.method = {.gptq = true}}), HasSubstr("needs a text"));
   EXPECT_THAT(refuse({.calibration = text("short", 1, 3)}), HasSubstr("text is too short"));
   EXPECT_THAT(refuse({.calibration = in("none")}), HasSubstr("none"));

@@ -19,6 +19,10 @@ json::value number_or_null(const std::optional<double>& number) {
   return number ? json::value(*number) : json::value(nullptr);
 }
 
+json::value group_or_null(const Precision& precision) {
+  return precision.bits == 8 ? json::value(nullptr) : json::value(precision.group_size);
+}
+
 }  // namespace
 
 std::string to_text(const QuantizeReport& r) {
@@ -43,12 +47,14 @@ std::string to_text(const QuantizeReport& r) {
     line("same first choice", fmt::format(" {} %", percent(q.same_top1)));
   }
   line("time", fmt::format("{:.1f} s", r.seconds));
-  out += fmt::format("\n{:<52} {:>13} {:>4} {:>9} {:>9} {:>7}\n", "matrix", "shape", "bits",
-                     "weight %", "output %", "spread");
+  out += fmt::format("\n{:<52} {:>13} {:>4} {:>5} {:>9} {:>9} {:>7}\n", "matrix", "shape", "bits",
+                     "group", "weight %", "output %", "spread");
   for (const MatrixReport& m : r.matrices) {
-    out += fmt::format("{:<52} {:>13} {:>4} {:>9} {:>9} {:>7}\n", m.tensor,
-                       fmt::format("{}x{}", m.rows, m.columns), m.bits, percent(m.weight_error),
-                       m.output_error ? percent(*m.output_error) : "-",
+    const Precision& precision = m.precision;
+    out += fmt::format("{:<52} {:>13} {:>4} {:>5} {:>9} {:>9} {:>7}\n", m.tensor,
+                       fmt::format("{}x{}", m.rows, m.columns), precision.bits,
+                       precision.bits == 8 ? "-" : fmt::format("{}", precision.group_size),
+                       percent(m.weight_error), m.output_error ? percent(*m.output_error) : "-",
                        m.scale_spread ? fmt::format("{:.1f}", *m.scale_spread) : "-");
   }
   return out;
@@ -60,7 +66,8 @@ json::object to_json(const QuantizeReport& r) {
     matrices.push_back(json::object{{"tensor", m.tensor},
                                     {"rows", m.rows},
                                     {"columns", m.columns},
-                                    {"bits", m.bits},
+                                    {"bits", m.precision.bits},
+                                    {"group_size", group_or_null(m.precision)},
                                     {"weight_error", m.weight_error},
                                     {"output_error", number_or_null(m.output_error)},
                                     {"scale_spread", number_or_null(m.scale_spread)}});

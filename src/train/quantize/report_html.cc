@@ -44,8 +44,8 @@ std::string bars(const QuantizeReport& report) {
         "<rect class=\"b{3}\" x=\"{4:.0f}\" y=\"{5:.1f}\" width=\"{6:.1f}\" height=\"10\">"
         "<title>{2}: {3} bits, {7:.3f} %</title></rect>"
         "<text x=\"{8:.1f}\" y=\"{1:.1f}\">{7:.2f} %</text>\n",
-        kLabel - 6, y + 10, escaped(m.tensor), m.bits, kLabel, y + 1, width, error_of(m) * 100,
-        kLabel + width + 5);
+        kLabel - 6, y + 10, escaped(m.tensor), m.precision.bits, kLabel, y + 1, width,
+        error_of(m) * 100, kLabel + width + 5);
     y += kBar;
   }
   return out + "</svg>\n";

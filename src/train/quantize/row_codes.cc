@@ -10,8 +10,9 @@
 namespace autoglm {
 namespace {
 
-constexpr size_t kGroup = 32;
-constexpr size_t kLanes = 8;  // sums are kept apart, so that compilers may use vectors
+constexpr size_t kColumns = Int4Group::kColumns;
+constexpr size_t kLargest = 128;  // columns of a group
+constexpr size_t kLanes = 8;      // sums are kept apart, so that compilers may use vectors
 constexpr float kMaxBracket = 127;
 
 using Lanes = std::array<float, kLanes>;
@@ -28,7 +29,8 @@ float rounded(float x) { return (x + 12582912.0f) - 12582912.0f; }
 // Search for one group's scale and offset, weights and importance padded with zeros.
 class GroupSearch {
  public:
-  GroupSearch(std::span<const float> x, std::span<const float> importance) {
+  GroupSearch(std::span<const float> x, std::span<const float> importance)
+      : size_((x.size() + kLanes - 1) / kLanes * kLanes) {
     float least = x[0];
     float greatest = x[0];
     for (size_t i = 0; i < x.size(); ++i) {
@@ -63,12 +65,14 @@ class GroupSearch {
   float scale() const { return scale_; }
   float offset() const { return offset_; }
 
-  Int4Group group() const {
-    Int4Group group{.scale = static_cast<uint8_t>(scale_), .offset = static_cast<int8_t>(offset_)};
-    for (size_t i = 0; i < kGroup; ++i) {
-      group.codes[i] = static_cast<uint8_t>(code(x_[i], scale_, 1 / scale_, offset_));
+  void write(std::span<Int4Group> alike) const {
+    for (size_t g = 0; g < alike.size(); ++g) {
+      alike[g] = {.scale = static_cast<uint8_t>(scale_), .offset = static_cast<int8_t>(offset_)};
+      for (size_t i = 0; i < kColumns; ++i) {
+        const float x = x_[g * kColumns + i];
+        alike[g].codes[i] = static_cast<uint8_t>(code(x, scale_, 1 / scale_, offset_));
+      }
     }
-    return group;
   }
 
  private:
@@ -88,7 +92,7 @@ class GroupSearch {
     for (int round = 0; round < 2; ++round) {
       Lanes squares{};
       Lanes rests{};
-      for (size_t i = 0; i < kGroup; i += kLanes) {
+      for (size_t i = 0; i < size_; i += kLanes) {
         for (size_t lane = 0; lane < kLanes; ++lane) {
           const float x = x_[i + lane];
           const float rest = x - scale * code(x, scale, inverse, offset);
@@ -109,8 +113,9 @@ class GroupSearch {
     }
   }
 
-  std::array<float, kGroup> x_{};
-  std::array<float, kGroup> importance_{};
+  size_t size_;
+  std::array<float, kLargest> x_{};
+  std::array<float, kLargest> importance_{};
   float total_importance_ = 0;
   float error_ = HUGE_VALF;
   float scale_ = 1;
@@ -134,10 +139,12 @@ bool usable(float scale) { return scale > 0 && std::isfinite(1 / scale); }
 
 // What one group loses, weights over the channel scale.
 float group_error(std::span<const float> x, std::span<const float> importance,
-                  const Int4Group& group) {
+                  std::span<const Int4Group> alike) {
   float error = 0;
   for (size_t i = 0; i < x.size(); ++i) {
-    const float rest = x[i] - static_cast<float>(group.scale * group.codes[i] + group.offset);
+    const Int4Group& group = alike[i / kColumns];
+    const float rest =
+        x[i] - static_cast<float>(group.scale * group.codes[i % kColumns] + group.offset);
     error += (importance.empty() ? 1.0f : importance[i]) * rest * rest;
   }
   return error;
@@ -147,14 +154,15 @@ enum class Effort : uint8_t { kQuick, kThorough };
 
 // The groups for one channel scale. Gives up, with an error above `most`, as soon as it is above.
 double search_groups(std::span<const float> row, std::span<const float> importance, float scale,
-                     double most, Effort effort, std::vector<Int4Group>& groups) {
+                     size_t group_size, double most, Effort effort, std::span<Int4Group> groups) {
   double error = 0;
-  std::array<float, kGroup> x{};
+  std::array<float, kLargest> x{};
   const float inverse = 1 / scale;
   const auto quick = row_kernels(best_isa()).choose_int4;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const size_t begin = g * kGroup;
-    const size_t n = std::min(kGroup, row.size() - begin);
+  for (size_t begin = 0; begin < row.size(); begin += group_size) {
+    const size_t n = std::min(group_size, row.size() - begin);
+    const std::span<Int4Group> alike =
+        groups.subspan(begin / kColumns, (n + kColumns - 1) / kColumns);
     for (size_t i = 0; i < n; ++i) {
       x[i] = std::clamp(row[begin + i] * inverse, -2 * kMaxBracket, 2 * kMaxBracket);
     }
@@ -162,12 +170,12 @@ double search_groups(std::span<const float> row, std::span<const float> importan
     const std::span<const float> weights = part(importance, begin, n);
     if (effort == Effort::kThorough) {
       const GroupSearch search(known, weights);
-      groups[g] = search.group();
+      search.write(alike);
       error += double{search.error()} * scale * scale;
     } else {
-      for (size_t i = n; i < kGroup; ++i) x[i] = x[n - 1];
-      quick(x.data(), &groups[g]);
-      error += double{group_error(known, weights, groups[g])} * scale * scale;
+      for (size_t i = n; i < alike.size() * kColumns; ++i) x[i] = x[n - 1];
+      quick(x.data(), alike);
+      error += double{group_error(known, weights, alike)} * scale * scale;
     }
     if (error >= most) return error;
   }
@@ -211,8 +219,8 @@ void RowCodes::decode(std::span<float> out) const {
     if (groups.empty()) {
       bracket = values[i];
     } else {
-      const Int4Group& group = groups[i / kGroup];
-      bracket = group.scale * group.codes[i % kGroup] + group.offset;
+      const Int4Group& group = groups[i / kColumns];
+      bracket = group.scale * group.codes[i % kColumns] + group.offset;
     }
     out[i] = static_cast<float>(bracket) * channel_scale;
   }
@@ -224,13 +232,21 @@ int int4_code(const Int4Group& group, float x) {
   return static_cast<int>(std::clamp(code, 0.0f, 15.0f));
 }
 
-Int4Group choose_int4_group(std::span<const float> x, std::span<const float> importance) {
-  return GroupSearch(x, importance).group();
+void choose_int4_group(std::span<const float> x, std::span<const float> importance,
+                       std::span<Int4Group> alike) {
+  GroupSearch(x, importance).write(alike);
 }
 
-RowCodes choose_int4(std::span<const float> row, std::span<const float> importance) {
+RowCodes choose_codes(std::span<const float> row, std::span<const float> importance,
+                      Precision precision) {
+  return precision.bits == 8 ? choose_int8(row, importance)
+                             : choose_int4(row, importance, precision.group_size);
+}
+
+RowCodes choose_int4(std::span<const float> row, std::span<const float> importance,
+                     int64_t group_size) {
   RowCodes best;
-  best.groups.resize((row.size() + kGroup - 1) / kGroup);
+  best.groups.resize((row.size() + kColumns - 1) / kColumns);
   const float full = largest_of(row) / kMaxBracket;
   if (!usable(full) || !usable(full * 0.4f)) return best;
   // A smaller channel scale gives groups finer scales of their own, until the largest weights are
@@ -238,7 +254,8 @@ RowCodes choose_int4(std::span<const float> row, std::span<const float> importan
   double error = HUGE_VAL;
   std::vector<Int4Group> groups(best.groups.size());
   const auto attempt = [&](float scale, Effort effort) {
-    const double found = search_groups(row, importance, scale, error, effort, groups);
+    const double found = search_groups(row, importance, scale, static_cast<size_t>(group_size),
+                                       error, effort, groups);
     if (found >= error) return false;
     error = found;
     best.channel_scale = scale;

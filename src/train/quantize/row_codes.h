@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/linear/int4.h"
+#include "train/quantize/precision.h"
 
 namespace autoglm {
 
@@ -24,11 +25,16 @@ struct RowCodes {
 // Makes sum(importance * (row - decoded)^2) small. `importance` is not negative, one for each
 // weight: the mean square of the activation that the weight meets, or empty for all ones. Weights
 // are finite.
-RowCodes choose_int4(std::span<const float> row, std::span<const float> importance);
+RowCodes choose_int4(std::span<const float> row, std::span<const float> importance,
+                     int64_t group_size);
 RowCodes choose_int8(std::span<const float> row, std::span<const float> importance);
+RowCodes choose_codes(std::span<const float> row, std::span<const float> importance,
+                      Precision precision);
 
-// One group for a channel scale that is given: `x` are up to 32 weights over that scale.
-Int4Group choose_int4_group(std::span<const float> x, std::span<const float> importance);
+// One group for a channel scale that is given: `x` are up to 128 weights over that scale, `alike`
+// ceil(x.size() / 32) groups.
+void choose_int4_group(std::span<const float> x, std::span<const float> importance,
+                       std::span<Int4Group> alike);
 
 // The code of one weight over the channel scale.
 int int4_code(const Int4Group& group, float x);

@@ -32,29 +32,47 @@ double error(std::span<const float> row, std::span<const float> importance, cons
 
 TEST(RowCodes, ComeCloserThanTheKernelsOwnChoice) {
   for (const bool heavy : {false, true}) {
-    double ours = 0;
-    double theirs = 0;
-    for (uint32_t seed = 0; seed < 20; ++seed) {
-      const std::vector<float> row = random_row(172 + seed, seed, heavy);
-      const RowCodes found = choose_int4(row, {});
-      RowCodes quick = found;
-      quick.channel_scale = quantize_int4_row(row, quick.groups);
-      EXPECT_LE(error(row, {}, found), error(row, {}, quick) * 1.0001) << seed;
-      ours += error(row, {}, found);
-      theirs += error(row, {}, quick);
+    double smaller_groups = 0;
+    for (const int64_t group_size : kInt4GroupSizes) {
+      double ours = 0;
+      double theirs = 0;
+      for (uint32_t seed = 0; seed < 20; ++seed) {
+        const std::vector<float> row = random_row(300 + seed, seed, heavy);
+        const RowCodes found = choose_int4(row, {}, group_size);
+        RowCodes quick = found;
+        quick.channel_scale = quantize_int4_row(row, group_size, quick.groups);
+        EXPECT_LE(error(row, {}, found), error(row, {}, quick) * 1.0001) << seed;
+        ours += error(row, {}, found);
+        theirs += error(row, {}, quick);
+      }
+      EXPECT_LT(ours / theirs, 0.97) << (heavy ? "heavy tails " : "normal ") << group_size;
+      EXPECT_GT(ours, smaller_groups);
+      smaller_groups = ours;
     }
-    EXPECT_LT(ours / theirs, 0.97) << (heavy ? "heavy tails" : "normal");
   }
 }
 
-TEST(RowCodes, AreAlwaysExpandable) {
-  for (uint32_t seed = 0; seed < 50; ++seed) {
-    std::vector<float> row = random_row(100, seed, true);
-    row[seed] *= 100;
-    for (const Int4Group& group : choose_int4(row, {}).groups) {
-      EXPECT_TRUE(is_expandable(group)) << int{group.scale} << " " << int{group.offset};
-      for (const uint8_t code : group.codes) EXPECT_LE(code, 15);
+TEST(RowCodes, AreAlwaysExpandableAndAlikeOverAGroup) {
+  for (const int64_t group_size : kInt4GroupSizes) {
+    for (uint32_t seed = 0; seed < 50; ++seed) {
+      std::vector<float> row = random_row(300, seed, true);
+      row[seed] *= 100;
+      const RowCodes codes = choose_int4(row, {}, group_size);
+      for (size_t g = 0; g < codes.groups.size(); ++g) {
+        const Int4Group& group = codes.groups[g];
+        EXPECT_TRUE(is_expandable(group)) << int{group.scale} << " " << int{group.offset};
+        for (const uint8_t code : group.codes) EXPECT_LE(code, 15);
+        const auto alike = static_cast<size_t>(group_size / Int4Group::kColumns);
+        const Int4Group& first = codes.groups[g / alike * alike];
+        EXPECT_TRUE(group.scale == first.scale && group.offset == first.offset) << g;
+      }
     }
+  }
+}
+
+TEST(RowCodes, OfEightBitsAreSymmetric) {
+  for (uint32_t seed = 0; seed < 50; ++seed) {
+    const std::vector<float> row = random_row(100, seed, true);
     for (const int8_t value : choose_int8(row, {}).values) EXPECT_GE(value, -127);
   }
 }
@@ -63,8 +81,8 @@ TEST(RowCodes, SpendTheErrorWhereNothingDependsOnIt) {
   const std::vector<float> row = random_row(64, 3, false);
   std::vector<float> importance(64, 0.01f);
   for (size_t i = 0; i < 8; ++i) importance[i] = 10;
-  const RowCodes blind = choose_int4(row, {});
-  const RowCodes aware = choose_int4(row, importance);
+  const RowCodes blind = choose_int4(row, {}, 32);
+  const RowCodes aware = choose_int4(row, importance, 32);
   EXPECT_LT(error(row, importance, aware), 0.9 * error(row, importance, blind));
   EXPECT_LE(error(row, importance, choose_int8(row, importance)),
             error(row, importance, choose_int8(row, {})));
@@ -89,14 +107,16 @@ TEST(RowCodes, FindTheBestOfAllScalesAndOffsetsOfAGroup) {
                                        .offset = static_cast<int8_t>(offset)}));
       }
     }
-    EXPECT_LT(squares(choose_int4_group(x, {})), best * 1.1) << seed;
+    Int4Group found;
+    choose_int4_group(x, {}, {&found, 1});
+    EXPECT_LT(squares(found), best * 1.1) << seed;
   }
 }
 
 TEST(RowCodes, TurnARowOfZerosIntoZeros) {
   const std::vector<float> zeros(40, 0.0f);
   std::vector<float> decoded(40, 1.0f);
-  choose_int4(zeros, {}).decode(decoded);
+  choose_int4(zeros, {}, 128).decode(decoded);
   EXPECT_EQ(decoded, zeros);
   choose_int8(zeros, {}).decode(decoded);
   EXPECT_EQ(decoded, zeros);

@@ -13,19 +13,19 @@ constexpr int64_t kSampleRows = 256;  // of activations, for the largest of each
 constexpr float kMostSpread = 64;     // healthy scales spread 2 to 4 times; beyond this one channel
                                       // drowns in the rounding of the others
 constexpr size_t kSteps = 20;         // AWQ's grid
-constexpr size_t kGroup = 32;
 
 // Mean over all rows of |w| over the largest of its group: how much of its group's range a column
 // uses.
-std::vector<float> mean_share(std::span<const SampledRows> weights, size_t columns) {
+std::vector<float> mean_share(std::span<const SampledRows> weights, size_t columns,
+                              size_t group_size) {
   std::vector<double> sums(columns);
   size_t rows = 0;
   for (const SampledRows& matrix : weights) {
     rows += matrix.size();
     for (size_t r = 0; r < matrix.size(); ++r) {
       const std::span<const float> row = matrix.row(r);
-      for (size_t g = 0; g < columns; g += kGroup) {
-        const auto group = row.subspan(g, std::min(kGroup, columns - g));
+      for (size_t g = 0; g < columns; g += group_size) {
+        const auto group = row.subspan(g, std::min(group_size, columns - g));
         float largest = 0;
         for (const float w : group) largest = std::max(largest, std::abs(w));
         if (!(largest > 0)) continue;
@@ -72,17 +72,18 @@ std::vector<float> candidate(std::span<const float> x, std::span<const float> w,
 
 // The squared error of each column over all rows, quantized as the kernels would at load: the fast
 // choice ranks the candidates as the slow one does.
-void add_column_errors(const SampledRows& matrix, std::span<const float> scales, int bits,
-                       size_t first, size_t last, std::vector<double>& errors) {
+void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
+                       Precision precision, size_t first, size_t last,
+                       std::vector<double>& errors) {
   std::vector<float> row(scales.size());
   std::vector<float> decoded(scales.size());
   RowCodes codes;
-  codes.groups.resize((row.size() + kGroup - 1) / kGroup);
+  codes.groups.resize((row.size() + Int4Group::kColumns - 1) / Int4Group::kColumns);
   for (size_t r = first; r < last; ++r) {
     const std::span<const float> stored = matrix.row(r);
     for (size_t c = 0; c < row.size(); ++c) row[c] = stored[c] * scales[c];
-    if (bits == 4) {
-      codes.channel_scale = quantize_int4_row(row, codes.groups);
+    if (precision.bits == 4) {
+      codes.channel_scale = quantize_int4_row(row, precision.group_size, codes.groups);
       codes.decode(decoded);
     } else {
       choose_int8(row, {}).decode(decoded);
@@ -96,9 +97,9 @@ void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
 
 class Judge {
  public:
-  Judge(int bits, const InputStatistics& input, std::span<const SampledRows> weights,
+  Judge(Precision precision, const InputStatistics& input, std::span<const SampledRows> weights,
         ThreadPool& pool)
-      : bits_(bits), input_(input), weights_(weights), pool_(pool) {
+      : precision_(precision), input_(input), weights_(weights), pool_(pool) {
     squares_.resize(input.mean_square.size());
     for (const SampledRows& matrix : weights) {
       for (size_t r = 0; r < matrix.size(); ++r) {
@@ -125,8 +126,8 @@ class Judge {
       const auto n = static_cast<size_t>(pool_.size());
       pool_.run([&](int index) {
         const auto i = static_cast<size_t>(index);
-        add_column_errors(matrix, scales, bits_, matrix.size() * i / n, matrix.size() * (i + 1) / n,
-                          parts[i]);
+        add_column_errors(matrix, scales, precision_, matrix.size() * i / n,
+                          matrix.size() * (i + 1) / n, parts[i]);
       });
     }
     for (size_t i = 1; i < parts.size(); ++i) {
@@ -152,7 +153,7 @@ class Judge {
     return weights * steps / static_cast<double>(std::max<int64_t>(1, input_.sample_rows));
   }
 
-  int bits_;
+  Precision precision_;
   const InputStatistics& input_;
   std::span<const SampledRows> weights_;
   ThreadPool& pool_;
@@ -195,12 +196,16 @@ InputStatistics measure(const RowsView& x, ThreadPool& pool) {
   return out;
 }
 
-std::vector<float> search_scales(ScaleFamily family, int bits, const InputStatistics& input,
-                                 std::span<const SampledRows> weights, ThreadPool& pool) {
+std::vector<float> search_scales(ScaleFamily family, Precision precision,
+                                 const InputStatistics& input, std::span<const SampledRows> weights,
+                                 ThreadPool& pool) {
   const size_t columns = input.mean_abs.size();
   const bool awq = family == ScaleFamily::kAwq;
-  const std::vector<float> w = awq ? mean_share(weights, columns) : largest_of(weights, columns);
-  const Judge judge(bits, input, weights, pool);
+  // 8 bits have no groups: shares are of stretches as long as those of most models' groups.
+  const auto group_size = static_cast<size_t>(precision.bits == 8 ? 32 : precision.group_size);
+  const std::vector<float> w =
+      awq ? mean_share(weights, columns, group_size) : largest_of(weights, columns);
+  const Judge judge(precision, input, weights, pool);
   double best = judge.error(std::vector<float>(columns, 1.0f));
   std::vector<float> found;
   const auto consider = [&](std::vector<float> scales) {

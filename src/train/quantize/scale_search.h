@@ -13,6 +13,7 @@
 
 #include "base/thread_pool.h"
 #include "train/quantize/graph_run.h"
+#include "train/quantize/precision.h"
 #include "train/quantize/sampled_rows.h"
 
 namespace autoglm {
@@ -29,7 +30,8 @@ struct InputStatistics {
 InputStatistics measure(const RowsView& x, ThreadPool& pool);
 
 // Scales, their geometric mean 1; empty: none is better than 1.
-std::vector<float> search_scales(ScaleFamily family, int bits, const InputStatistics& input,
-                                 std::span<const SampledRows> weights, ThreadPool& pool);
+std::vector<float> search_scales(ScaleFamily family, Precision precision,
+                                 const InputStatistics& input, std::span<const SampledRows> weights,
+                                 ThreadPool& pool);
 
 }  // namespace autoglm

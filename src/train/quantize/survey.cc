@@ -16,18 +16,16 @@
 namespace autoglm {
 namespace {
 
-// Sum of importance * (row - decoded)^2 at 4 bits less that at 8, for one row.
-double gain_of_8_bits(std::span<const float> row, std::span<const float> importance) {
-  const auto error = [&](const RowCodes& codes) {
-    std::vector<float> decoded(row.size());
-    codes.decode(decoded);
-    double sum = 0;
-    for (size_t i = 0; i < row.size(); ++i) {
-      sum += importance[i] * std::pow(double{row[i]} - decoded[i], 2);
-    }
-    return sum;
-  };
-  return error(choose_int4(row, importance)) - error(choose_int8(row, importance));
+// Sum of importance * (row - decoded)^2 for one row.
+double weighed_error(std::span<const float> row, std::span<const float> importance,
+                     Precision precision) {
+  std::vector<float> decoded(row.size());
+  choose_codes(row, importance, precision).decode(decoded);
+  double sum = 0;
+  for (size_t i = 0; i < row.size(); ++i) {
+    sum += importance[i] * std::pow(double{row[i]} - decoded[i], 2);
+  }
+  return sum;
 }
 
 class SurveyRun final : public RunVisitor {
@@ -41,8 +39,10 @@ class SurveyRun final : public RunVisitor {
         options_(options),
         context_(context),
         survey_(survey) {
-    mixed_ = options.bits > 4.5 && options.bits < 8;
-    if (mixed_ && options.calibration_rows > 0) survey.sensitivity.resize(targets.groups.size());
+    mixed_ = options.ladder.size() > 1;
+    if (mixed_ && options.calibration_rows > 0) {
+      survey.errors.assign(targets.groups.size(), RungErrors(options.ladder.size()));
+    }
   }
 
   Result<void> on_products(std::span<const int32_t> nodes, const RowsView& x) override {
@@ -58,15 +58,18 @@ class SurveyRun final : public RunVisitor {
   }
 
   void on_result(int32_t node, const RowsView& y) override {
-    const auto gain = gains_.find(graph_.node(node).weight);
-    if (gain == gains_.end()) return;
+    const auto found = errors_.find(graph_.node(node).weight);
+    if (found == errors_.end()) return;
     double energy = 0;
     const int64_t rows = std::min(y.rows, options_.calibration_rows);
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < y.columns; ++c) energy += double{y.row(r)[c]} * y.row(r)[c];
     }
     energy /= static_cast<double>(std::max<int64_t>(1, rows));
-    if (energy > 0) survey_.sensitivity[group_] += gain->second / energy;
+    if (!(energy > 0)) return;
+    for (size_t rung = 0; rung < found->second.size(); ++rung) {
+      survey_.errors[group_][rung] += found->second[rung] / energy;
+    }
   }
 
   Result<PackedWeight> matrix(const Weight& weight, int64_t begin, int64_t end) override {
@@ -94,7 +97,7 @@ class SurveyRun final : public RunVisitor {
   Result<void> look_at(size_t g, const RowsView& x) {
     const TargetGroup& group = targets_.groups[g];
     group_ = g;
-    gains_.clear();
+    errors_.clear();
     const InputStatistics input = measure(x, context_.pool);
     std::vector<SampledRows> weights;
     for (const size_t i : group.targets) {
@@ -105,11 +108,11 @@ class SurveyRun final : public RunVisitor {
       const std::optional<FoldPlace> place = fold_place(graph_, group);
       if (place) {
         scales = search_scales(options_.method.awq ? ScaleFamily::kAwq : ScaleFamily::kSmoothQuant,
-                               options_.bits == 8 ? 8 : 4, input, weights, context_.pool);
+                               options_.ladder[0], input, weights, context_.pool);
       }
       if (!scales.empty()) fold(group, *place, scales);
     }
-    if (mixed_) estimate_gains(group, input, weights, scales);
+    if (mixed_) estimate_errors(group, input, weights, scales);
     return {};
   }
 
@@ -127,26 +130,29 @@ class SurveyRun final : public RunVisitor {
     }
   }
 
-  void estimate_gains(const TargetGroup& group, const InputStatistics& input,
-                      std::span<const SampledRows> weights, std::span<const float> scales) {
+  void estimate_errors(const TargetGroup& group, const InputStatistics& input,
+                       std::span<const SampledRows> weights, std::span<const float> scales) {
     std::vector<float> importance = input.mean_square;
     for (size_t c = 0; c < scales.size(); ++c) importance[c] /= scales[c] * scales[c];
     for (size_t m = 0; m < weights.size(); ++m) {
       const SampledRows& matrix = weights[m];
-      std::vector<double> gains(matrix.size());
+      const Ladder& ladder = options_.ladder;
+      std::vector<double> errors(matrix.size() * ladder.size());
       context_.pool.parallel_for(
           static_cast<int64_t>(matrix.size()), 1, [&](int64_t begin, int64_t end) {
             for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r) {
               std::vector<float> row(matrix.row(r).begin(), matrix.row(r).end());
               for (size_t c = 0; c < scales.size(); ++c) row[c] *= scales[c];
-              gains[r] = gain_of_8_bits(row, importance);
+              for (size_t rung = 0; rung < ladder.size(); ++rung) {
+                errors[rung * matrix.size() + r] = weighed_error(row, importance, ladder[rung]);
+              }
             }
           });
-      double sum = 0;
-      for (const double gain : gains) sum += gain;
       const Target& target = targets_.matrices[group.targets[m]];
-      gains_[target.weight] =
-          sum * static_cast<double>(target.rows) / static_cast<double>(matrix.size());
+      const double share = static_cast<double>(target.rows) / static_cast<double>(matrix.size());
+      RungErrors& sums = errors_[target.weight];
+      sums.assign(ladder.size(), 0);
+      for (size_t i = 0; i < errors.size(); ++i) sums[i / matrix.size()] += errors[i] * share;
     }
   }
 
@@ -158,8 +164,8 @@ class SurveyRun final : public RunVisitor {
   const Context& context_;
   Survey& survey_;
   bool mixed_ = false;
-  size_t group_ = 0;                  // the one that is being run
-  std::map<WeightId, double> gains_;  // of its matrices
+  size_t group_ = 0;                       // the one that is being run
+  std::map<WeightId, RungErrors> errors_;  // of its matrices
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "autoglm/result.h"
 #include "train/quantize/folds.h"
 #include "train/quantize/graph_run.h"
+#include "train/quantize/mixed_bits.h"
 #include "train/quantize/quantize.h"
 #include "train/quantize/targets.h"
 
@@ -18,16 +19,16 @@ namespace autoglm {
 
 struct SurveyOptions {
   QuantizeMethod method;
-  double bits = 4.5;
+  Ladder ladder;                 // the errors at every rung are wanted where it has several
   int64_t calibration_rows = 0;  // the first rows; the others are to judge by
 };
 
 struct Survey {
   explicit Survey(const Checkpoint& checkpoint) : weights(checkpoint) {}
   FoldedWeights weights;
-  // For each group: the squared error of its products, relative to their squares, that 8 bits in
-  // place of 4 would take away. Empty without calibration rows.
-  std::vector<double> sensitivity;
+  // For each group: the squared error of its products, relative to their squares, at every rung.
+  // Empty without calibration rows.
+  std::vector<RungErrors> errors;
   std::map<std::string, double> scale_spreads;  // by tensor: largest over smallest scale moved
   HiddenRows hidden;
 };

@@ -8,7 +8,7 @@
 
 namespace autoglm {
 
-int64_t Target::stored_bytes() const { return MatrixCodes::stored_bytes(bits, rows, columns); }
+int64_t Target::stored_bytes() const { return MatrixCodes::stored_bytes(precision, rows, columns); }
 
 const Target* Targets::find(WeightId weight) const {
   const auto found = std::ranges::find(matrices, weight, &Target::weight);
@@ -56,10 +56,10 @@ Targets find_targets(const Graph& graph) {
   return targets;
 }
 
-void set_bits(Targets& targets, int group, int bits) {
-  for (const size_t i : targets.groups[static_cast<size_t>(group)].targets) {
+void set_precision(Targets& targets, size_t group, Precision precision) {
+  for (const size_t i : targets.groups[group].targets) {
     Target& target = targets.matrices[i];
-    target.bits = target.columns % 2 == 0 ? bits : 8;
+    target.precision = target.columns % 2 == 0 ? precision : Precision{};
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "train/quantize/precision.h"
 
 namespace autoglm {
 
@@ -14,8 +15,8 @@ struct Target {
   std::string tensor;
   int64_t rows = 0;
   int64_t columns = 0;
-  int bits = 8;
-  // Matrices whose products read the same rows are packed as one, so they share their bits: -1 for
+  Precision precision;
+  // Matrices whose products read the same rows are packed as one, so they share it: -1 for
   // embedding and output, which stay at 8.
   int group = -1;
 
@@ -43,7 +44,7 @@ struct Targets {
 // All at 8 bits. `graph` as recorded: a weight is one tensor.
 Targets find_targets(const Graph& graph);
 
-// 4 bits for every group; 8 where the number of columns is odd.
-void set_bits(Targets& targets, int group, int bits);
+// For the matrices of a group; those with an odd number of columns keep 8 bits.
+void set_precision(Targets& targets, size_t group, Precision precision);
 
 }  // namespace autoglm
