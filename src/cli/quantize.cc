@@ -1,10 +1,11 @@
-// autoglm quantize: a checkpoint of integer codes from one of floats, with a report of what it
+// autoglm quantize: a checkpoint of integer codes from another one, with a report of what it
 // cost.
 #include "train/quantize/quantize.h"
 
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
 #include "train/quantize/report.h"
 
@@ -27,6 +28,7 @@ Result<void> quantize(const QuantizeFlags& flags) {
   options.evaluate = has_text || !options.evaluation.empty();
   options.progress = progress_bar();
   const std::string input = AGLM_TRY(find_model(flags.input));
+  if (has_text || options.evaluate) options.tokenizer = AGLM_TRY(load_tokenizer(input));
   const QuantizeReport report = AGLM_TRY(quantize_checkpoint(input, options));
   if (options.progress) options.progress(1.0, "done");
   if (!flags.report.empty()) AGLM_TRY(write_report(report, flags.report));
@@ -42,7 +44,7 @@ void add_quantize_command(CommandLine& line) {
       line.app.add_subcommand("quantize", "write a checkpoint in int4, int8 or a mixture");
   const auto flags = std::make_shared<QuantizeFlags>();
   QuantizeOptions& options = flags->options;
-  command->add_option("input", flags->input, "model directory or hub id, in floats")->required();
+  command->add_option("input", flags->input, "model directory, .gguf file or hub id")->required();
   command->add_option("output", options.output, "folder to make")->required();
   command->add_option("--bits", options.bits,
                       "4, 8, or an average between: int8 where int4 costs most, and below 4.5 "

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/files.h"
 #include "base/log.h"
 #include "devices/cpu/pack_weights.h"
 
@@ -72,12 +71,6 @@ Result<void> check_same(const PackFile& pack, std::string_view what, const std::
                  i < found.size() ? text(found[i]) : "no more");
   }
   return {};
-}
-
-void drop_pages(const StoredTensor& tensor) {
-  MappedFile::drop_pages(tensor.bytes);
-  if (tensor.quantized == nullptr) return;
-  for (const auto& part : tensor.quantized->parts) MappedFile::drop_pages(part);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "formats/gguf_companions.h"
 #include "formats/gguf_vocabulary.h"
-#include "formats/pack_file.h"
 
 namespace autoglm {
 namespace {
@@ -41,7 +41,7 @@ Result<std::shared_ptr<const Tokenizer>> from_gguf(const std::string& path) {
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::string& path) {
   std::error_code ignored;
-  const std::string packed = fmt::format("{}/{}", path, kPackedVocabularyName);
+  const std::string packed = fmt::format("{}/{}", path, kVocabularyName);
   if (std::filesystem::is_regular_file(packed, ignored)) return from_gguf(packed);
   if (std::filesystem::is_directory(path, ignored)) {
     return std::shared_ptr<const Tokenizer>(AGLM_TRY(Tokenizer::from_directory(path)));

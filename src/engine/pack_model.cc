@@ -15,7 +15,7 @@
 #include "devices/cpu/pack_weights.h"
 #include "engine/checkpoint_weights.h"
 #include "formats/checkpoint.h"
-#include "formats/gguf.h"
+#include "formats/gguf_companions.h"
 #include "formats/pack_file.h"
 #include "models/registry.h"
 
@@ -64,17 +64,7 @@ Result<void> write_text(const std::string& path, std::string_view text) {
 // A GGUF file's metadata, as the files that a Hugging Face directory has.
 Result<void> write_gguf_files(const Checkpoint& checkpoint, const std::string& to) {
   AGLM_TRY(write_text(to + "/config.json", boost::json::serialize(checkpoint.config())));
-  if (!checkpoint.generation_config().empty()) {
-    AGLM_TRY(write_text(to + "/generation_config.json",
-                        boost::json::serialize(checkpoint.generation_config())));
-  }
-  if (const auto source = checkpoint.chat_template()) {
-    AGLM_TRY(write_text(to + "/chat_template.jinja", *source));
-  }
-  const MappedFile file = AGLM_TRY(MappedFile::open(checkpoint.path()));
-  const Gguf gguf = AGLM_TRY(parse_gguf(file.bytes(), checkpoint.path()));
-  return write_text(fmt::format("{}/{}", to, kPackedVocabularyName),
-                    gguf_without_tensors(file.bytes(), gguf));
+  return write_gguf_companions(checkpoint, to);
 }
 
 Result<void> write_small_files(const Checkpoint& checkpoint, const std::string& to) {

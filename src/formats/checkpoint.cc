@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "base/files.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/hugging_face.h"
 #include "quant/blocks.h"
@@ -71,6 +72,12 @@ Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(const std::string& pa
   return Error{ErrorCode::kNotFound, "directory is not a checkpoint", path,
                "config.json, or one .gguf file",
                files.empty() ? "neither" : fmt::format("several: {}", fmt::join(files, ", "))};
+}
+
+void drop_pages(const StoredTensor& tensor) {
+  MappedFile::drop_pages(tensor.bytes);
+  if (tensor.quantized == nullptr) return;
+  for (const auto& part : tensor.quantized->parts) MappedFile::drop_pages(part);
 }
 
 void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out) {

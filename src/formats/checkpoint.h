@@ -95,6 +95,9 @@ class Checkpoint {
 // Writes row `i` of `tensor`, decoded to f32, to out[columns()]. Every dtype a checkpoint may hold.
 void decode_row(const StoredTensor& tensor, int64_t i, std::span<float> out);
 
+// Tells the system that nobody will read the tensor soon: its pages need no memory.
+void drop_pages(const StoredTensor& tensor);
+
 // How `tensor`, a matrix, can be held as its codes; and row `i` of those.
 CodeKind code_kind(const StoredTensor& tensor);
 void read_codes(const StoredTensor& tensor, int64_t i, CodeRow& out);

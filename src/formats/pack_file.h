@@ -22,7 +22,6 @@ inline constexpr int64_t kPackPageBytes = 4096;  // every weight begins on a pag
 // The weights of a packed model's directory.
 inline constexpr std::string_view kPackFileName = "autoglm.pack";
 // Its tokenizer, where the checkpoint was a GGUF file: that file's metadata alone.
-inline constexpr std::string_view kPackedVocabularyName = "vocabulary.gguf";
 
 // One file of the checkpoint that was packed, as it was then.
 struct SourceFile {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/files.h"
 #include "text/tokenizer.h"
 
@@ -63,12 +64,11 @@ int64_t CalibrationText::calibration_rows() const {
   return rows;
 }
 
-Result<CalibrationText> read_calibration(const Checkpoint& checkpoint, const Model& model,
-                                         const QuantizeOptions& options) {
+Result<CalibrationText> read_calibration(const Model& model, const QuantizeOptions& options) {
   CalibrationText text;
   if (options.calibration.empty() && options.evaluation.empty()) return text;
-  const auto tokenizer = AGLM_TRY(Tokenizer::from_directory(checkpoint.path()));
-  const Reader reader(*tokenizer, model.vocab_size);
+  AGLM_CHECK(options.tokenizer != nullptr, "texts without a tokenizer");
+  const Reader reader(*options.tokenizer, model.vocab_size);
   const int64_t window = std::min(options.window, model.max_context);
   std::vector<TokenId> calibration;
   std::vector<TokenId> evaluation;

@@ -7,7 +7,6 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
-#include "formats/checkpoint.h"
 #include "models/registry.h"
 #include "train/quantize/graph_run.h"
 #include "train/quantize/quantize.h"
@@ -22,9 +21,9 @@ struct CalibrationText {
   int64_t calibration_rows() const;
 };
 
+// `options.tokenizer` is needed where there are texts.
 // Errors: a text that is too short to say anything; a tokenizer that knows more tokens than the
 // model. Without texts: no sequences.
-Result<CalibrationText> read_calibration(const Checkpoint& checkpoint, const Model& model,
-                                         const QuantizeOptions& options);
+Result<CalibrationText> read_calibration(const Model& model, const QuantizeOptions& options);
 
 }  // namespace autoglm

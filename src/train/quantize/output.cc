@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "formats/gguf_companions.h"
 
 namespace autoglm {
 namespace {
@@ -20,6 +21,7 @@ bool is_companion(const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   if (!entry.is_regular_file(ignored) || name.starts_with('.') || name == "config.json")
     return false;
+  if (name == "quantize_config.json" || name == "quant_config.json") return false;
   if (name.ends_with(".safetensors.index.json") || name.ends_with(".bin.index.json")) return false;
   if (entry.file_size(ignored) > kMaxCompanionBytes) return false;
   const std::string extension = entry.path().extension().string();
@@ -65,10 +67,11 @@ OutputFolder::~OutputFolder() {
 
 std::string OutputFolder::file(const std::string& name) const { return partial_ + "/" + name; }
 
-Result<void> OutputFolder::copy_companions(const std::string& from) const {
+Result<void> OutputFolder::copy_companions(const Checkpoint& from) const {
+  if (from.kind() == Checkpoint::Kind::kGguf) return write_gguf_companions(from, partial_);
   std::error_code code;
-  fs::directory_iterator entries(from, code);
-  if (code) return io("cannot list the folder", from, code);
+  fs::directory_iterator entries(from.path(), code);
+  if (code) return io("cannot list the folder", from.path(), code);
   for (const fs::directory_entry& entry : entries) {
     if (!is_companion(entry)) continue;
     const std::string name = entry.path().filename().string();

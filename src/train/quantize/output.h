@@ -19,8 +19,9 @@ class OutputFolder {
   ~OutputFolder();
 
   std::string file(const std::string& name) const;
-  // Tokenizer, templates, licence: everything that is neither weights nor config.json.
-  Result<void> copy_companions(const std::string& from) const;
+  // Tokenizer, templates, licence: everything that is neither weights nor config.json, nor says how
+  // they were quantized before.
+  Result<void> copy_companions(const Checkpoint& from) const;
   Result<void> write_config(const json::object& config) const;
   Result<void> finish();
 

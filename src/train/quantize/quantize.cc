@@ -1,19 +1,21 @@
 #include "train/quantize/quantize.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
-#include "base/files.h"
 #include "base/thread_pool.h"
 #include "formats/checkpoint.h"
 #include "formats/safetensors_writer.h"
 #include "models/registry.h"
+#include "quant/blocks.h"
 #include "train/quantize/calibration_text.h"
 #include "train/quantize/folds.h"
 #include "train/quantize/matrix_quantizer.h"
@@ -37,18 +39,34 @@ Ladder ladder_of(const QuantizeOptions& options) {
   return {{4, 128}, {4, 64}, {4, 32}, {}};
 }
 
+// What others rounded is taken as it decodes; what this program wrote has an original to go back
+// to.
 Result<void> check_input(const Checkpoint& checkpoint) {
-  if (checkpoint.kind() != Checkpoint::Kind::kHuggingFace) {
-    return Error{ErrorCode::kUnsupported, "only Hugging Face directories are quantized",
-                 checkpoint.path(), "a directory with config.json and safetensors",
-                 "another kind of checkpoint"};
+  if (checkpoint.kind() == Checkpoint::Kind::kPacked) {
+    return Error{ErrorCode::kUnsupported, "a packed model cannot be quantized", checkpoint.path(),
+                 "the checkpoint that was packed", "autoglm.pack"};
   }
-  const json::Fields config(checkpoint.config(), checkpoint.path() + "/config.json");
-  if (config.find("quantization_config") != nullptr || !checkpoint.quantization().empty()) {
-    return Error{ErrorCode::kUnsupported, "checkpoint is quantized already", config.where(),
-                 "weights in floats", "a quantization_config"};
+  const std::string where = checkpoint.path() + "/config.json";
+  if (AGLM_TRY(is_coded_checkpoint(checkpoint.config(), where))) {
+    return Error{ErrorCode::kUnsupported, "checkpoint was quantized by autoglm already", where,
+                 "the checkpoint that it was made from", std::string(kCodedQuantMethod)};
   }
   return {};
+}
+
+// "GPTQ 4-bit, groups of 128"; of GGUF the block formats of its tensors. Empty for floats.
+std::string quantization_of(const Checkpoint& checkpoint) {
+  if (!checkpoint.quantization().empty()) return checkpoint.quantization();
+  std::set<std::string_view> formats;
+  for (const StoredTensor& tensor : checkpoint.tensors()) {
+    if (is_block_format(tensor.dtype)) formats.insert(dtype_info(tensor.dtype).name);
+  }
+  return fmt::format("{}", fmt::join(formats, ", "));
+}
+
+// Whether safetensors holds the tensor as it lies in its file.
+bool is_plain(const StoredTensor& tensor) {
+  return tensor.quantized == nullptr && tensor.row_order.empty() && !is_block_format(tensor.dtype);
 }
 
 Result<void> check_options(const QuantizeOptions& options) {
@@ -153,7 +171,7 @@ class QuantizingRun final : public RunVisitor {
                         .weight_error = done.weight_error,
                         .output_error = done.output_error});
     (target.group < 0 ? kept_ : held_).emplace(target.tensor, std::move(done.codes));
-    MappedFile::drop_pages(weights_.checkpoint().find(target.tensor)->bytes);
+    drop_pages(*weights_.checkpoint().find(target.tensor));
     return {};
   }
 
@@ -183,20 +201,21 @@ class Quantizing {
   Result<QuantizeReport> run() {
     const Clock::time_point begin = Clock::now();
     OutputFolder folder = AGLM_TRY(OutputFolder::create(options_.output));
-    text_ = AGLM_TRY(read_calibration(*checkpoint_, model_, options_));
+    text_ = AGLM_TRY(read_calibration(model_, options_));
     AGLM_TRY(survey());
     AGLM_TRY(choose_bits());
     AGLM_TRY(write(folder));
-    AGLM_TRY(folder.copy_companions(checkpoint_->path()));
+    AGLM_TRY(folder.copy_companions(*checkpoint_));
     AGLM_TRY(folder.write_config(config()));
     AGLM_TRY(folder.finish());
     report_.input = checkpoint_->path();
+    report_.input_quantization = quantization_of(*checkpoint_);
     report_.output = options_.output;
     report_.method = method_name(options_.method);
     report_.bits_per_weight = targets_.bits_per_weight();
     report_.layer_bits_per_weight = layer_bits(targets_);
     for (const StoredTensor& tensor : checkpoint_->tensors()) {
-      report_.bytes_before += static_cast<int64_t>(tensor.bytes.size());
+      report_.bytes_before += tensor.stored_bytes();
     }
     report_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return std::move(report_);
@@ -246,7 +265,7 @@ class Quantizing {
       if (is_target(tensor.name)) continue;
       rest.push_back(&tensor);
       plans.push_back({.name = tensor.name,
-                       .dtype = weights_.is_folded(tensor.name) ? DType::kF32 : tensor.dtype,
+                       .dtype = is_copied(tensor) ? tensor.dtype : DType::kF32,
                        .shape = tensor.shape});
     }
     for (const TensorPlan& p : plans) report_.bytes_after += static_cast<int64_t>(p.bytes());
@@ -282,9 +301,17 @@ class Quantizing {
   }
 
   Result<void> copy(const StoredTensor& tensor, TensorFile& file) {
-    if (!weights_.is_folded(tensor.name)) return file.append(tensor.bytes);
-    const std::vector<float> values = AGLM_TRY(weights_.read_vector(tensor));
-    return file.append(std::as_bytes(std::span(values)));
+    if (is_copied(tensor)) return file.append(tensor.bytes);
+    std::vector<float> row(static_cast<size_t>(tensor.columns()));
+    for (int64_t i = 0; i < tensor.rows(); ++i) {
+      AGLM_TRY(weights_.read_row(tensor, i, row));
+      AGLM_TRY(file.append(std::as_bytes(std::span(row))));
+    }
+    return {};
+  }
+
+  bool is_copied(const StoredTensor& tensor) const {
+    return is_plain(tensor) && !weights_.is_folded(tensor.name);
   }
 
   Result<void> evaluate(const QuantizingRun& visitor, const HiddenRows& after) {
@@ -321,6 +348,7 @@ class Quantizing {
       if (precision.group_size != usual_group) group_size_of[target.tensor] = precision.group_size;
     }
     json::object config = checkpoint_->config();
+    config.erase("compression_config");
     config["quantization_config"] = json::object{
         {"quant_method", kCodedQuantMethod},
         {"version", largest_group == 32 ? 1 : kCodedVersion},  // older programs read version 1

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "autoglm/result.h"
+#include "text/tokenizer.h"
 #include "train/quantize/precision.h"
 #include "train/quantize/quality.h"
 
@@ -26,7 +28,8 @@ std::string method_name(const QuantizeMethod& method);
 
 struct QuantizeOptions {
   std::string output;
-  double bits = 4;         // 4: all layers in int4; 8: in int8; between: mixed
+  std::shared_ptr<const Tokenizer> tokenizer;  // the model's, where there are texts
+  double bits = 4;                             // 4: all layers in int4; 8: in int8; between: mixed
   int64_t group_size = 0;  // of int4: 32, 64 or 128; 0: 32, mixed from all three below 4.5 bits
   QuantizeMethod method;
   std::string calibration;  // text, or empty
@@ -51,6 +54,7 @@ struct MatrixReport {
 
 struct QuantizeReport {
   std::string input;
+  std::string input_quantization;  // how its weights had been rounded before; empty: not at all
   std::string output;
   std::string method;
   double bits_per_weight = 0;        // over all matrices

@@ -16,6 +16,8 @@
 #include "base/thread_pool.h"
 #include "devices/cpu/held_weights.h"
 #include "engine/checkpoint_weights.h"
+#include "engine/load_tokenizer.h"
+#include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
 #include "formats/synthetic.h"
 #include "graph/fuse.h"
@@ -73,12 +75,21 @@ class Quantizing : public ::testing::Test {
   QuantizeReport quantized(const std::string& input, QuantizeOptions options) const {
     options.output = in("out");
     fs::remove_all(options.output);
+    give_tokenizer(input, options);
     auto report = quantize_checkpoint(input, options);
     EXPECT_TRUE(report) << report.error().message();
     return report ? *report : QuantizeReport{};
   }
 
-  std::string refused(const std::string& input, const QuantizeOptions& options) const {
+  static void give_tokenizer(const std::string& input, QuantizeOptions& options) {
+    if (options.calibration.empty() && options.evaluation.empty()) return;
+    auto tokenizer = load_tokenizer(input);
+    EXPECT_TRUE(tokenizer) << tokenizer.error().message();
+    if (tokenizer) options.tokenizer = *tokenizer;
+  }
+
+  std::string refused(const std::string& input, QuantizeOptions options) const {
+    give_tokenizer(input, options);
     const auto report = quantize_checkpoint(input, options);
     return report ? "done" : report.error().message();
   }
@@ -229,6 +240,86 @@ TEST_F(Quantizing, ReportsAsTextJsonAndAPageThatNeedsNoNetwork) {
   EXPECT_THAT(to_text(report), HasSubstr("perplexity"));
 }
 
+// The goldens' GGUF files hold the weights of the directories that they lie in, q and k of some in
+// another order of rows.
+TEST_F(Quantizing, AGgufFileGivesTheCodesOfItsTwin) {
+  int files = 0;
+  for (const fs::directory_entry& golden :
+       fs::directory_iterator(source_path("tests/data/goldens"))) {
+    if (!fs::exists(golden.path() / "model.gguf")) continue;
+    quantized(golden.path().string(), {.bits = 6});
+    const std::string expected = read_file(in("out/model.safetensors"), 1 << 26).value();
+    const QuantizeReport report = quantized((golden.path() / "model.gguf").string(), {.bits = 6});
+    const auto ours = Checkpoint::open(in("out"));
+    ASSERT_TRUE(ours) << ours.error().message();
+    std::ofstream(in("twin"), std::ios::binary) << expected;
+    const auto twin = MappedFile::open(in("twin")).value();
+    const std::vector<StoredTensor> tensors = parse_safetensors(twin.bytes(), "twin").value();
+    for (const StoredTensor& tensor : tensors) {
+      if (!tensor.name.ends_with("_codes")) continue;
+      const std::string name = tensor.name.substr(0, tensor.name.size() - 6);
+      const StoredTensor* found = (*ours)->find(name);
+      ASSERT_NE(found, nullptr) << golden.path() << " " << name;
+      EXPECT_TRUE(std::ranges::equal(found->bytes, tensor.bytes)) << golden.path() << " " << name;
+    }
+    EXPECT_TRUE(build_model(**ours)) << golden.path();
+    EXPECT_EQ(report.input_quantization, "");
+    ++files;
+  }
+  EXPECT_GT(files, 8);
+}
+
+TEST_F(Quantizing, TakesGgufWithItsVocabularyWhateverItsFormat) {
+  const std::string path = in("model.gguf");
+  SyntheticShape shape = synthetic_preset("tiny", "Glm4ForCausalLM").value();
+  const auto written = write_synthetic({.path = path, .shape = shape, .dtype = DType::kQ4_0});
+  ASSERT_TRUE(written) << written.error().message();
+  const QuantizeReport report = quantized(
+      path,
+      {.bits = 4, .method = {.awq = true}, .calibration = text("text", 3, 4000), .evaluate = true});
+  EXPECT_THAT(report.input_quantization, HasSubstr("Q4_0"));
+  EXPECT_THAT(to_text(report), HasSubstr("rounded before: Q4_0"));
+  EXPECT_LT(report.quality->kl_mean, 0.1);
+  const auto before = load_tokenizer(path);
+  const auto after = load_tokenizer(in("out"));
+  ASSERT_TRUE(after) << after.error().message();
+  EXPECT_EQ((*after)->vocab_size(), (*before)->vocab_size());
+  EXPECT_EQ((*after)->encode("the cat sat").value(), (*before)->encode("the cat sat").value());
+  const auto checkpoint = Checkpoint::open(in("out"));
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+  EXPECT_EQ((*checkpoint)->quantization(), "progressive");
+}
+
+TEST_F(Quantizing, TakesWhatOthersQuantizedAsItDecodes) {
+  int methods = 0;
+  for (const fs::directory_entry& other :
+       fs::directory_iterator(source_path("tests/data/quantized"))) {
+    if (!fs::exists(other.path() / "config.json")) continue;
+    const QuantizeReport report = quantized(other.path().string(), {.bits = 8});
+    EXPECT_NE(report.input_quantization, "") << other.path();
+    const auto before = Checkpoint::open(other.path().string()).value();
+    const auto after = Checkpoint::open(in("out"));
+    ASSERT_TRUE(after) << after.error().message();
+    EXPECT_FALSE((*after)->config().contains("compression_config"));
+    for (const StoredTensor& tensor : before->tensors()) {
+      const StoredTensor* held = (*after)->find(tensor.name);
+      ASSERT_NE(held, nullptr) << other.path() << " " << tensor.name;
+      ASSERT_EQ(held->shape, tensor.shape);
+      std::vector<float> was(static_cast<size_t>(tensor.columns()));
+      std::vector<float> is(was.size());
+      for (int64_t row = 0; row < tensor.rows(); ++row) {
+        decode_row(tensor, row, was);
+        decode_row(*held, row, is);
+        float largest = 0;
+        for (const float w : was) largest = std::max(largest, std::abs(w));
+        for (size_t i = 0; i < was.size(); ++i) ASSERT_NEAR(is[i], was[i], largest / 250 + 1e-9);
+      }
+    }
+    ++methods;
+  }
+  EXPECT_GT(methods, 10);
+}
+
 TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
   const std::string input = synthetic("LlamaForCausalLM");
   const auto refuse = [&](QuantizeOptions options) {
@@ -249,7 +340,8 @@ TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
   fs::create_directories(in("there.partial"));
   EXPECT_THAT(refuse({.output = in("there")}), HasSubstr("an interrupted run left its folder"));
   quantized(input, {});
-  EXPECT_THAT(refused(in("out"), {.output = in("again")}), HasSubstr("quantized already"));
+  EXPECT_THAT(refused(in("out"), {.output = in("again")}),
+              HasSubstr("quantized by autoglm already"));
   EXPECT_FALSE(parse_method("awq+smoothquant"));
   EXPECT_FALSE(parse_method("best"));
   EXPECT_EQ(method_name(*parse_method("gptq+awq")), "awq+gptq");

@@ -31,6 +31,10 @@ std::string to_text(const QuantizeReport& r) {
     out += fmt::format("{:<16}{}\n", name, value);
   };
   line("output", r.output);
+  if (!r.input_quantization.empty()) {
+    line("input",
+         fmt::format("rounded before: {}; compared with what it decodes to", r.input_quantization));
+  }
   line("method", r.method);
   line("bits a weight", fmt::format("{:.3f} in the layers, {:.3f} with embedding and output",
                                     r.layer_bits_per_weight, r.bits_per_weight));
@@ -73,6 +77,7 @@ json::object to_json(const QuantizeReport& r) {
                                     {"scale_spread", number_or_null(m.scale_spread)}});
   }
   json::object out{{"input", r.input},
+                   {"input_quantization", r.input_quantization},
                    {"output", r.output},
                    {"method", r.method},
                    {"bits_per_weight", r.bits_per_weight},

@@ -57,6 +57,7 @@ std::string rows(const QuantizeReport& r) {
     out += fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", name, escaped(value));
   };
   row("from", r.input);
+  if (!r.input_quantization.empty()) row("rounded before", r.input_quantization);
   row("to", r.output);
   row("method", r.method);
   row("bits a weight, layers", fmt::format("{:.3f}", r.layer_bits_per_weight));

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/files.h"
 #include "base/thread_pool.h"
 #include "train/quantize/fold_places.h"
 #include "train/quantize/row_codes.h"
@@ -81,7 +80,7 @@ class SurveyRun final : public RunVisitor {
         decode_row(tensor, begin + row, out);
       });
     });
-    if (end == weight.rows) MappedFile::drop_pages(tensor.bytes);
+    if (end == weight.rows) drop_pages(tensor);
     return packed;
   }
 
