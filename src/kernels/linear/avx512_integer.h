@@ -36,15 +36,20 @@ struct IntegerTile {
 // same.
 template <int R, int P>
 void int8_tile(const IntegerTile& t) {
-  constexpr int64_t kAhead = 4096;  // weights come from memory: each panel so many bytes ahead
+  // Weights come from memory: so many lines ahead, after the last the next panels' first.
+  constexpr int64_t kAhead = 16;
   const __m512i top_bits = _mm512_set1_epi32(static_cast<int>(0x80808080u));
   __m512i sum[R][P];
   unroll<R * P>([&](auto i) { sum[i / P][i % P] = _mm512_setzero_si512(); });
-  for (int64_t q = 0; q < t.padded_k / 4; ++q) {
+  const int64_t n_lines = t.padded_k / 4;
+  for (int64_t q = 0; q < n_lines; ++q) {
+    const int64_t next = q + kAhead;
+    const std::byte* ahead =
+        t.w + (next < n_lines ? next * 64 : P * t.panel_bytes + (next - n_lines) * 64);
     __m512i weight[P];
     unroll<P>([&](auto p) {
       const std::byte* w = t.w + p * t.panel_bytes + q * 64;
-      if constexpr (R <= 4) __builtin_prefetch(w + kAhead, 0, 3);
+      if constexpr (R <= 4) __builtin_prefetch(ahead + p * t.panel_bytes, 0, 3);
       weight[p] = _mm512_xor_si512(_mm512_loadu_si512(w), top_bits);
     });
     unroll<R>([&](auto r) {
@@ -92,22 +97,29 @@ BlockScales block_scales(const uint8_t* scales) {
 template <int64_t kGroup, int R, int P>
 void int4_tile(const IntegerTile& t) {
   const layout::Int4Panel at{.group = kGroup, .n_blocks = t.padded_k / 64};
-  // Weights come from memory: this far ahead, in bytes, with a block's share of scales.
-  constexpr int64_t kAhead = 20 * 576;
+  // Weights come from memory: so many blocks ahead, after the last the next panels' first. A line
+  // at a time between the work: many at once would take every place for lines that are under way.
+  constexpr int64_t kAhead = 6;
   constexpr int kLines = kGroup == 64 ? 10 : 9;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const int64_t n_groups = t.padded_k / QuantizedRows::kGroup;
+  const int64_t n_blocks = at.n_blocks;
   __m512i sum[R][P];
   unroll<R * P>([&](auto i) { sum[i / P][i % P] = _mm512_setzero_si512(); });
   const auto* panel = reinterpret_cast<const uint8_t*>(t.w);
   const int8_t* x = t.x;
-  for (int64_t b = 0; b < n_groups / 2; ++b, x += 64) {
+  for (int64_t b = 0; b < n_blocks; ++b, x += 64) {
     const uint8_t* w = panel + at.codes_at(b);
     const uint8_t* scales = panel + at.scales_at(b);
+    const int64_t next = b + kAhead;
+    const uint8_t* ahead = next < n_blocks
+                               ? panel + at.codes_at(next)
+                               : panel + P * t.panel_bytes + at.codes_at(next - n_blocks);
     BlockScales block[P];
     unroll<P>([&](auto p) {
-      unroll<kLines>(
-          [&](auto line) { __builtin_prefetch(w + p * t.panel_bytes + kAhead + line * 64, 0, 3); });
+      unroll<kLines - 8>([&](auto line) {
+        __builtin_prefetch(ahead + p * t.panel_bytes + (8 + line) * 64, 0, 3);
+      });
       block[p] = block_scales<kGroup>(scales + p * t.panel_bytes);
       unroll<R>([&](auto r) {
         const __m512i groups = broadcast_quad(t.group_sums + r * n_groups + b * 2);
@@ -117,6 +129,7 @@ void int4_tile(const IntegerTile& t) {
     unroll<8>([&](auto q) {
       __m512i low[P], high[P];
       unroll<P>([&](auto p) {
+        __builtin_prefetch(ahead + p * t.panel_bytes + q * 64, 0, 3);
         const __m512i both = _mm512_loadu_si512(w + p * t.panel_bytes + q * 64);
         low[p] = _mm512_mullo_epi16(_mm512_and_si512(both, low_nibbles), block[p].scale[0]);
         high[p] = _mm512_mullo_epi16(_mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles),
