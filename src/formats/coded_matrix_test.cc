@@ -12,6 +12,14 @@
 namespace autoglm {
 namespace {
 
+StoredTensor of(std::string name, DType dtype, std::vector<int64_t> shape, const auto& bytes) {
+  return {.name = std::move(name),
+          .where = "file",
+          .dtype = dtype,
+          .shape = std::move(shape),
+          .bytes = std::as_bytes(std::span(bytes))};
+}
+
 using ::testing::HasSubstr;
 
 // Two rows of 34 columns at 4 bits, and one matrix of 3 columns at 8.
@@ -31,13 +39,6 @@ struct Parts {
   }
 
   std::vector<StoredTensor> tensors() const {
-    const auto of = [](std::string name, DType dtype, std::vector<int64_t> shape, auto& bytes) {
-      return StoredTensor{.name = std::move(name),
-                          .where = "file",
-                          .dtype = dtype,
-                          .shape = std::move(shape),
-                          .bytes = std::as_bytes(std::span(bytes))};
-    };
     return {of("w_codes", DType::kU8, {2, 17}, nibbles),
             of("w_group_scales", DType::kU8, {2, 2}, scales),
             of("w_group_offsets", DType::kI8, {2, 2}, offsets),
@@ -82,13 +83,6 @@ TEST(CodedMatrix, TellsTheSizeOfItsGroupsFromTheNumberOfScales) {
     std::vector<std::byte> scales, offsets(static_cast<size_t>(groups), std::byte{0xff});
     for (int64_t g = 0; g < groups; ++g) scales.push_back(static_cast<std::byte>(g + 1));
     const std::array<float, 1> channel{0.5f};
-    const auto of = [](std::string name, DType dtype, std::vector<int64_t> shape, auto& bytes) {
-      return StoredTensor{.name = std::move(name),
-                          .where = "file",
-                          .dtype = dtype,
-                          .shape = std::move(shape),
-                          .bytes = std::as_bytes(std::span(bytes))};
-    };
     const auto joined = join_coded({of("w_codes", DType::kU8, {1, kColumns / 2}, nibbles),
                                     of("w_group_scales", DType::kU8, {1, groups}, scales),
                                     of("w_group_offsets", DType::kI8, {1, groups}, offsets),
