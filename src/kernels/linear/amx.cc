@@ -18,7 +18,7 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
 }
 
 int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t rows) {
-  const int64_t tiles = amx::IntegerKind::scratch_bytes(format, k);
+  const int64_t tiles = amx::integer_scratch_bytes(format, k);
   return std::max(tiles, kLinearAvx512.scratch_bytes(format, k, rows));
 }
 

@@ -14,23 +14,22 @@ namespace {
 struct Bf16Kind {
   using Sum = float;
   static constexpr bool kTwoParts = true;
+  static constexpr bool kExpands = false;
 
   static int64_t row_bytes(const LinearTask& task) { return Bf16Rows::row_bytes(task.k); }
   static TileRows rows(const LinearTask& task, int64_t row) {
     return {task.bf16_rows + Bf16Rows::offset(task.k, row), kTileRowBytes, kTileBytes, true,
             Bf16Rows::apart(task.k)};
   }
-  static void multiply_upper() {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
+  // The intrinsics take literals only.
+  template <int kSum>
+  static void multiply() {
+    if constexpr (kSum == 0) _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kSum == 1) _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kSum == 2) _tile_dpbf16ps(2, 5, 6);
+    if constexpr (kSum == 3) _tile_dpbf16ps(3, 5, 7);
   }
-  static void multiply_lower() {
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  static bool expands(const LinearTask&) { return false; }
-  static void expand(const LinearTask&, const std::byte*, int64_t, std::byte*, const std::byte*) {}
-  static int64_t packed_bytes(const LinearTask&) { return kTileBytes; }
+  static constexpr int64_t packed_bytes() { return kTileBytes; }
 };
 
 inline void run_bf16(const LinearTask& task, const LinearPart& part, std::byte* scratch) {

@@ -13,36 +13,53 @@
 namespace autoglm::amx {
 namespace {
 
-// A block of int4 as an int8 tile: out[16][16 channels][4 columns]. A code times its scale is at
-// most 15 * 16 and fits a byte, so one 16-bit product multiplies two codes side by side; the offset
-// is then added to bytes that wrap around. The block at `ahead` is asked for, a line at a time
-// between the others' work: all at once they would take every place for lines that are under way,
-// and loads from the second cache would wait for memory.
+// Makes an int8 tile of a block of int4, out[16][16 channels][4 columns], in eight steps that stand
+// between products. A code times its scale is at most 15 * 16 and fits a byte, so one 16-bit
+// product multiplies two codes side by side; the offset is then added to bytes that wrap around.
+// With each step a line of the block at `ahead` is asked for: all at once they would take every
+// place for lines that are under way, and loads from the second cache would wait for memory.
 template <int64_t kGroup>
-void expand_int4(const uint8_t* w, const uint8_t* scales, std::byte* out, const std::byte* ahead) {
-  const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
-  const __m512i low_byte = _mm512_set1_epi32(0xff);
-  const __m512i every_byte = _mm512_set1_epi32(0x01010101);
-  const auto [scale, offsets] = avx512::block_scales<kGroup>(scales);
-  const __m512i offset[2] = {
-      _mm512_mullo_epi32(_mm512_and_si512(offsets, low_byte), every_byte),
-      _mm512_mullo_epi32(_mm512_and_si512(_mm512_srli_epi32(offsets, 16), low_byte), every_byte)};
-  prefetch_line(ahead + layout::kInt4CodeBytes);
-  for (int q = 0; q < 8; ++q) {
-    prefetch_line(ahead + q * 64);
-    const __m512i both = _mm512_loadu_si512(w + q * 64);
+class Expansion {
+ public:
+  Expansion(const uint8_t* w, const uint8_t* scales, std::byte* out, const std::byte* ahead)
+      : w_(w), out_(out), ahead_(ahead) {
+    const __m512i low_byte = _mm512_set1_epi32(0xff);
+    const __m512i every_byte = _mm512_set1_epi32(0x01010101);
+    const avx512::BlockScales block = avx512::block_scales<kGroup>(scales);
+    const __m512i first = _mm512_and_si512(block.offsets, low_byte);
+    const __m512i second = _mm512_and_si512(_mm512_srli_epi32(block.offsets, 16), low_byte);
+    for (int half = 0; half < 2; ++half) {
+      scale_[half] = block.scale[half];
+      offset_[half] = _mm512_mullo_epi32(half == 0 ? first : second, every_byte);
+    }
+    prefetch_line(ahead + layout::kInt4CodeBytes);
+  }
+
+  void step(int q) const {
+    const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
+    prefetch_line(ahead_ + q * 64);
+    const __m512i both = _mm512_loadu_si512(w_ + q * 64);
     const __m512i low = _mm512_and_si512(both, low_nibbles);
     const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
-    _mm512_storeu_si512(out + q * 64,
-                        _mm512_add_epi8(_mm512_mullo_epi16(low, scale[0]), offset[0]));
-    _mm512_storeu_si512(out + 512 + q * 64,
-                        _mm512_add_epi8(_mm512_mullo_epi16(high, scale[1]), offset[1]));
+    _mm512_storeu_si512(out_ + q * 64,
+                        _mm512_add_epi8(_mm512_mullo_epi16(low, scale_[0]), offset_[0]));
+    _mm512_storeu_si512(out_ + 512 + q * 64,
+                        _mm512_add_epi8(_mm512_mullo_epi16(high, scale_[1]), offset_[1]));
   }
-}
 
+ private:
+  const uint8_t* w_;
+  std::byte* out_;
+  const std::byte* ahead_;
+  __m512i scale_[2], offset_[2];
+};
+
+// Of int4 in groups of kGroup columns, or of int8 (0).
+template <int64_t kGroup>
 struct IntegerKind {
   using Sum = int32_t;
   static constexpr bool kTwoParts = false;
+  static constexpr bool kExpands = kGroup != 0;
 
   static int64_t row_bytes(const LinearTask& task) { return task.quantized.padded_k(); }
   static TileRows rows(const LinearTask& task, int64_t row) {
@@ -51,41 +68,43 @@ struct IntegerKind {
     return {reinterpret_cast<const std::byte*>(q.row_values(row)), stride, q.block_stride(),
             q.tiled};
   }
-  static void multiply_upper() {
-    _tile_dpbssd(0, 4, 6);
-    _tile_dpbssd(1, 4, 7);
+  // The intrinsics take literals only.
+  template <int kSum>
+  static void multiply() {
+    if constexpr (kSum == 0) _tile_dpbssd(0, 4, 6);
+    if constexpr (kSum == 1) _tile_dpbssd(1, 4, 7);
+    if constexpr (kSum == 2) _tile_dpbssd(2, 5, 6);
+    if constexpr (kSum == 3) _tile_dpbssd(3, 5, 7);
   }
-  static void multiply_lower() {
-    _tile_dpbssd(2, 5, 6);
-    _tile_dpbssd(3, 5, 7);
+  static constexpr layout::Int4Panel int4_panel(int64_t n_tiles) {
+    return {.group = kGroup, .n_blocks = n_tiles};
   }
-  static layout::Int4Panel int4_panel(const LinearTask& task) {
-    return {.group = int4_group_size(task.format),
-            .n_blocks = task.quantized.padded_k() / kTileRowBytes};
-  }
-  static bool expands(const LinearTask& task) { return int4_group_size(task.format) != 0; }
-  static void expand(const LinearTask& task, const std::byte* panel, int64_t tile, std::byte* out,
-                     const std::byte* ahead) {
-    const layout::Int4Panel at = int4_panel(task);
+  // A block in a longer group has one scale and offset, whatever the group's length.
+  static Expansion<kGroup == 32 ? 32 : 64> expansion(const std::byte* panel, int64_t tile,
+                                                     int64_t n_tiles, std::byte* out,
+                                                     const std::byte* ahead) {
+    const layout::Int4Panel at = int4_panel(n_tiles);
     const auto* from = reinterpret_cast<const uint8_t*>(panel);
-    const uint8_t* w = from + at.codes_at(tile);
-    const uint8_t* scales = from + at.scales_at(tile);
-    if (at.group == 32) return expand_int4<32>(w, scales, out, ahead);
-    // A block in a longer group has one scale and offset, whatever the group's length.
-    expand_int4<64>(w, scales, out, ahead);
+    return {from + at.codes_at(tile), from + at.scales_at(tile), out, ahead};
   }
-  static int64_t packed_bytes(const LinearTask& task) {
-    return expands(task) ? int4_panel(task).mean_block_bytes() : kTileBytes;
-  }
-  // Two panels of expanded tiles.
-  static int64_t scratch_bytes(WeightFormat format, int64_t k) {
-    if (int4_group_size(format) == 0) return 0;
-    return 2 * std::max(kPlaces, QuantizedRows::padded(k) / kTileRowBytes) * kTileBytes;
+  static constexpr int64_t packed_bytes() {
+    return kExpands ? int4_panel(0).mean_block_bytes() : kTileBytes;
   }
 };
 
+// Two panels of expanded tiles.
+inline int64_t integer_scratch_bytes(WeightFormat format, int64_t k) {
+  if (int4_group_size(format) == 0) return 0;
+  return 2 * std::max(kPlaces, QuantizedRows::padded(k) / kTileRowBytes) * kTileBytes;
+}
+
 inline void run_integer(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  TilePart<IntegerKind>(task, part, scratch).run();
+  switch (task.format) {
+    case WeightFormat::kInt4: return TilePart<IntegerKind<32>>(task, part, scratch).run();
+    case WeightFormat::kInt4Group64: return TilePart<IntegerKind<64>>(task, part, scratch).run();
+    case WeightFormat::kInt4Group128: return TilePart<IntegerKind<128>>(task, part, scratch).run();
+    default: return TilePart<IntegerKind<0>>(task, part, scratch).run();
+  }
 }
 
 }  // namespace

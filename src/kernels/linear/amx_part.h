@@ -3,9 +3,14 @@
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
+#include <array>
+#include <tuple>
+#include <type_traits>
+
 #include "kernels/linear/driver.h"
 #include "kernels/simd/amx_tiles.h"
 #include "kernels/simd/avx512.h"
+#include "kernels/simd/unroll.h"
 
 namespace autoglm::amx {
 namespace {
@@ -15,7 +20,10 @@ constexpr int64_t kPartRows = 2 * kTileRows;  // each load of a tile serves two 
 constexpr int64_t kExpandAhead = 2;
 // Tiles between two stretches of rows that are finished while others multiply.
 constexpr int64_t kFinishEvery = 4;
-// Places for expanded tiles that no later rows want.
+// Up to so many rows tiles are expanded anew for each 32 of them, from codes that then lie in the
+// second cache: that takes less than fetching what was expanded from there, twice the bytes.
+constexpr int64_t kExpandAgainRows = 64;
+// Places for tiles that are not kept.
 constexpr int64_t kPlaces = 4;
 static_assert(kPlaces > kExpandAhead);
 
@@ -29,10 +37,11 @@ struct TileRows {
 };
 
 // Kind has: Sum (int32_t or float); kTwoParts, whether each tile of rows has a second part to add;
-// row_bytes(task), a multiple of 64; rows(task, row); multiply_upper() and multiply_lower(), which
-// add tiles 4 and 5 times 6 and 7 to 0..3; expands(task) and expand(task, panel, i, out,
-// ahead), which makes tile i of a panel that does not hold it as it is, and asks for those at
-// `ahead`; packed_bytes(task) of a tile in a panel, in the mean.
+// row_bytes(task), a multiple of 64; rows(task, row); multiply<i>(), which adds tile 4 (i = 0, 1)
+// or 5 (2, 3) times tile 6 (0, 2) or 7 (1, 3) to tile i; packed_bytes() of a tile in a panel, in
+// the mean; kExpands, whether panels hold something else than tiles, and then expansion(panel, i,
+// n_tiles, out, ahead), whose step(0) to step(7) make tile i of a panel and ask for what is
+// `ahead`.
 //
 // One part: two panels after two, each against all rows of the part, 32 at a time. With the first
 // rows the weights come from memory: they are asked for far ahead, evenly while tiles multiply, and
@@ -44,11 +53,8 @@ class TilePart {
   TilePart(const LinearTask& task, const LinearPart& part, std::byte* scratch)
       : task_(task),
         part_(part),
-        row_bytes_(Kind::row_bytes(task)),
-        n_tiles_(row_bytes_ / kTileRowBytes),
-        packed_bytes_(Kind::packed_bytes(task)),
-        expands_(Kind::expands(task)),
-        keeps_(part.row_end - part.row_begin > kRows),
+        n_tiles_(Kind::row_bytes(task) / kTileRowBytes),
+        keeps_(part.row_end - part.row_begin > kExpandAgainRows),
         expanded_(scratch) {}
 
   void run() {
@@ -59,10 +65,10 @@ class TilePart {
       packed_[1] = two ? packed_[0] + task_.panel_bytes : packed_[0];
       for (int64_t row = part_.row_begin; row < part_.row_end; row += kRows) {
         const int64_t n_rows = less(kRows, part_.row_end - row);
-        multiply(row, n_rows);
+        present_ = {sums_[pending_.sums == sums_[0]], row, n_rows, panel, two ? 2 : 1};
+        multiply();
         finish_until(pending_.n_rows);
-        pending_ = {sums_[current_], row, n_rows, panel, two ? 2 : 1, 0};
-        current_ ^= 1;
+        pending_ = present_;
       }
     }
     finish_until(pending_.n_rows);
@@ -73,20 +79,24 @@ class TilePart {
   static constexpr int64_t kRows = kPartRows;
   // Tiles between a weight that is asked for and the one that is multiplied.
   static constexpr int64_t kAhead = 12;
+  static constexpr int64_t kPackedBytes = Kind::packed_bytes();  // of a tile in a panel
 
   static int64_t less(int64_t a, int64_t b) { return a < b ? a : b; }
 
-  // A block whose sums wait to be finished, from row `done` on.
-  struct Pending {
-    const Sum* sums = nullptr;
+  // 32 rows by 32 channels: the block that is multiplied, or the one whose sums are finished, from
+  // row `done` on.
+  struct Block {
+    Sum* sums = nullptr;
     int64_t row = 0;
     int64_t n_rows = 0;
     int64_t panel = 0;
     int64_t n_panels = 0;
     int64_t done = 0;
+    int64_t asked = 0;  // rows whose results' places were asked for
   };
 
-  void multiply(int64_t row, int64_t n_rows) {
+  void multiply() {
+    const auto [sums, row, n_rows] = std::tuple(present_.sums, present_.row, present_.n_rows);
     tiles_.configure(n_rows);
     const bool lower = n_rows > kTileRows;
     const TileRows upper_rows = Kind::rows(task_, row);
@@ -95,14 +105,13 @@ class TilePart {
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (row == part_.row_begin) {
+    if (row == part_.row_begin || !keeps_) {
       lower ? products<true, true>(upper_rows, lower_rows)
             : products<false, true>(upper_rows, lower_rows);
     } else {
       lower ? products<true, false>(upper_rows, lower_rows)
             : products<false, false>(upper_rows, lower_rows);
     }
-    Sum* sums = sums_[current_];
     _tile_stored(0, sums, 128);
     _tile_stored(1, sums + 16, 128);
     if (!lower) return;
@@ -110,42 +119,93 @@ class TilePart {
     _tile_stored(3, sums + 528, 128);
   }
 
-  template <bool kLower, bool kFirstRows>
+  template <bool kLower, bool kBrings>
   void products(const TileRows& upper, const TileRows& lower) {
-    // Rows to finish with every tile, so that all are done when the tiles are.
-    const int64_t each = (pending_.n_rows + n_tiles_ - 1) / n_tiles_;
-    if (kFirstRows && expands_) {
-      for (int64_t i = 0; i < less(kExpandAhead, n_tiles_); ++i) expand(i);
+    // Rows with every tile, so that all have had their turn when the tiles have.
+    const int64_t finished = (pending_.n_rows + n_tiles_ - 1) / n_tiles_;
+    const int64_t asked = (present_.n_rows + n_tiles_ - 1) / n_tiles_;
+    constexpr int64_t kEarlier = Kind::kExpands ? kExpandAhead : 0;
+    const int64_t n_brought = kBrings && n_tiles_ > kEarlier ? n_tiles_ - kEarlier : 0;
+    if constexpr (kBrings && Kind::kExpands) {
+      for (int64_t i = 0; i < less(kEarlier, n_tiles_); ++i) expand(i);
     }
-    for (int64_t i = 0; i < n_tiles_; ++i) {
-      const std::byte* upper_tile = upper.at + i * upper.block;
-      const std::byte* lower_tile = lower.at + i * lower.block;
-      _tile_loadd(6, weights(0, i), kTileRowBytes);
-      _tile_loadd(7, weights(1, i), kTileRowBytes);
-      _tile_loadd(4, upper_tile, upper.stride);
-      if (upper.in_one_piece) prefetch_tile(upper_tile + 2 * upper.block);
-      Kind::multiply_upper();
-      if constexpr (Kind::kTwoParts) {
-        _tile_loadd(4, upper_tile + upper.apart, upper.stride);
-        prefetch_tile(upper_tile + upper.apart + 2 * upper.block);
-        Kind::multiply_upper();
+    const auto also = [&](int64_t i) {
+      ask_results_until(present_.asked + asked);
+      if (i % kFinishEvery == kFinishEvery - 1) {
+        finish_until(pending_.done + kFinishEvery * finished);
       }
-      if constexpr (kLower) {
-        _tile_loadd(5, lower_tile, lower.stride);
-        if (lower.in_one_piece) prefetch_tile(lower_tile + 2 * lower.block);
-        Kind::multiply_lower();
-        if constexpr (Kind::kTwoParts) {
-          _tile_loadd(5, lower_tile + lower.apart, lower.stride);
-          prefetch_tile(lower_tile + lower.apart + 2 * lower.block);
-          Kind::multiply_lower();
-        }
-      }
-      if constexpr (kFirstRows) {
-        if (!expands_) ask_ahead(i);
-        if (expands_ && i + kExpandAhead < n_tiles_) expand(i + kExpandAhead);
-      }
-      if (i % kFinishEvery == kFinishEvery - 1) finish_until(pending_.done + kFinishEvery * each);
+    };
+    for (int64_t i = 0; i < n_brought; ++i) {
+      product<kLower, true>(i, upper, lower);
+      also(i);
     }
+    for (int64_t i = n_brought; i < n_tiles_; ++i) {
+      product<kLower, false>(i, upper, lower);
+      also(i);
+    }
+  }
+
+  // Tile i of the rows times tile i of the panels. What else is to do stands between the products,
+  // a quarter after each: a core works at both only where they stand that close.
+  template <bool kLower, bool kBrings>
+  void product(int64_t i, const TileRows& upper, const TileRows& lower) {
+    const std::byte* upper_tile = upper.at + i * upper.block;
+    const std::byte* lower_tile = lower.at + i * lower.block;
+    _tile_loadd(6, weights(0, i), kTileRowBytes);
+    _tile_loadd(7, weights(1, i), kTileRowBytes);
+    _tile_loadd(4, upper_tile, upper.stride);
+    if constexpr (kLower) _tile_loadd(5, lower_tile, lower.stride);
+    const auto ask_rows = [&](auto quarter, int64_t apart) {
+      if (upper.in_one_piece) ask_quarter<quarter>(upper_tile + apart + 2 * upper.block);
+      if (kLower && lower.in_one_piece) ask_quarter<quarter>(lower_tile + apart + 2 * lower.block);
+    };
+    if constexpr (kBrings && Kind::kExpands) {
+      const auto expansions =
+          std::array{expansion(0, i + kExpandAhead), expansion(1, i + kExpandAhead)};
+      multiply<kLower>([&](auto quarter) {
+        ask_rows(quarter, 0);
+        unroll<4>([&](auto step) { expansions[quarter / 2].step(quarter % 2 * 4 + step); });
+      });
+    } else {
+      multiply<kLower>([&](auto quarter) {
+        ask_rows(quarter, 0);
+        if constexpr (kBrings) ask_half_tile<quarter % 2>(ahead(quarter / 2, i));
+      });
+    }
+    if constexpr (Kind::kTwoParts) {
+      _tile_loadd(4, upper_tile + upper.apart, upper.stride);
+      if constexpr (kLower) _tile_loadd(5, lower_tile + lower.apart, lower.stride);
+      multiply<kLower>([&](auto quarter) { ask_rows(quarter, upper.apart); });
+    }
+  }
+
+  // Tiles 4 and 5 times 6 and 7, and between(0) to between(3) between.
+  template <bool kLower, class Between>
+  static void multiply(const Between& between) {
+    const auto after = [&]<int kQuarter>() { between(std::integral_constant<int, kQuarter>()); };
+    Kind::template multiply<0>();
+    after.template operator()<0>();
+    if constexpr (kLower) {
+      Kind::template multiply<1>();
+      after.template operator()<1>();
+      Kind::template multiply<2>();
+      after.template operator()<2>();
+      Kind::template multiply<3>();
+    } else {
+      after.template operator()<1>();
+      Kind::template multiply<1>();
+      after.template operator()<2>();
+    }
+    after.template operator()<3>();
+  }
+
+  template <int kQuarter>
+  static void ask_quarter(const std::byte* tile) {
+    unroll<4>([&](auto line) { __builtin_prefetch(tile + (kQuarter * 4 + line) * 64, 0, 3); });
+  }
+  template <int kHalf>
+  static void ask_half_tile(const std::byte* tile) {
+    unroll<8>([&](auto line) { prefetch_line(tile + (kHalf * 8 + line) * 64); });
   }
 
   // Tile i of one of the two panels, as it is multiplied.
@@ -154,11 +214,15 @@ class TilePart {
     return expanded_ + (first + (keeps_ ? i : i % kPlaces)) * kTileBytes;
   }
   const std::byte* weights(int panel, int64_t i) const {
-    return expands_ ? place(panel, i) : packed_[panel] + i * packed_bytes_;
+    return Kind::kExpands ? place(panel, i) : packed_[panel] + i * kPackedBytes;
+  }
+  auto expansion(int panel, int64_t i) const {
+    return Kind::expansion(packed_[panel], i, n_tiles_, place(panel, i), ahead(panel, i));
   }
   void expand(int64_t i) {
     for (int panel = 0; panel < 2; ++panel) {
-      Kind::expand(task_, packed_[panel], i, place(panel, i), ahead(panel, i));
+      const auto work = expansion(panel, i);
+      unroll<8>([&](auto step) { work.step(step); });
     }
   }
 
@@ -166,39 +230,43 @@ class TilePart {
   // the next two.
   const std::byte* ahead(int panel, int64_t i) const {
     const int64_t tile = i + kAhead;
-    const int64_t panels = tile / n_tiles_ * 2 * task_.panel_bytes;
-    return packed_[panel] + panels + tile % n_tiles_ * packed_bytes_;
+    if (tile < n_tiles_) return packed_[panel] + tile * kPackedBytes;
+    return packed_[panel] + 2 * task_.panel_bytes + (tile - n_tiles_) * kPackedBytes;
   }
-  void ask_ahead(int64_t i) {
-    for (int panel = 0; panel < 2; ++panel) {
-      const std::byte* from = ahead(panel, i);
-      for (int64_t at = 0; at < packed_bytes_; at += 64) prefetch_line(from + at);
+  // The lines that the present block's results go to, for writing, up to those of row `end`.
+  void ask_results_until(int64_t end) {
+    Block& block = present_;
+    const int64_t column = block.panel * kTileRows;
+    for (; block.asked < less(end, block.n_rows); ++block.asked) {
+      const float* y = task_.y + (block.row + block.asked) * task_.y_stride;
+      if (task_.epilogue == Epilogue::kSwiglu) {
+        __builtin_prefetch(y + column / 2, 1, 3);
+      } else {
+        __builtin_prefetch(y + column, 1, 3);
+        __builtin_prefetch(y + column + 16, 1, 3);
+      }
     }
   }
 
   // Finishes the pending block up to row `end` of it.
   void finish_until(int64_t end) {
-    Pending& p = pending_;
-    end = less(end, p.n_rows);
-    if (end <= p.done) return;
-    finish_rows<avx512::F32>(task_, p.sums + p.done * 32, 32, p.row + p.done, end - p.done, p.panel,
-                             p.n_panels);
-    p.done = end;
+    Block& block = pending_;
+    end = less(end, block.n_rows);
+    if (end <= block.done) return;
+    finish_rows<avx512::F32>(task_, block.sums + block.done * 32, 32, block.row + block.done,
+                             end - block.done, block.panel, block.n_panels);
+    block.done = end;
   }
 
   const LinearTask& task_;
   const LinearPart& part_;
-  const int64_t row_bytes_;
-  const int64_t n_tiles_;       // of a panel
-  const int64_t packed_bytes_;  // of a tile in a panel
-  const bool expands_;
-  const bool keeps_;  // expanded tiles, for the rows after the first
+  const int64_t n_tiles_;  // of a panel
+  const bool keeps_;       // expanded tiles, for the rows after the first
   std::byte* expanded_;
   const std::byte* packed_[2] = {};
   SumsOfTwoByTwo tiles_;
-  Pending pending_;
-  int current_ = 0;
-  alignas(64) Sum sums_[2][kRows * 2 * 16];  // [pending and present][rows][2 panels][16]
+  Block present_, pending_;
+  alignas(64) Sum sums_[2][kRows * 2 * 16];  // [a block and the one before][rows][2 panels][16]
 };
 
 }  // namespace

@@ -54,7 +54,7 @@ struct Shape {
 TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
   ThreadPool pool(1);
   std::vector<Shape> shapes;
-  for (const int64_t m : {1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 17, 31, 32, 33, 47}) {
+  for (const int64_t m : {1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 17, 31, 32, 33, 47, 70}) {
     shapes.push_back({m, 83, 131});
   }
   for (const int64_t n : {1, 16, 17, 128, 144}) shapes.push_back({2, n, 64});
@@ -94,7 +94,7 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
                            .epilogue = swiglu ? Epilogue::kSwiglu : Epilogue::kNone},
                           rows);
           Result<AlignedBuffer> scratch = AlignedBuffer::allocate(
-              static_cast<size_t>(amx::IntegerKind::scratch_bytes(WeightFormat::kInt4, s.k)));
+              static_cast<size_t>(amx::integer_scratch_bytes(WeightFormat::kInt4, s.k)));
           variant(task, LinearPart{.row_end = s.m, .panel_end = weight->n_panels()},
                   scratch->data());
           return y;
