@@ -1,4 +1,6 @@
 // Stores keys and values in the pages' layouts (attention.h).
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/attention/attention.h"
@@ -27,6 +29,20 @@ void put_floats(const Slot& at, const float* k, const float* v, Convert convert)
   for (int64_t d = at.head_dim; d < at.width; ++d) value[d] = convert(0.0f);
 }
 
+void put_bf16(const Slot& at, const float* k, const float* v, const AttentionVariant& variant) {
+  constexpr int64_t kPart = 64;
+  uint16_t narrow[kPart];
+  auto* key = reinterpret_cast<uint16_t*>(at.head) + at.slot;
+  auto* value = reinterpret_cast<uint16_t*>(at.head) + (kPage + at.slot) * at.width;
+  for (int64_t d = 0; d < at.head_dim; d += kPart) {
+    const int64_t n = std::min(kPart, at.head_dim - d);
+    variant.narrow(k + d, n, narrow);
+    for (int64_t i = 0; i < n; ++i) key[(d + i) * kPage] = narrow[i];
+  }
+  variant.narrow(v, at.head_dim, value);
+  std::fill(value + at.head_dim, value + at.width, uint16_t{0});
+}
+
 void put_int8(const Slot& at, const float* k, const float* v, const AttentionVariant& variant) {
   int8_t codes[KvCache::kMaxInt8HeadDim];
   auto* bytes = reinterpret_cast<int8_t*>(at.head);
@@ -46,7 +62,7 @@ void put(DType dtype, const AttentionVariant& variant, const Slot& at, const flo
     case DType::kF32: return put_floats<float>(at, k, v, [](float x) { return x; });
     case DType::kF16: return put_floats<uint16_t>(at, k, v, f32_to_f16);
     case DType::kI8: return put_int8(at, k, v, variant);
-    default: return put_floats<uint16_t>(at, k, v, f32_to_bf16);
+    default: return put_bf16(at, k, v, variant);
   }
 }
 

@@ -50,6 +50,8 @@ struct AttentionVariant {
                float* nodes);
   // Rounds to codes of scale * code; the scale is NaN where x is not finite.
   float (*quantize)(const KvHead& head);
+  // Rounds n numbers to bf16.
+  void (*narrow)(const float* x, int64_t n, uint16_t* out);
 };
 
 constexpr int64_t padded_head(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
