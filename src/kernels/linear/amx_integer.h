@@ -21,7 +21,8 @@ namespace {
 template <int64_t kGroup>
 class Expansion {
  public:
-  Expansion(const uint8_t* w, const uint8_t* scales, std::byte* out, const std::byte* ahead)
+  [[gnu::always_inline]] Expansion(const uint8_t* w, const uint8_t* scales, std::byte* out,
+                                   const std::byte* ahead)
       : w_(w), out_(out), ahead_(ahead) {
     const __m512i low_byte = _mm512_set1_epi32(0xff);
     const __m512i every_byte = _mm512_set1_epi32(0x01010101);
@@ -35,7 +36,7 @@ class Expansion {
     prefetch_line(ahead + layout::kInt4CodeBytes);
   }
 
-  void step(int q) const {
+  [[gnu::always_inline]] void step(int q) const {
     const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
     prefetch_line(ahead_ + q * 64);
     const __m512i both = _mm512_loadu_si512(w_ + q * 64);
@@ -80,9 +81,9 @@ struct IntegerKind {
     return {.group = kGroup, .n_blocks = n_tiles};
   }
   // A block in a longer group has one scale and offset, whatever the group's length.
-  static Expansion<kGroup == 32 ? 32 : 64> expansion(const std::byte* panel, int64_t tile,
-                                                     int64_t n_tiles, std::byte* out,
-                                                     const std::byte* ahead) {
+  [[gnu::always_inline]] static Expansion<kGroup == 32 ? 32 : 64> expansion(
+      const std::byte* panel, int64_t tile, int64_t n_tiles, std::byte* out,
+      const std::byte* ahead) {
     const layout::Int4Panel at = int4_panel(n_tiles);
     const auto* from = reinterpret_cast<const uint8_t*>(panel);
     return {from + at.codes_at(tile), from + at.scales_at(tile), out, ahead};

@@ -47,6 +47,9 @@ struct TileRows {
 // rows the weights come from memory: they are asked for far ahead, evenly while tiles multiply, and
 // expanded a little ahead of the products. While the tiles multiply one block of 32 rows by 32
 // channels, the vector units also finish the block before it.
+//
+// What runs with every tile is inlined by order: left to itself g++ 12 calls parts of it, which
+// makes a product a quarter slower.
 template <class Kind>
 class TilePart {
  public:
@@ -148,26 +151,26 @@ class TilePart {
   // Tile i of the rows times tile i of the panels. What else is to do stands between the products,
   // a quarter after each: a core works at both only where they stand that close.
   template <bool kLower, bool kBrings>
-  void product(int64_t i, const TileRows& upper, const TileRows& lower) {
+  [[gnu::always_inline]] void product(int64_t i, const TileRows& upper, const TileRows& lower) {
     const std::byte* upper_tile = upper.at + i * upper.block;
     const std::byte* lower_tile = lower.at + i * lower.block;
     _tile_loadd(6, weights(0, i), kTileRowBytes);
     _tile_loadd(7, weights(1, i), kTileRowBytes);
     _tile_loadd(4, upper_tile, upper.stride);
     if constexpr (kLower) _tile_loadd(5, lower_tile, lower.stride);
-    const auto ask_rows = [&](auto quarter, int64_t apart) {
+    const auto ask_rows = [&](auto quarter, int64_t apart) __attribute__((always_inline)) {
       if (upper.in_one_piece) ask_quarter<quarter>(upper_tile + apart + 2 * upper.block);
       if (kLower && lower.in_one_piece) ask_quarter<quarter>(lower_tile + apart + 2 * lower.block);
     };
     if constexpr (kBrings && Kind::kExpands) {
       const auto expansions =
           std::array{expansion(0, i + kExpandAhead), expansion(1, i + kExpandAhead)};
-      multiply<kLower>([&](auto quarter) {
+      multiply<kLower>([&](auto quarter) __attribute__((always_inline)) {
         ask_rows(quarter, 0);
         unroll<4>([&](auto step) { expansions[quarter / 2].step(quarter % 2 * 4 + step); });
       });
     } else {
-      multiply<kLower>([&](auto quarter) {
+      multiply<kLower>([&](auto quarter) __attribute__((always_inline)) {
         ask_rows(quarter, 0);
         if constexpr (kBrings) ask_half_tile<quarter % 2>(ahead(quarter / 2, i));
       });
@@ -175,36 +178,36 @@ class TilePart {
     if constexpr (Kind::kTwoParts) {
       _tile_loadd(4, upper_tile + upper.apart, upper.stride);
       if constexpr (kLower) _tile_loadd(5, lower_tile + lower.apart, lower.stride);
-      multiply<kLower>([&](auto quarter) { ask_rows(quarter, upper.apart); });
+      multiply<kLower>([&](auto quarter)
+                           __attribute__((always_inline)) { ask_rows(quarter, upper.apart); });
     }
   }
 
   // Tiles 4 and 5 times 6 and 7, and between(0) to between(3) between.
   template <bool kLower, class Between>
-  static void multiply(const Between& between) {
-    const auto after = [&]<int kQuarter>() { between(std::integral_constant<int, kQuarter>()); };
+  [[gnu::always_inline]] static void multiply(const Between& between) {
     Kind::template multiply<0>();
-    after.template operator()<0>();
+    between(std::integral_constant<int, 0>());
     if constexpr (kLower) {
       Kind::template multiply<1>();
-      after.template operator()<1>();
+      between(std::integral_constant<int, 1>());
       Kind::template multiply<2>();
-      after.template operator()<2>();
+      between(std::integral_constant<int, 2>());
       Kind::template multiply<3>();
     } else {
-      after.template operator()<1>();
+      between(std::integral_constant<int, 1>());
       Kind::template multiply<1>();
-      after.template operator()<2>();
+      between(std::integral_constant<int, 2>());
     }
-    after.template operator()<3>();
+    between(std::integral_constant<int, 3>());
   }
 
   template <int kQuarter>
-  static void ask_quarter(const std::byte* tile) {
+  [[gnu::always_inline]] static void ask_quarter(const std::byte* tile) {
     unroll<4>([&](auto line) { __builtin_prefetch(tile + (kQuarter * 4 + line) * 64, 0, 3); });
   }
   template <int kHalf>
-  static void ask_half_tile(const std::byte* tile) {
+  [[gnu::always_inline]] static void ask_half_tile(const std::byte* tile) {
     unroll<8>([&](auto line) { prefetch_line(tile + (kHalf * 8 + line) * 64); });
   }
 
@@ -216,7 +219,7 @@ class TilePart {
   const std::byte* weights(int panel, int64_t i) const {
     return Kind::kExpands ? place(panel, i) : packed_[panel] + i * kPackedBytes;
   }
-  auto expansion(int panel, int64_t i) const {
+  [[gnu::always_inline]] auto expansion(int panel, int64_t i) const {
     return Kind::expansion(packed_[panel], i, n_tiles_, place(panel, i), ahead(panel, i));
   }
   void expand(int64_t i) {
