@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
+
 namespace autoglm {
 namespace {
 
@@ -11,34 +13,36 @@ namespace {
 // than anything a person or a power meter would notice.
 constexpr int kSpins = 2000;
 
-std::vector<int> usable_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> processors;
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (CPU_ISSET(i, &set)) processors.push_back(i);
-    }
-  }
-  if (processors.empty()) processors.push_back(0);
-  return processors;
+int count(const ProcessorsByNode& processors) {
+  size_t n = 0;
+  for (const std::vector<int>& node : processors) n += node.size();
+  return static_cast<int>(n);
 }
 
 }  // namespace
 
 void name_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
 
-ThreadPool::ThreadPool(int n_threads)
-    : n_threads_(n_threads > 0 ? n_threads : static_cast<int>(usable_processors().size())) {
-  const std::vector<int> processors = usable_processors();
-  const bool crowded = n_threads_ > static_cast<int>(processors.size());
+ThreadPool::ThreadPool(int n_threads, const ProcessorsByNode& processors)
+    : n_threads_(n_threads > 0 ? n_threads : count(processors)) {
+  const bool crowded = n_threads_ > count(processors);
   spins_ = crowded ? 0 : kSpins;
+  std::vector<int> places;  // processors, node by node
+  first_threads_.push_back(0);
+  for (const std::vector<int>& node : processors) {
+    places.insert(places.end(), node.begin(), node.end());
+    const int end = std::min(static_cast<int>(places.size()), n_threads_);
+    if (crowded || end == first_threads_.back()) continue;
+    if (n_nodes() == kMaxNodes) first_threads_.pop_back();
+    first_threads_.push_back(end);
+  }
+  if (crowded) first_threads_.push_back(n_threads_);
   for (int i = 1; i < n_threads_; ++i) {
     workers_.emplace_back([this, i] { work(i); });
     if (crowded) continue;  // they float
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(processors[static_cast<size_t>(i)], &set);
+    CPU_SET(places[static_cast<size_t>(i)], &set);
     ::pthread_setaffinity_np(workers_.back().native_handle(), sizeof set, &set);
   }
 }

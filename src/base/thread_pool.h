@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/processors.h"
+
 namespace autoglm {
 
 // The calling thread's name in top, ps and debuggers; 15 letters at most.
@@ -19,13 +21,25 @@ void name_thread(const char* name);
 
 class ThreadPool {
  public:
-  // 0 threads: one for each processor this process may use.
-  explicit ThreadPool(int n_threads);
+  static constexpr int kMaxNodes = 16;  // what is beyond counts as the last of them
+
+  // 0 threads: one for each processor. Fewer than processors are kept on as few nodes as they fit.
+  explicit ThreadPool(int n_threads, const ProcessorsByNode& processors = usable_processors());
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return n_threads_; }
+
+  // Threads of a node are neighbours: [first_thread(node), first_thread(node + 1)). More threads
+  // than processors float, and count as one node.
+  int n_nodes() const { return static_cast<int>(first_threads_.size()) - 1; }
+  int first_thread(int node) const { return first_threads_[static_cast<size_t>(node)]; }
+  int node_of(int index) const {
+    int node = 0;
+    while (first_thread(node + 1) <= index) ++node;
+    return node;
+  }
 
   // Calls body(thread_index) once for every index in [0, size()), and returns when all have
   // returned.
@@ -59,7 +73,8 @@ class ThreadPool {
   bool wait_for_region(uint64_t seen);
 
   const int n_threads_;
-  int spins_ = 0;  // looks at a word before a wait gives the processor up
+  std::vector<int> first_threads_;  // of each node, and the end
+  int spins_ = 0;                   // looks at a word before a wait gives the processor up
   Function function_ = nullptr;
   void* argument_ = nullptr;
   std::atomic<uint64_t> generation_{0};

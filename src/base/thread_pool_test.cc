@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
+
+#include "base/node_shares.h"
 
 namespace autoglm {
 namespace {
@@ -83,6 +86,71 @@ TEST(ThreadPool, WhatOneRegionWroteTheNextOneReads) {
     int64_t sums[4] = {};
     pool.run([&](int i) { sums[i] = std::accumulate(values.begin(), values.end(), int64_t{0}); });
     for (const int64_t sum : sums) ASSERT_EQ(sum, 4 * round + 6);
+  }
+}
+
+TEST(ThreadPool, ThreadsOfANodeAreNeighbours) {
+  const ProcessorsByNode nodes{{0, 1}, {0}, {1, 0, 1}};
+  ThreadPool all(0, nodes);
+  ASSERT_EQ(all.size(), 6);
+  ASSERT_EQ(all.n_nodes(), 3);
+  EXPECT_EQ(all.first_thread(1), 2);
+  EXPECT_EQ(all.first_thread(2), 3);
+  EXPECT_EQ(all.first_thread(3), 6);
+  EXPECT_EQ(all.node_of(1), 0);
+  EXPECT_EQ(all.node_of(2), 1);
+  EXPECT_EQ(all.node_of(5), 2);
+
+  ThreadPool fewer(3, nodes);
+  EXPECT_EQ(fewer.n_nodes(), 2);
+  EXPECT_EQ(fewer.first_thread(2), 3);
+
+  ThreadPool more(9, nodes);
+  EXPECT_EQ(more.n_nodes(), 1);
+  EXPECT_EQ(more.node_of(8), 0);
+}
+
+TEST(ThreadPool, CountsManyNodesAsSixteen) {
+  ThreadPool pool(0, ProcessorsByNode(20, {0}));
+  EXPECT_EQ(pool.size(), 20);
+  EXPECT_EQ(pool.n_nodes(), ThreadPool::kMaxNodes);
+  EXPECT_EQ(pool.first_thread(ThreadPool::kMaxNodes), 20);
+  EXPECT_EQ(pool.node_of(19), ThreadPool::kMaxNodes - 1);
+}
+
+TEST(NodeShares, GiveEveryItemOnceInEveryRound) {
+  ThreadPool pool(0, {{0}, {0, 1}, {1}});
+  for (const int64_t n : {0, 1, 3, 4, 17, 100}) {
+    std::vector<std::atomic<int>> taken(static_cast<size_t>(3 * n));
+    NodeShares shares(pool, n, 3);
+    pool.run([&](int index) {
+      shares.take(index, [&](int64_t item, int64_t round) {
+        taken[static_cast<size_t>(round * n + item)].fetch_add(1);
+      });
+    });
+    for (const std::atomic<int>& times : taken) ASSERT_EQ(times.load(), 1);
+  }
+}
+
+TEST(NodeShares, GiveAThreadTheItemsThatItsNodePackedBeforeThoseOfOthers) {
+  ThreadPool pool(0, {{0}, {1, 0}, {1}});
+  constexpr int64_t kItems = 40;
+  std::vector<int> packed_by(kItems);
+  pool.run([&](int index) {
+    for (int64_t i = kItems * index / 4; i < kItems * (index + 1) / 4; ++i) {
+      packed_by[static_cast<size_t>(i)] = pool.node_of(index);
+    }
+  });
+  for (int thread = 0; thread < pool.size(); ++thread) {
+    NodeShares shares(pool, kItems, 2);
+    std::vector<int> nodes;  // in the order that one thread gets them in when it is alone
+    shares.take(thread, [&](int64_t item, int64_t) {
+      nodes.push_back(packed_by[static_cast<size_t>(item)]);
+    });
+    ASSERT_EQ(std::ssize(nodes), 2 * kItems);
+    const int own = pool.node_of(thread);
+    const auto rest = std::ranges::find_if(nodes, [&](int node) { return node != own; });
+    EXPECT_EQ(rest - nodes.begin(), std::ranges::count(nodes, own)) << "thread " << thread;
   }
 }
 

@@ -1,6 +1,8 @@
 // Joins a checkpoint's weights, a model's graph and the CPU.
 #include "engine/load_executor.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "devices/cpu/cpu_executor.h"
@@ -67,6 +69,10 @@ Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoin
   weights.look_for_pack(model.graph, cpu, wanted.quantize);
   std::unique_ptr<CpuExecutor> executor = AGLM_TRY(make_cpu_executor(model.graph, weights, cpu));
   const ModelSummary summary = executor->summary();
+  if (summary.nodes > 1) {
+    spdlog::info("weights lie in the memory of {} NUMA nodes, near the threads that read them",
+                 summary.nodes);
+  }
   return LoadedExecutor{.executor = std::move(executor),
                         .instruction_set = summary.isa,
                         .weight_format = summary.weight_format,

@@ -85,7 +85,8 @@ struct RopeTables {
 
 class Executing : public CpuExecutor {
  public:
-  Executing(Isa isa, int threads) : isa_(isa), pool_(threads), context_{pool_, isa} {}
+  Executing(Isa isa, const CpuOptions& options)
+      : isa_(isa), pool_(options.threads, options.processors), context_{pool_, isa} {}
 
   Result<void> load(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
     program_ = AGLM_TRY(cpu_program(graph, source, options));
@@ -114,7 +115,8 @@ class Executing : public CpuExecutor {
                 .isa = std::string(isa_name(isa_)),
                 .weight_format = std::string(weight_format_name(matrices)),
                 .kv_format = std::string(kv_format(kv)),
-                .threads = pool_.size()};
+                .threads = pool_.size(),
+                .nodes = pool_.n_nodes()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
     for (const Node& node : program_.graph.nodes()) {
       if (node.op != Op::kLinear) continue;
@@ -293,7 +295,7 @@ Result<std::unique_ptr<CpuExecutor>> make_cpu_executor(const Graph& graph,
                                                        const CpuOptions& options) {
   AGLM_TRY(check_options(graph, options));
   const Isa isa = AGLM_TRY(select_isa(options.isa));
-  auto executor = std::make_unique<Executing>(isa, options.threads);
+  auto executor = std::make_unique<Executing>(isa, options);
   AGLM_TRY(executor->load(graph, source, options));
   return std::unique_ptr<CpuExecutor>(std::move(executor));
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "autoglm/result.h"
+#include "base/processors.h"
 #include "devices/cpu/weight_source.h"
 #include "devices/executor.h"
 #include "graph/graph.h"
@@ -37,7 +38,8 @@ Result<KvDType> parse_kv_dtype(std::string_view name);  // "auto", "f32", "bf16"
 struct CpuOptions {
   Quantize quantize = Quantize::kNone;
   KvDType kv_dtype = KvDType::kAuto;
-  int threads = 0;               // 0: one for each processor
+  int threads = 0;  // 0: one for each processor
+  ProcessorsByNode processors = usable_processors();
   std::string isa;               // empty: $AUTOGLM_ISA, else the machine's best
   int32_t max_rows = 512;        // tokens of one step
   int32_t max_output_rows = 64;  // rows of one step whose logits are wanted
@@ -67,6 +69,7 @@ struct ModelSummary {
   std::string weight_format;  // of the layers' matrices: "bf16", "int4"
   std::string kv_format;      // "f32", "bf16"
   int threads = 0;
+  int nodes = 0;  // of memory, with threads on each
 };
 
 class CpuExecutor : public Executor {

@@ -294,9 +294,25 @@ Result<void> pack_stored_codes(const Parts& parts, ThreadPool& pool, PackedWeigh
   return {};
 }
 
-// What was held before, where it lies. Its numbers are taken as they are, but for the few that
-// reach every answer.
-Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, HeldTensor before) {
+// The bytes of `view`, each panel copied by the thread that linear() gives it to: so it comes to
+// lie in the memory near that thread.
+Result<std::shared_ptr<AlignedBuffer>> copy_near(const PackedWeight& view, ThreadPool& pool) {
+  const std::span<const std::byte> from = view.stored();
+  auto copy = std::make_shared<AlignedBuffer>(AGLM_TRY(AlignedBuffer::allocate(from.size())));
+  pool.parallel_for(view.n_panels(), 1, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * view.panel_bytes();
+    // After the last panel stand the channel scales.
+    const int64_t last = end == view.n_panels() ? std::ssize(from) : end * view.panel_bytes();
+    std::memcpy(copy->data() + first, from.data() + first, static_cast<size_t>(last - first));
+  });
+  return copy;
+}
+
+// What was held before, where it lies; matrices are copied where some memory is nearer than other,
+// since a mapped file's pages lie wherever they were first read. Its numbers are taken as they are,
+// but for the few that reach every answer.
+Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, HeldTensor before,
+                                  ThreadPool& pool) {
   HeldWeight held{.dtype = dtype_of(plan.format), .memory = std::move(before.memory)};
   FirstBrokenRow broken;
   const auto look = [&](const float* values, int64_t n) {
@@ -305,6 +321,12 @@ Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, 
   if (plan.form == WeightPlan::Form::kPacked) {
     held.packed = AGLM_TRY(
         PackedWeight::view_of(plan.format, weight.rows, weight.columns, plan.order, before.bytes));
+    if (pool.n_nodes() > 1) {
+      const std::shared_ptr<AlignedBuffer> copy = AGLM_TRY(copy_near(held.packed, pool));
+      held.packed = AGLM_TRY(PackedWeight::view_of(plan.format, weight.rows, weight.columns,
+                                                   plan.order, {copy->data(), copy->size()}));
+      held.memory = copy;
+    }
     if (has_channel_scales(plan.format)) {
       look(held.packed.channel_scales(), held.packed.n_panels() * PackedWeight::kPanelRows);
     }
@@ -360,7 +382,7 @@ Result<WeightPlan> plan_of(const Weight& weight, const HeldTensor& before, bool 
 Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
                                const WeightSource& source, ThreadPool& pool) {
   if (auto before = source.held(weight_key(weight))) {
-    return hold_as_before(weight, plan, *std::move(before));
+    return hold_as_before(weight, plan, *std::move(before), pool);
   }
   const Parts parts = AGLM_TRY(Parts::open(weight, source));
   HeldWeight held;

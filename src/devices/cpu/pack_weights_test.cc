@@ -105,23 +105,26 @@ Packed pack(const Graph& graph, const CpuOptions& options) {
   return packed;
 }
 
-std::vector<float> logits(const Graph& graph, const WeightSource& source,
-                          const CpuOptions& options) {
-  auto executor = make_cpu_executor(graph, source, options);
-  EXPECT_TRUE(executor) << executor.error().message();
-  if (!executor) return {};
-  EXPECT_TRUE((*executor)->reserve_pages(1));
+std::vector<float> step_logits(CpuExecutor& executor) {
+  EXPECT_TRUE(executor.reserve_pages(1));
   const std::vector<TokenId> tokens{TokenId{3}, TokenId{17}, TokenId{39}};
   const std::vector<int32_t> wanted{0, 1, 2};
   const std::vector<int32_t> pages{0};
   const StepSequence sequence{.n_rows = 3, .start_position = 0, .pages = pages};
-  (*executor)->step({.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted});
+  executor.step({.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted});
   std::vector<float> result;
   for (int32_t i = 0; i < 3; ++i) {
-    const auto row = (*executor)->logits(i);
+    const auto row = executor.logits(i);
     result.insert(result.end(), row.begin(), row.end());
   }
   return result;
+}
+
+std::vector<float> logits(const Graph& graph, const WeightSource& source,
+                          const CpuOptions& options) {
+  auto executor = make_cpu_executor(graph, source, options);
+  EXPECT_TRUE(executor) << executor.error().message();
+  return executor ? step_logits(**executor) : std::vector<float>();
 }
 
 std::string refusal(const Packed& packed, const CpuOptions& options) {
@@ -142,6 +145,28 @@ TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
       EXPECT_EQ(found, expected) << tied << " " << static_cast<int>(quantize);
     }
   }
+}
+
+TEST(PackWeights, AreCopiedWhereSomeMemoryIsNearerThanOtherAndAnswerTheSame) {
+  CpuOptions options = options_for(Quantize::kInt4);
+  const Graph graph = small_model(false);
+  const std::vector<float> expected = logits(graph, Numbers(), options);
+  Packed packed = pack(graph, options);
+  options.threads = 0;
+  options.processors = {{0}, {0, 1}};
+  EXPECT_EQ(logits(graph, packed, options), expected);
+  EXPECT_EQ(logits(graph, Numbers(), options), expected);
+
+  // The copies are what is read: the pack's bytes may change afterwards.
+  auto executor = make_cpu_executor(graph, packed, options);
+  ASSERT_TRUE(executor) << executor.error().message();
+  EXPECT_EQ((*executor)->summary().nodes, 2);
+  EXPECT_EQ((*executor)->summary().threads, 3);
+  HeldTensor& down = packed.at("down[0+64]");
+  auto* bytes = const_cast<std::byte*>(down.bytes.data());
+  std::fill(bytes, bytes + down.bytes.size(), std::byte{0});
+  EXPECT_NE(logits(graph, packed, options), expected);
+  EXPECT_EQ(step_logits(**executor), expected);
 }
 
 TEST(PackWeights, AWeightOutlivesTheSourceThatGaveIt) {

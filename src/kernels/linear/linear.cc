@@ -1,9 +1,9 @@
 #include "kernels/linear/linear.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "base/check.h"
+#include "base/node_shares.h"
 #include "base/thread_pool.h"
 #include "kernels/linear/panel_kernels.h"
 
@@ -138,8 +138,8 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
     thread_scratch += Bf16Rows::bytes(args.m, weight.k());
   }
 
-  // Parts of the result are handed out as threads come for them: which thread computes a part never
-  // matters.
+  // Parts of the result are handed out as threads come for them, those first whose weights are in
+  // the memory near the thread: which thread computes a part never matters.
   const int64_t n_panels = weight.n_panels();
   const int64_t rows = variant.block_rows(weight.format(), weight.k(), args.m);
   const int64_t n_row_blocks = (args.m + rows - 1) / rows;
@@ -150,20 +150,19 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
       threads == 1 ? n_panels : std::max<int64_t>(4, n_panels / (threads * 8) / 4 * 4);
   const int64_t n_parts = (n_panels + part_panels - 1) / part_panels;
   const int64_t per_thread = thread_scratch_bytes(context.isa, weight.format(), weight.k(), args.m);
-  std::atomic<int64_t> next{0};
+  NodeShares shares(context.pool, n_parts, n_row_blocks);
   const auto work = [&](int index) {
     std::byte* own = thread_scratch + index * per_thread;
-    for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < n_row_blocks * n_parts;
-         i = next.fetch_add(1, std::memory_order_relaxed)) {
-      const int64_t row = i / n_parts * rows;
-      const int64_t panel = i % n_parts * part_panels;
+    shares.take(index, [&](int64_t part, int64_t row_block) {
+      const int64_t row = row_block * rows;
+      const int64_t panel = part * part_panels;
       variant.run(task,
                   {.row_begin = row,
                    .row_end = std::min(args.m, row + rows),
                    .panel_begin = panel,
                    .panel_end = std::min(n_panels, panel + part_panels)},
                   own);
-    }
+    });
   };
   if (n_row_blocks * n_parts == 1) return work(0);
   context.pool.run(work);

@@ -83,6 +83,9 @@ struct Problem {
   // Rows [first, first + m) of the problem; guards around every row stay as they were.
   std::vector<float> run(Isa isa, int threads, int64_t first, int64_t m) const {
     ThreadPool pool(threads);
+    return run(isa, pool, first, m);
+  }
+  std::vector<float> run(Isa isa, ThreadPool& pool, int64_t first, int64_t m) const {
     const Context context{.pool = pool, .isa = isa};
     std::vector<float> y(static_cast<size_t>(m * y_stride + 1), kGuard);
     const int64_t bytes = linear_scratch_bytes(context, weight, m);
@@ -275,6 +278,15 @@ TEST(Linear, ThreadsDoNotChangeABit) {
     for (const int threads : {2, 3}) {
       expect_same_bits(problem.run(best_isa(), threads, 0, 9), one, problem.c.text());
     }
+  }
+}
+
+TEST(Linear, NodesOfMemoryDoNotChangeABit) {
+  ThreadPool pool(0, {{0}, {0, 1}, {1}});
+  for (const int64_t m : {1, 9, 300}) {
+    const Problem problem({.format = WeightFormat::kInt4, .m = m, .n = 700, .k = 131});
+    expect_same_bits(problem.run(best_isa(), pool, 0, m), problem.run(best_isa(), 1, 0, m),
+                     problem.c.text());
   }
 }
 
