@@ -25,8 +25,9 @@ void add_graph_command(CommandLine& line) {
   command->add_flag("--json", flags->json, "write JSON: values, kernel calls, arena sizes")
       ->excludes("--dot");
   command->add_flag("--unfused", flags->unfused, "as recorded: one kernel call an operation");
-  command->add_option("--quantize", flags->quantize,
-                      "none, int8, int4, int4-g64 or int4-g128 [none]");
+  command->add_option(
+      "--quantize", flags->quantize,
+      "none, int8, int4, int3, int2, or int4-g64, int4-g128, int3-g64, int2-g64 [none]");
   command->add_option("--max-batched-tokens", flags->rows, "rows of one step [512]")
       ->check(CLI::Range(1, 65536));
   on_chosen(line, command, [flags]() -> Result<void> {

@@ -21,7 +21,8 @@ void add_pack_command(CommandLine& line) {
                       "directory to make, for --model; without it, a file beside the checkpoint "
                       "that starts with the same --quantize find");
   command->add_option("--quantize", flags->options.quantize,
-                      "how weights are held: none, int8, int4, int4-g64 or int4-g128 [none]");
+                      "how weights are held: none, int8, int4, int3, int2, or int4-g64, int4-g128, "
+                      "int3-g64, int2-g64 [none]");
   command->add_option("--threads", flags->options.threads, "0: one for each processor [0]")
       ->check(CLI::Range(0, 1024));
   on_chosen(line, command, [flags]() -> Result<void> {

@@ -40,18 +40,18 @@ Result<void> quantize(const QuantizeFlags& flags) {
 }  // namespace
 
 void add_quantize_command(CommandLine& line) {
-  CLI::App* command =
-      line.app.add_subcommand("quantize", "write a checkpoint in int4, int8 or a mixture");
+  CLI::App* command = line.app.add_subcommand("quantize", "write a checkpoint in 2 to 8 bits");
   const auto flags = std::make_shared<QuantizeFlags>();
   QuantizeOptions& options = flags->options;
   command->add_option("input", flags->input, "model directory, .gguf file or hub id")->required();
   command->add_option("output", options.output, "folder to make")->required();
   command->add_option("--bits", options.bits,
-                      "4, 8, or an average between: int8 where int4 costs most, and below 4.5 "
-                      "larger groups where they cost least [4]");
-  command->add_option("--group-size", options.group_size,
-                      "columns that share a scale in int4: 32, 64 or 128, for 4.5, 4.25 and 4.125 "
-                      "bits a weight [32]");
+                      "2, 3, 4, 8, or an average over what the layers store: more bits and smaller "
+                      "groups where they pay most [4]");
+  command->add_option(
+      "--group-size", options.group_size,
+      "columns that share a scale: 32, 64 or (4 bits) 128; 0.5, 0.25 or 0.125 bits a "
+      "weight [32]");
   command->add_option("--method", flags->method,
                       "rtn, or awq, gptq, smoothquant joined by + [awq+gptq with a text, rtn "
                       "without]");

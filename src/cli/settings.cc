@@ -158,7 +158,8 @@ std::vector<SettingInfo> model_settings() {
           "device", {"auto", "cpu", "cuda"}, "where the model runs",
           [](auto& s) -> auto& { return s.load.device; }),
       choice_setting(
-          "quantize", {"none", "int8", "int4", "int4-g64", "int4-g128"},
+          "quantize",
+          {"none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2", "int2-g64"},
           "how weights are held in memory", [](auto& s) -> auto& { return s.load.quantize; }),
       choice_setting(
           "kv_cache_dtype", {"auto", "f32", "bf16", "int8", "q8_0"},
@@ -243,7 +244,9 @@ std::vector<SettingInfo> model_settings() {
           "speculative_model", "PATH", "the draft model, with the same tokenizer",
           [](auto& s) -> auto& { return s.load.speculation.model; }),
       choice_setting(
-          "speculative_quantize", {"auto", "none", "int8", "int4", "int4-g64", "int4-g128"},
+          "speculative_quantize",
+          {"auto", "none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2",
+           "int2-g64"},
           "how the draft model's weights are held; auto: as the model's",
           [](auto& s) -> auto& { return s.load.speculation.quantize; }),
       bool_setting(

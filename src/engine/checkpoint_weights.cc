@@ -13,17 +13,17 @@ namespace autoglm {
 namespace {
 
 float read_int8(const CodedMatrix& matrix, int64_t row, std::span<int8_t> codes) {
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = matrix.code8(row, static_cast<int64_t>(i));
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = matrix.whole(row, static_cast<int64_t>(i));
   return matrix.channel_scale(row);
 }
 
-float read_int4(const CodedMatrix& matrix, int64_t row, std::span<Int4Group> groups) {
+float read_progressive(const CodedMatrix& matrix, int64_t row, std::span<ProgressiveGroup> groups) {
   for (size_t g = 0; g < groups.size(); ++g) {
-    const int64_t begin = static_cast<int64_t>(g) * Int4Group::kColumns;
+    const int64_t begin = static_cast<int64_t>(g) * ProgressiveGroup::kColumns;
     const int64_t group = begin / matrix.group_size;
     groups[g] = {.scale = matrix.scale(row, group), .offset = matrix.offset(row, group)};
-    const int64_t n = std::min(Int4Group::kColumns, matrix.columns - begin);
-    for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code4(row, begin + i);
+    const int64_t n = std::min(ProgressiveGroup::kColumns, matrix.columns - begin);
+    for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code(row, begin + i);
   }
   return matrix.channel_scale(row);
 }
@@ -146,16 +146,16 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
       .read_codes = [tensor](int64_t row, CodeRow& out) { read_codes(*tensor, row, out); },
       .stored_row = [tensor](int64_t row) { return tensor->row(row); },
       .release = [tensor] { drop_pages(*tensor); }};
-  if (tensor->dtype == DType::kCodes8) {
+  if (!tensor->coded) return source;
+  if (tensor->coded->bits == 8) {
     source.int8_row = [tensor](int64_t row, std::span<int8_t> codes) {
       return read_int8(*tensor->coded, row, codes);
     };
-  }
-  if (tensor->dtype == DType::kCodes4) {
-    source.int4_row = [tensor](int64_t row, std::span<Int4Group> groups) {
-      return read_int4(*tensor->coded, row, groups);
+  } else {
+    source.progressive_row = [tensor](int64_t row, std::span<ProgressiveGroup> groups) {
+      return read_progressive(*tensor->coded, row, groups);
     };
-    source.int4_group_size = tensor->coded->group_size;
+    source.form = tensor->coded->form();
   }
   return source;
 }

@@ -17,7 +17,7 @@ namespace autoglm {
 
 struct ExecutorOptions {
   std::string device = "auto";          // cpu, cuda, auto
-  std::string quantize = "none";        // none, int8, int4, int4-g64, int4-g128
+  std::string quantize = "none";        // as parse_quantize() takes it
   std::string kv_cache_dtype = "auto";  // auto, f32, bf16, int8
   int32_t threads = 0;                  // 0: one for each processor
   int32_t max_rows = 512;               // of one step

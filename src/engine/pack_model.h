@@ -11,7 +11,7 @@
 namespace autoglm {
 
 struct PackOptions {
-  std::string quantize = "none";  // none, int8, int4, int4-g64, int4-g128
+  std::string quantize = "none";  // as parse_quantize() takes it
   int threads = 0;                // 0: one for each processor
   std::function<void(double fraction, std::string_view stage)> progress;
 };

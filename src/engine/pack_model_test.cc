@@ -80,7 +80,8 @@ class Packing : public testing::Test {
 TEST_F(Packing, APackedModelAnswersAsItsCheckpointDoes) {
   for (const char* name : {"hf", "file.gguf"}) {
     const std::string source = synthetic(name);
-    for (const char* quantize : {"none", "int8", "int4", "int4-g64", "int4-g128"}) {
+    for (const char* quantize : {"none", "int8", "int4", "int4-g64", "int4-g128", "int3",
+                                 "int3-g64", "int2", "int2-g64"}) {
       const std::string expected = answer(source, quantize);
       ASSERT_THAT(expected, HasSubstr(":")) << expected;
       const std::string out = in(std::string(name) + quantize);
@@ -147,9 +148,9 @@ TEST_F(Packing, RefusesWhatCannotBePackedOrHeldOtherwise) {
   const auto full = pack_model(source, out, {});
   ASSERT_FALSE(full);
   EXPECT_THAT(full.error().message(), HasSubstr("there already"));
-  const auto unknown = pack_model(source, in("new"), {.quantize = "int3"});
+  const auto unknown = pack_model(source, in("new"), {.quantize = "int5"});
   ASSERT_FALSE(unknown);
-  EXPECT_THAT(unknown.error().message(), HasSubstr("int3"));
+  EXPECT_THAT(unknown.error().message(), HasSubstr("int5"));
   EXPECT_FALSE(fs::exists(in("new")));
   for (const auto& entry : fs::directory_iterator(folder_)) {
     EXPECT_THAT(entry.path().string(), testing::Not(HasSubstr("partial")));

@@ -47,7 +47,7 @@ struct StoredTensor {
   // GGUF stores Llama's q and k rows in another order: logical row i is stored row row_order[i].
   // Empty: as stored.
   std::vector<int32_t> row_order;
-  // Of dtype kCodes8 and kCodes4: `bytes` again, and what gives them their meaning.
+  // Of dtypes kCodes8 to kCodes2: `bytes` again, and what gives them their meaning.
   std::optional<CodedMatrix> coded;
   // Set: the matrix lies in several tensors, `shape` is what they stand for, and `dtype` is the
   // type that the reference implementation decodes to.

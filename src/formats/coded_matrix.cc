@@ -14,7 +14,16 @@
 namespace autoglm {
 namespace {
 
-constexpr int64_t kGroupSizes[] = {32, 64, 128};
+bool is_coded_bits(int64_t bits) { return bits == 8 || (bits >= 2 && bits <= 4); }
+
+DType dtype_of(int bits) {
+  switch (bits) {
+    case 2: return DType::kCodes2;
+    case 3: return DType::kCodes3;
+    case 4: return DType::kCodes4;
+    default: return DType::kCodes8;
+  }
+}
 
 uint8_t byte_at(std::span<const std::byte> bytes, int64_t i) {
   return static_cast<uint8_t>(bytes[static_cast<size_t>(i)]);
@@ -46,11 +55,14 @@ class Parts {
 
   // As the number of scales in a row tells: one number stands for one size of groups, or for
   // several that mean the same. 32 where it fits none.
-  int64_t group_size(int64_t columns) const {
+  int64_t group_size(int bits, int64_t columns) const {
     const auto found = tensors_.find(name_ + std::string(coded_suffix::kGroupScales));
     if (found == tensors_.end() || found->second.shape.size() != 2) return 32;
-    for (const int64_t size : kGroupSizes) {
-      if (found->second.shape[1] == CodedMatrix::groups_of(columns, size)) return size;
+    for (const Progressive& form : kProgressives) {
+      if (form.bits == bits &&
+          found->second.shape[1] == CodedMatrix::groups_of(columns, form.group_size)) {
+        return form.group_size;
+      }
     }
     return 32;
   }
@@ -61,6 +73,28 @@ class Parts {
   std::string where_;
 };
 
+// Bits and columns as the codes' form and the configuration tell.
+Result<CodedMatrix> coded_matrix(const StoredTensor& codes, int bits_in_bytes) {
+  const std::string form =
+      fmt::format("{} [{}]", dtype_info(codes.dtype).name, fmt::join(codes.shape, ", "));
+  const bool whole = codes.dtype == DType::kI8;
+  if (codes.shape.size() != 2 || codes.bytes.empty() || (!whole && codes.dtype != DType::kU8)) {
+    return Error{ErrorCode::kCorrupt, "codes have a form that is not known", codes.where,
+                 "I8 [rows, columns], or U8 [rows, bytes] of fewer bits", form};
+  }
+  if (whole) return CodedMatrix{.bits = 8, .columns = codes.shape[1], .codes = codes.bytes};
+  const int bits = bits_in_bytes;
+  const int64_t bytes = codes.shape[1];
+  const int64_t columns = bits == 3 ? bytes * 8 / 3 / 4 * 4 : bytes * 8 / bits;
+  if (bits == 8 || columns == 0 || CodedMatrix::row_bytes(bits, columns) != bytes) {
+    return Error{ErrorCode::kCorrupt, "codes contradict their number of bits", codes.where,
+                 bits == 8 ? "I8 for 8 bits"
+                           : fmt::format("U8 [rows, {} bits for each of columns by fours]", bits),
+                 form};
+  }
+  return CodedMatrix{.bits = bits, .columns = columns, .codes = codes.bytes};
+}
+
 }  // namespace
 
 float CodedMatrix::channel_scale(int64_t row) const {
@@ -69,13 +103,18 @@ float CodedMatrix::channel_scale(int64_t row) const {
   return value;
 }
 
-int8_t CodedMatrix::code8(int64_t row, int64_t column) const {
+int8_t CodedMatrix::whole(int64_t row, int64_t column) const {
   return static_cast<int8_t>(byte_at(codes, row * columns + column));
 }
 
-uint8_t CodedMatrix::code4(int64_t row, int64_t column) const {
-  const uint8_t both = byte_at(codes, row * (columns / 2) + column / 2);
-  return static_cast<uint8_t>(column % 2 == 0 ? both & 15 : both >> 4);
+uint8_t CodedMatrix::code(int64_t row, int64_t column) const {
+  const int64_t first = column * bits;
+  const int64_t at = row * row_bytes() + first / 8;
+  const auto shift = static_cast<int>(first % 8);
+  int pair = byte_at(codes, at);
+  // Only 3 bits lie in two bytes, and never in the next row's.
+  if (shift + bits > 8) pair |= byte_at(codes, at + 1) << 8;
+  return static_cast<uint8_t>((pair >> shift) & ((1 << bits) - 1));
 }
 
 uint8_t CodedMatrix::scale(int64_t row, int64_t group) const {
@@ -90,27 +129,48 @@ void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
   const float d = channel_scale(row);
   for (int64_t i = 0; i < columns; ++i) {
     const int bracket =
-        bits == 8 ? code8(row, i)
-                  : scale(row, i / group_size) * code4(row, i) + offset(row, i / group_size);
+        bits == 8 ? whole(row, i)
+                  : scale(row, i / group_size) * code(row, i) + offset(row, i / group_size);
     out[static_cast<size_t>(i)] = static_cast<float>(bracket) * d;
   }
 }
 
-Result<bool> is_coded_checkpoint(const json::object& config, std::string_view where) {
-  const json::Fields fields(config, std::string(where));
-  if (fields.find("quantization_config") == nullptr) return false;
-  const json::Fields said = AGLM_TRY(fields.child("quantization_config"));
-  if (AGLM_TRY(said.string_or("quant_method", "")) != kCodedQuantMethod) return false;
-  const int64_t version = AGLM_TRY(said.integer("version"));
-  if (version < 1 || version > kCodedVersion) return said.wrong("version", "1 or 2");
-  const int64_t group_size = AGLM_TRY(said.integer("group_size"));
-  if (group_size != 32 && (version == 1 || std::ranges::count(kGroupSizes, group_size) == 0)) {
-    return said.wrong("group_size", version == 1 ? "32 in version 1" : "32, 64 or 128");
-  }
-  return true;
+int CodedConfig::bits_of_matrix(std::string_view name) const {
+  const auto found = bits_of.find(name);
+  return found == bits_of.end() ? bits : found->second;
 }
 
-Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors) {
+Result<std::optional<CodedConfig>> read_coded_config(const json::object& config,
+                                                     std::string_view where) {
+  const json::Fields fields(config, std::string(where));
+  if (fields.find("quantization_config") == nullptr) return std::optional<CodedConfig>();
+  const json::Fields said = AGLM_TRY(fields.child("quantization_config"));
+  if (AGLM_TRY(said.string_or("quant_method", "")) != kCodedQuantMethod)
+    return std::optional<CodedConfig>();
+  const int64_t version = AGLM_TRY(said.integer("version"));
+  if (version < 1 || version > kCodedVersion) return said.wrong("version", "1, 2 or 3");
+  const int64_t group_size = AGLM_TRY(said.integer("group_size"));
+  if (group_size != 32 && (version == 1 || (group_size != 64 && group_size != 128))) {
+    return said.wrong("group_size", version == 1 ? "32 in version 1" : "32, 64 or 128");
+  }
+  // Before version 3 bits were for people: codes in U8 had 4.
+  CodedConfig out;
+  if (version < 3) return std::optional(out);
+  const auto bits = [](const json::Fields& of, std::string_view key) -> Result<int> {
+    const int64_t value = AGLM_TRY(of.integer(key));
+    if (!is_coded_bits(value)) return of.wrong(key, "2, 3, 4 or 8");
+    return static_cast<int>(value);
+  };
+  out.bits = AGLM_TRY(bits(said, "bits"));
+  const json::Fields others = AGLM_TRY(said.child("bits_of"));
+  for (const auto& other : others.raw()) {
+    out.bits_of.emplace(other.key(), AGLM_TRY(bits(others, other.key())));
+  }
+  return std::optional(std::move(out));
+}
+
+Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors,
+                                             const CodedConfig& config) {
   using namespace coded_suffix;
   std::map<std::string, StoredTensor, std::less<>> by_name;
   std::vector<std::string> order;
@@ -135,34 +195,24 @@ Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors) 
       joined.push_back(tensor);
       continue;
     }
-    const bool whole_bytes = tensor.dtype == DType::kI8;
-    if (tensor.shape.size() != 2 || tensor.bytes.empty() ||
-        (!whole_bytes && tensor.dtype != DType::kU8)) {
-      return Error{
-          ErrorCode::kCorrupt, "codes have a form that is not known", tensor.where,
-          "I8 [rows, columns] or U8 [rows, columns / 2]",
-          fmt::format("{} [{}]", dtype_info(tensor.dtype).name, fmt::join(tensor.shape, ", "))};
-    }
     const std::string name = stored.substr(0, stored.size() - kCodes.size());
+    CodedMatrix coded = AGLM_TRY(coded_matrix(tensor, config.bits_of_matrix(name)));
     if (by_name.contains(name)) {
       return Error{ErrorCode::kCorrupt, "matrix is there twice", tensor.where,
                    "codes, or the matrix itself", "both"};
     }
     const Parts parts(by_name, name, tensor.where);
     const int64_t rows = tensor.shape[0];
-    CodedMatrix coded{.bits = whole_bytes ? 8 : 4,
-                      .columns = whole_bytes ? tensor.shape[1] : 2 * tensor.shape[1],
-                      .codes = tensor.bytes};
     coded.channel_scales = AGLM_TRY(parts.find(kChannelScales, DType::kF32, {rows}));
-    if (!whole_bytes) {
-      coded.group_size = parts.group_size(coded.columns);
+    if (coded.bits < 8) {
+      coded.group_size = parts.group_size(coded.bits, coded.columns);
       const std::vector<int64_t> shape{rows, coded.groups()};
       coded.group_scales = AGLM_TRY(parts.find(kGroupScales, DType::kU8, shape));
       coded.group_offsets = AGLM_TRY(parts.find(kGroupOffsets, DType::kI8, shape));
     }
     StoredTensor matrix = tensor;
     matrix.name = name;
-    matrix.dtype = whole_bytes ? DType::kCodes8 : DType::kCodes4;
+    matrix.dtype = dtype_of(coded.bits);
     matrix.shape = {rows, coded.columns};
     matrix.coded = coded;
     joined.push_back(std::move(matrix));

@@ -3,10 +3,12 @@
 // not trusted; whoever packs them for kernels checks the codes.
 //
 //   8 bits: w[i] = channel_scale * code[i]
-//   4 bits: w[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / group_size
+//   fewer:  w[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / group_size
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,27 +16,36 @@
 
 #include "autoglm/result.h"
 #include "base/json.h"
+#include "tensor/progressive.h"
 
 namespace autoglm {
 
 struct StoredTensor;
 
 struct CodedMatrix {
-  int bits = 0;             // 8 or 4
-  int64_t group_size = 32;  // 4 bits: columns that share a scale and an offset; 32, 64 or 128
+  int bits = 0;             // 8, 4, 3 or 2
+  int64_t group_size = 32;  // of less than 8 bits: columns that share a scale and an offset
   int64_t columns = 0;
-  std::span<const std::byte> codes;          // int8 [rows, columns], or nibbles [rows, columns / 2]
-  std::span<const std::byte> group_scales;   // 4 bits: uint8 [rows, groups]
-  std::span<const std::byte> group_offsets;  // 4 bits: int8 [rows, groups]
+  std::span<const std::byte> codes;           // [rows, row_bytes()], int8 or code by code
+  std::span<const std::byte> group_scales;    // less than 8 bits: uint8 [rows, groups]
+  std::span<const std::byte> group_offsets;   // less than 8 bits: int8 [rows, groups]
   std::span<const std::byte> channel_scales;  // float [rows], not aligned
 
+  Progressive form() const { return {.bits = bits, .group_size = group_size}; }
   int64_t groups() const { return groups_of(columns, group_size); }
   static int64_t groups_of(int64_t columns, int64_t group_size) {
     return (columns + group_size - 1) / group_size;
   }
+  int64_t row_bytes() const { return row_bytes(bits, columns); }
+  static int64_t row_bytes(int bits, int64_t columns) { return (bits * columns + 7) / 8; }
+  // Whether so many columns have a form in so many bits: the number of bytes tells the columns.
+  static bool fits(int bits, int64_t columns) {
+    return columns % (bits == 8 ? 1 : bits == 4 ? 2 : 4) == 0;
+  }
   float channel_scale(int64_t row) const;
-  int8_t code8(int64_t row, int64_t column) const;
-  uint8_t code4(int64_t row, int64_t column) const;  // even columns are low halves of bytes
+  int8_t whole(int64_t row, int64_t column) const;  // of 8 bits
+  // Of less than 8 bits: code i of a row is its bits i * bits on, the lowest of a byte first.
+  uint8_t code(int64_t row, int64_t column) const;
   uint8_t scale(int64_t row, int64_t group) const;
   int8_t offset(int64_t row, int64_t group) const;
   void decode_row(int64_t row, std::span<float> out) const;
@@ -51,15 +62,26 @@ inline constexpr std::string_view kChannelScales = "_channel_scales";
 // The word of config.json's quantization_config.quant_method.
 inline constexpr std::string_view kCodedQuantMethod = "progressive";
 
-// Version 2 has matrices with groups of 64 or 128 columns.
-inline constexpr int64_t kCodedVersion = 2;
+// Version 2 has matrices with groups of 64 or 128 columns, version 3 codes of 2 and 3 bits.
+inline constexpr int64_t kCodedVersion = 3;
 
-// Whether a configuration says that its checkpoint was written by `autoglm quantize`. Errors: it
-// does, but in a version or with a group size that we do not know.
-Result<bool> is_coded_checkpoint(const json::object& config, std::string_view where);
+// What a configuration says of codes whose tensors do not tell their bits: those in U8.
+struct CodedConfig {
+  int bits = 4;
+  std::map<std::string, int, std::less<>> bits_of;  // of matrices that differ
 
-// Joins the tensors of each coded matrix into one of dtype kCodes8 or kCodes4 with the matrix's
-// name. Errors: a part that is missing, has another dtype or a shape that contradicts the codes.
-Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors);
+  int bits_of_matrix(std::string_view name) const;
+};
+
+// Nullopt: the checkpoint was not written by `autoglm quantize`. Errors: it was, but in a version
+// or with bits or a group size that we do not know.
+Result<std::optional<CodedConfig>> read_coded_config(const json::object& config,
+                                                     std::string_view where);
+
+// Joins the tensors of each coded matrix into one of a dtype kCodes8 to kCodes2 with the matrix's
+// name. Errors: a part that is missing, has another dtype or a shape that contradicts the codes;
+// codes that contradict the configuration.
+Result<std::vector<StoredTensor>> join_coded(std::vector<StoredTensor> tensors,
+                                             const CodedConfig& config);
 
 }  // namespace autoglm

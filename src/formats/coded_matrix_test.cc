@@ -50,13 +50,13 @@ struct Parts {
 };
 
 std::string error(std::vector<StoredTensor> tensors) {
-  const auto joined = join_coded(std::move(tensors));
+  const auto joined = join_coded(std::move(tensors), {});
   return joined ? "joined" : joined.error().message();
 }
 
 TEST(CodedMatrix, DecodesWhatItsPartsSay) {
   const Parts parts;
-  const auto joined = join_coded(parts.tensors());
+  const auto joined = join_coded(parts.tensors(), {});
   ASSERT_TRUE(joined) << joined.error().message();
   ASSERT_EQ(joined->size(), 3U);
   const StoredTensor& w = (*joined)[0];
@@ -86,7 +86,8 @@ TEST(CodedMatrix, TellsTheSizeOfItsGroupsFromTheNumberOfScales) {
     const auto joined = join_coded({of("w_codes", DType::kU8, {1, kColumns / 2}, nibbles),
                                     of("w_group_scales", DType::kU8, {1, groups}, scales),
                                     of("w_group_offsets", DType::kI8, {1, groups}, offsets),
-                                    of("w_channel_scales", DType::kF32, {1}, channel)});
+                                    of("w_channel_scales", DType::kF32, {1}, channel)},
+                                   {});
     ASSERT_TRUE(joined) << joined.error().message();
     EXPECT_EQ((*joined)[0].coded->group_size, size);
     std::vector<float> row(kColumns);
@@ -97,6 +98,71 @@ TEST(CodedMatrix, TellsTheSizeOfItsGroupsFromTheNumberOfScales) {
       ASSERT_EQ(row[static_cast<size_t>(i)], 0.5f * (scale * code - 1)) << size << " " << i;
     }
   }
+}
+
+// 172 columns: the last byte of 3 bits is half full, the last group has 12 columns.
+TEST(CodedMatrix, ReadsTwoAndThreeBitsFromTheLowestOn) {
+  constexpr int64_t kColumns = 172, kRows = 2;
+  for (const int bits : {2, 3}) {
+    for (const int64_t size : {32, 64}) {
+      const int64_t row_bytes = (bits * kColumns + 7) / 8;
+      const int64_t groups = CodedMatrix::groups_of(kColumns, size);
+      const auto code_at = [&](int64_t row, int64_t i) {
+        return static_cast<int>((i * 5 + row) % (1 << bits));
+      };
+      std::vector<std::byte> codes(static_cast<size_t>(kRows * row_bytes));
+      for (int64_t row = 0; row < kRows; ++row) {
+        for (int64_t bit = 0; bit < bits * kColumns; ++bit) {
+          const bool set = (code_at(row, bit / bits) >> (bit % bits) & 1) != 0;
+          if (set) {
+            codes[static_cast<size_t>(row * row_bytes + bit / 8)] |=
+                static_cast<std::byte>(1 << (bit % 8));
+          }
+        }
+      }
+      const std::vector<std::byte> scales(static_cast<size_t>(kRows * groups), std::byte{3});
+      const std::vector<std::byte> offsets(scales.size(), std::byte{0xfe});
+      const std::array<float, kRows> channel{0.5f, 2.0f};
+      const std::vector<StoredTensor> tensors{
+          of("w_codes", DType::kU8, {kRows, row_bytes}, codes),
+          of("w_group_scales", DType::kU8, {kRows, groups}, scales),
+          of("w_group_offsets", DType::kI8, {kRows, groups}, offsets),
+          of("w_channel_scales", DType::kF32, {kRows}, channel)};
+      const auto joined = join_coded(tensors, {.bits = 4, .bits_of = {{"w", bits}}});
+      ASSERT_TRUE(joined) << joined.error().message();
+      const StoredTensor& w = (*joined)[0];
+      EXPECT_EQ(w.shape, (std::vector<int64_t>{kRows, kColumns}));
+      EXPECT_EQ(w.dtype, bits == 2 ? DType::kCodes2 : DType::kCodes3);
+      EXPECT_EQ(w.coded->group_size, size);
+      std::vector<float> row(kColumns);
+      for (int64_t r = 0; r < kRows; ++r) {
+        decode_row(w, r, row);
+        for (int64_t i = 0; i < kColumns; ++i) {
+          ASSERT_EQ(row[static_cast<size_t>(i)],
+                    channel[static_cast<size_t>(r)] * static_cast<float>(3 * code_at(r, i) - 2))
+              << bits << " " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(CodedMatrix, RefusesCodesThatContradictTheirBits) {
+  const Parts parts;
+  const auto refusal = [](std::vector<StoredTensor> tensors, const CodedConfig& config) {
+    const auto joined = join_coded(std::move(tensors), config);
+    return joined ? "joined" : joined.error().message();
+  };
+  // v's are in I8, whatever is said; w's 17 bytes are 34 codes of 4 bits or 68 of 2, as is said.
+  EXPECT_EQ(refusal(parts.tensors(), {.bits = 4}), "joined");
+  EXPECT_THAT(refusal(parts.tensors(), {.bits = 8}),
+              HasSubstr("codes contradict their number of bits (expected I8 for 8 bits"));
+  EXPECT_EQ(join_coded(parts.tensors(), {.bits = 2}).value()[0].columns(), 68);
+  auto tensors = parts.tensors();
+  tensors[0].shape = {34, 1};
+  EXPECT_THAT(refusal(tensors, {.bits = 3}), HasSubstr("codes contradict their number of bits"));
+  tensors[0].shape = {1, 34};
+  EXPECT_THAT(refusal(tensors, {.bits = 3}), HasSubstr("codes contradict their number of bits"));
 }
 
 TEST(CodedMatrix, RefusesPartsThatAreMissingOrContradictTheCodes) {
@@ -124,7 +190,7 @@ TEST(CodedMatrix, RefusesPartsThatAreMissingOrContradictTheCodes) {
 TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
   const auto asked = [](std::string_view config) {
     const auto parsed = json::parse(config, "config.json");
-    const auto coded = is_coded_checkpoint(parsed->as_object(), "config.json");
+    const auto coded = read_coded_config(parsed->as_object(), "config.json");
     return coded ? std::string(*coded ? "yes" : "no") : coded.error().message();
   };
   EXPECT_EQ(asked("{}"), "no");
@@ -136,8 +202,21 @@ TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
       {"quant_method": "progressive", "version": 2, "group_size": 128}})"),
             "yes");
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 3, "group_size": 32}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 32}})"),
               HasSubstr("version"));
+  EXPECT_EQ(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3, "bits_of": {"a": 8}}})"),
+            "yes");
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 5, "bits_of": {}}})"),
+              HasSubstr("expected 2, 3, 4 or 8, found integer 5"));
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3,
+       "bits_of": {"layer.weight": "4"}}})"),
+              HasSubstr("layer.weight"));
+  EXPECT_THAT(asked(R"({"quantization_config":
+      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3}})"),
+              HasSubstr("bits_of"));
   EXPECT_THAT(asked(R"({"quantization_config":
       {"quant_method": "progressive", "version": 2, "group_size": 48}})"),
               HasSubstr("expected 32, 64 or 128, found integer 48"));

@@ -49,6 +49,8 @@ uint32_t ggml_type(DType dtype) {
     case DType::kF8E5M2:
     case DType::kCodes8:
     case DType::kCodes4:
+    case DType::kCodes3:
+    case DType::kCodes2:
     case DType::kBool: break;
   }
   AGLM_CHECK(false, "GGUF has no tensors of {}", dtype_info(dtype).name);

@@ -55,7 +55,9 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     } else {
       return no_weights();
     }
-    if (AGLM_TRY(is_coded_checkpoint(config_, in("config.json")))) return join();
+    if (const auto coded = AGLM_TRY(read_coded_config(config_, in("config.json")))) {
+      return join(*coded);
+    }
     return resolve();
   }
 
@@ -119,16 +121,16 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     return {};
   }
 
-  // Matrices that a quantizer spread over several tensors become one each.
   // What `autoglm quantize` wrote.
-  Result<void> join() {
+  Result<void> join(const CodedConfig& coded) {
     quantization_ = std::string(kCodedQuantMethod);
-    tensors_ = AGLM_TRY(join_coded(std::move(tensors_)));
+    tensors_ = AGLM_TRY(join_coded(std::move(tensors_), coded));
     index_.clear();
     for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
     return {};
   }
 
+  // Matrices that a quantizer spread over several tensors become one each.
   Result<void> resolve() {
     std::optional<json::object> own;
     for (const char* name : {"quantize_config.json", "quant_config.json"}) {

@@ -29,6 +29,8 @@ DTypeInfo dtype_info(DType dtype) {
     case DType::kQ6_K: return {"Q6_K", 256, 210};
     case DType::kCodes8: return {"INT8", 1, 1};
     case DType::kCodes4: return {"INT4", 2, 1};
+    case DType::kCodes3: return {"INT3", 8, 3};
+    case DType::kCodes2: return {"INT2", 4, 1};
     case DType::kIQ4_NL: return {"IQ4_NL", 32, 18};
     case DType::kIQ4_XS: return {"IQ4_XS", 256, 136};
   }

@@ -34,6 +34,8 @@ enum class DType : uint8_t {
   // (formats/coded_matrix.h).
   kCodes8,
   kCodes4,
+  kCodes3,
+  kCodes2,
   kIQ4_NL,
   kIQ4_XS,
 };

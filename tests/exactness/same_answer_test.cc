@@ -236,7 +236,8 @@ TEST_P(SameAnswer, TheEmbeddedModelInAnyCompany) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer,
-                         testing::Values("none", "int8", "int4", "int4-g64", "int4-g128"),
+                         testing::Values("none", "int8", "int4", "int4-g64", "int4-g128", "int3",
+                                         "int2-g64"),
                          [](const auto& precision) {
                            std::string name = precision.param;
                            std::erase(name, '-');

@@ -54,6 +54,9 @@ inline __m512i cvtepu8_epi32(__m128i a) {
 inline __m512i cvtepu16_epi32(__m256i a) {
   return lanes<__m512i, int32_t, __m256i, uint16_t>(a, [](uint16_t x) { return int32_t{x}; });
 }
+inline __m512i srai_epi32(__m512i a, unsigned count) {
+  return lanes<__m512i, int32_t, __m512i, int32_t>(a, [&](int32_t x) { return x >> count; });
+}
 inline __m512 cvtph_ps(__m256i a) {
   return lanes<__m512, float, __m256i, uint16_t>(a, [](uint16_t x) { return f16_to_f32(x); });
 }
@@ -86,6 +89,32 @@ inline void mask_storeu_ps(void* p, __mmask16 mask, __m512 a) {
     if ((mask >> i) & 1) std::memcpy(static_cast<char*>(p) + 4 * i, &v[i], 4);
   }
 }
+
+// What the product kernels repeat thousands of times, kept out of line: written out, SIMDe's
+// versions take the compiler minutes.
+#define AUTOGLM_OUT_OF_LINE(name) \
+  [[gnu::noinline]] inline __m512i name(__m512i a, __m512i b) { return simde_mm512_##name(a, b); }
+#define AUTOGLM_OUT_OF_LINE_3(name)                                        \
+  [[gnu::noinline]] inline __m512i name(__m512i a, __m512i b, __m512i c) { \
+    return simde_mm512_##name(a, b, c);                                    \
+  }
+#define AUTOGLM_OUT_OF_LINE_SHIFT(name)                              \
+  [[gnu::noinline]] inline __m512i name(__m512i a, unsigned count) { \
+    return simde_mm512_##name(a, count);                             \
+  }
+AUTOGLM_OUT_OF_LINE(and_si512)
+AUTOGLM_OUT_OF_LINE(or_si512)
+AUTOGLM_OUT_OF_LINE(add_epi8)
+AUTOGLM_OUT_OF_LINE(mullo_epi16)
+AUTOGLM_OUT_OF_LINE(mullo_epi32)
+AUTOGLM_OUT_OF_LINE_3(dpbusd_epi32)
+AUTOGLM_OUT_OF_LINE_3(dpwssd_epi32)
+AUTOGLM_OUT_OF_LINE_SHIFT(srli_epi16)
+AUTOGLM_OUT_OF_LINE_SHIFT(slli_epi16)
+[[gnu::noinline]] inline __m512i set1_epi32(int a) { return simde_mm512_set1_epi32(a); }
+#undef AUTOGLM_OUT_OF_LINE
+#undef AUTOGLM_OUT_OF_LINE_3
+#undef AUTOGLM_OUT_OF_LINE_SHIFT
 
 // The tiles of one thread.
 struct Tiles {
@@ -200,10 +229,31 @@ inline void tile_dpbf16ps(int c, int a, int b) {
 #undef _mm512_fnmadd_ps
 #define _mm512_fmadd_ps(a, b, c) ::autoglm::emulation::fmadd_ps(a, b, c)
 #define _mm512_fnmadd_ps(a, b, c) ::autoglm::emulation::fnmadd_ps(a, b, c)
+#undef _mm512_and_si512
+#undef _mm512_or_si512
+#undef _mm512_add_epi8
+#undef _mm512_mullo_epi16
+#undef _mm512_mullo_epi32
+#undef _mm512_dpbusd_epi32
+#undef _mm512_dpwssd_epi32
+#undef _mm512_srli_epi16
+#undef _mm512_slli_epi16
+#undef _mm512_set1_epi32
+#define _mm512_and_si512(a, b) ::autoglm::emulation::and_si512(a, b)
+#define _mm512_or_si512(a, b) ::autoglm::emulation::or_si512(a, b)
+#define _mm512_add_epi8(a, b) ::autoglm::emulation::add_epi8(a, b)
+#define _mm512_mullo_epi16(a, b) ::autoglm::emulation::mullo_epi16(a, b)
+#define _mm512_mullo_epi32(a, b) ::autoglm::emulation::mullo_epi32(a, b)
+#define _mm512_dpbusd_epi32(a, b, c) ::autoglm::emulation::dpbusd_epi32(a, b, c)
+#define _mm512_dpwssd_epi32(a, b, c) ::autoglm::emulation::dpwssd_epi32(a, b, c)
+#define _mm512_srli_epi16(a, count) ::autoglm::emulation::srli_epi16(a, count)
+#define _mm512_slli_epi16(a, count) ::autoglm::emulation::slli_epi16(a, count)
+#define _mm512_set1_epi32(a) ::autoglm::emulation::set1_epi32(a)
 #define _mm512_cvtepi32_ps(a) ::autoglm::emulation::cvtepi32_ps(a)
 #define _mm512_cvtps_epi32(a) ::autoglm::emulation::cvtps_epi32(a)
 #define _mm512_cvtepu8_epi32(a) ::autoglm::emulation::cvtepu8_epi32(a)
 #define _mm512_cvtepu16_epi32(a) ::autoglm::emulation::cvtepu16_epi32(a)
+#define _mm512_srai_epi32(a, count) ::autoglm::emulation::srai_epi32(a, count)
 #define _mm512_cvtph_ps(a) ::autoglm::emulation::cvtph_ps(a)
 #define _mm512_maskz_loadu_ps(mask, p) ::autoglm::emulation::maskz_loadu_ps(mask, p)
 #define _mm512_mask_storeu_ps(p, mask, a) ::autoglm::emulation::mask_storeu_ps(p, mask, a)
@@ -214,3 +264,6 @@ inline void tile_dpbf16ps(int c, int a, int b) {
 #define _tile_stored(t, p, stride) ::autoglm::emulation::tile_stored(t, p, stride)
 #define _tile_dpbf16ps(c, a, b) ::autoglm::emulation::tile_dpbf16ps(c, a, b)
 #define _tile_dpbssd(c, a, b) ::autoglm::emulation::tile_dpbssd(c, a, b)
+
+// What kernels want inline would make the compiler write the emulation out thousands of times.
+#define always_inline noinline

@@ -25,14 +25,16 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "goldens"))
 import gguf_twins  # noqa: E402
 
-TYPES = {"Q4_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M, "Q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0,
+TYPES = {"Q2_K": llama_cpp.LLAMA_FTYPE_MOSTLY_Q2_K, "Q3_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_M,
+         "Q4_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M, "Q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0,
          "Q4_K_S": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_S, "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0}
 
 
 def as_gguf(model, path):
     config = json.loads((model / "config.json").read_text())
     config.setdefault("rope_parameters", {"rope_theta": config.get("rope_theta"), "rope_type": "default"})
-    gguf_twins.write(str(path), config, load_file(model / "model.safetensors"))
+    weights = {name: tensor.float() for name, tensor in load_file(model / "model.safetensors").items()}
+    gguf_twins.write(str(path), config, weights)
 
 
 def quantized(path, kind, out):

@@ -251,8 +251,13 @@ Result<Quantize> parse_quantize(std::string_view name) {
   if (name == "int4") return Quantize::kInt4;
   if (name == "int4-g64") return Quantize::kInt4Group64;
   if (name == "int4-g128") return Quantize::kInt4Group128;
+  if (name == "int3") return Quantize::kInt3;
+  if (name == "int3-g64") return Quantize::kInt3Group64;
+  if (name == "int2") return Quantize::kInt2;
+  if (name == "int2-g64") return Quantize::kInt2Group64;
   return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
-               "none, int8, int4, int4-g64 or int4-g128", std::string(name)};
+               "none, int8, int4, int3 or int2, or int4-g64, int4-g128, int3-g64 or int2-g64",
+               std::string(name)};
 }
 
 Result<KvDType> parse_kv_dtype(std::string_view name) {

@@ -23,8 +23,12 @@ enum class Quantize : uint8_t {
   kInt4,         // matrices inside layers in int4; embedding and output matrix in int8
   kInt4Group64,  // the same in groups of 64 columns instead of 32, and of 128
   kInt4Group128,
+  kInt3,  // the same in 3 and 2 bits
+  kInt3Group64,
+  kInt2,
+  kInt2Group64,
 };
-// "none", "int8", "int4", "int4-g64", "int4-g128"
+// "none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2", "int2-g64"
 Result<Quantize> parse_quantize(std::string_view name);
 
 enum class KvDType : uint8_t {

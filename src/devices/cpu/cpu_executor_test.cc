@@ -157,11 +157,10 @@ struct Held {
   Quantize quantize;
   DType dtype;
 };
-constexpr Held kHeld[] = {{Quantize::kNone, DType::kF32},
-                          {Quantize::kNone, DType::kF16},
-                          {Quantize::kNone, DType::kBF16},
-                          {Quantize::kInt8, DType::kBF16},
-                          {Quantize::kInt4, DType::kBF16}};
+constexpr Held kHeld[] = {{Quantize::kNone, DType::kF32},        {Quantize::kNone, DType::kF16},
+                          {Quantize::kNone, DType::kBF16},       {Quantize::kInt8, DType::kBF16},
+                          {Quantize::kInt4, DType::kBF16},       {Quantize::kInt3, DType::kBF16},
+                          {Quantize::kInt2Group64, DType::kBF16}};
 
 CpuOptions options_of(const Held& held) {
   return {.quantize = held.quantize,
@@ -299,8 +298,8 @@ TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
   options = options_of(kHeld[0]);
   options.isa = "sparc";
   EXPECT_THAT(refusal(options), testing::HasSubstr("sparc"));
-  EXPECT_THAT(parse_quantize("int3").error().message(),
-              testing::HasSubstr("none, int8, int4, int4-g64 or int4-g128"));
+  EXPECT_THAT(parse_quantize("int5").error().message(),
+              testing::HasSubstr("none, int8, int4, int3 or int2"));
   EXPECT_THAT(parse_kv_dtype("fp8").error().message(),
               testing::HasSubstr("auto, f32, bf16 or int8"));
 }

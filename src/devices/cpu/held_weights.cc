@@ -36,17 +36,18 @@ DType dtype_of(WeightFormat format) {
 }
 
 WeightFormat held_as(const SourceTensor& tensor) {
-  if (tensor.int4_row) return int4_format(tensor.int4_group_size);
+  if (tensor.progressive_row) return progressive_format(tensor.form);
   if (tensor.int8_row) return WeightFormat::kInt8;
   return held_as(tensor.dtype);
 }
 
-// The one of two that loses nothing: small groups hold large ones, and int4 codes expand to int8
-// exactly.
+// The one of two that loses nothing: small groups hold large ones of as many bits, and progressive
+// codes expand to int8 exactly.
 WeightFormat joined(WeightFormat a, WeightFormat b) {
   if (a == b) return a;
-  const auto [small, large] = std::minmax(int4_group_size(a), int4_group_size(b));
-  if (small > 0) return int4_format(small);
+  const Progressive of_a = progressive_form(a);
+  const Progressive of_b = progressive_form(b);
+  if (of_a.exists() && of_a.bits == of_b.bits) return of_a.group_size < of_b.group_size ? a : b;
   return is_integer(a) && is_integer(b) ? WeightFormat::kInt8 : WeightFormat::kF32;
 }
 
@@ -75,6 +76,10 @@ WeightFormat quantized_format(WeightRole role, Quantize quantize) {
     case Quantize::kInt4: return WeightFormat::kInt4;
     case Quantize::kInt4Group64: return WeightFormat::kInt4Group64;
     case Quantize::kInt4Group128: return WeightFormat::kInt4Group128;
+    case Quantize::kInt3: return WeightFormat::kInt3;
+    case Quantize::kInt3Group64: return WeightFormat::kInt3Group64;
+    case Quantize::kInt2: return WeightFormat::kInt2;
+    case Quantize::kInt2Group64: return WeightFormat::kInt2Group64;
     default: return WeightFormat::kInt8;
   }
 }
@@ -157,29 +162,30 @@ class Parts {
 
   // Whether the codes in the file can be packed as they are.
   bool has_codes_for(WeightFormat format) const {
+    const Progressive form = progressive_form(format);
     return std::ranges::all_of(parts_, [&](const Part& part) {
-      return int4_group_size(format) != 0
-                 ? part.tensor.int4_row &&
-                       part.tensor.int4_group_size % int4_group_size(format) == 0
-                 : format == WeightFormat::kInt8 && is_integer(held_as(part.tensor));
+      const SourceTensor& tensor = part.tensor;
+      if (!form.exists()) return format == WeightFormat::kInt8 && is_integer(held_as(tensor));
+      return tensor.progressive_row && tensor.form.bits == form.bits &&
+             tensor.form.group_size % form.group_size == 0;
     });
   }
 
-  float int4_row(int64_t row, std::span<Int4Group> groups) const {
+  float progressive_row(int64_t row, std::span<ProgressiveGroup> groups) const {
     const Part& part = part_of(row);
-    return part.tensor.int4_row(row - part.begin + part.first_row, groups);
+    return part.tensor.progressive_row(row - part.begin + part.first_row, groups);
   }
 
-  // int4 codes are expanded, with the help of `groups`; what cannot be gives -128.
-  float int8_row(int64_t row, std::span<int8_t> codes, std::span<Int4Group> groups) const {
+  // Progressive codes are expanded, with the help of `groups`; what cannot be gives -128.
+  float int8_row(int64_t row, std::span<int8_t> codes, std::span<ProgressiveGroup> groups) const {
     const Part& part = part_of(row);
     const int64_t stored = row - part.begin + part.first_row;
     if (part.tensor.int8_row) return part.tensor.int8_row(stored, codes);
-    const float scale = part.tensor.int4_row(stored, groups);
+    const float scale = part.tensor.progressive_row(stored, groups);
     for (size_t i = 0; i < codes.size(); ++i) {
-      const Int4Group& group = groups[i / 32];
+      const ProgressiveGroup& group = groups[i / 32];
       const int bracket = group.scale * group.codes[i % 32] + group.offset;
-      codes[i] = static_cast<int8_t>(is_expandable(group) ? bracket : -128);
+      codes[i] = static_cast<int8_t>(is_expandable(group, part.tensor.form.bits) ? bracket : -128);
     }
     return scale;
   }
@@ -275,15 +281,18 @@ Result<void> pack_stored_codes(const Parts& parts, ThreadPool& pool, PackedWeigh
   FirstBrokenRow broken;
   const auto n_groups = static_cast<size_t>((packed.k() + 31) / 32);
   pool.parallel_for(packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
-    if (int4_group_size(packed.format()) != 0) {
-      packed.pack_codes(begin, end, [&](int64_t row, std::span<Int4Group> groups) {
-        const float scale = parts.int4_row(row, groups);
-        if (!std::isfinite(scale) || !std::ranges::all_of(groups, is_expandable)) broken.note(row);
+    const Progressive form = progressive_form(packed.format());
+    if (form.exists()) {
+      packed.pack_codes(begin, end, [&](int64_t row, std::span<ProgressiveGroup> groups) {
+        const float scale = parts.progressive_row(row, groups);
+        const bool expand = std::ranges::all_of(
+            groups, [&](const ProgressiveGroup& group) { return is_expandable(group, form.bits); });
+        if (!std::isfinite(scale) || !expand) broken.note(row);
         return scale;
       });
       return;
     }
-    std::vector<Int4Group> groups(n_groups);
+    std::vector<ProgressiveGroup> groups(n_groups);
     packed.pack_codes(begin, end, [&](int64_t row, std::span<int8_t> codes) {
       const float scale = parts.int8_row(row, codes, groups);
       if (!std::isfinite(scale) || std::ranges::count(codes, int8_t{-128}) > 0) broken.note(row);

@@ -134,8 +134,10 @@ std::string refusal(const Packed& packed, const CpuOptions& options) {
 
 TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
   for (const bool tied : {true, false}) {
-    for (const Quantize quantize : {Quantize::kNone, Quantize::kInt8, Quantize::kInt4,
-                                    Quantize::kInt4Group64, Quantize::kInt4Group128}) {
+    for (const Quantize quantize :
+         {Quantize::kNone, Quantize::kInt8, Quantize::kInt4, Quantize::kInt4Group64,
+          Quantize::kInt4Group128, Quantize::kInt3, Quantize::kInt3Group64, Quantize::kInt2,
+          Quantize::kInt2Group64}) {
       const Graph graph = small_model(tied);
       const CpuOptions options = options_for(quantize);
       const Packed packed = pack(graph, options);
@@ -200,7 +202,7 @@ TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
   EXPECT_THAT(change([](HeldTensor& t) { t.bytes = t.bytes.first(t.bytes.size() - 64); }),
               HasSubstr("bytes"));
   EXPECT_THAT(change([](HeldTensor& t) { t.form = "rows"; }), HasSubstr("form"));
-  EXPECT_THAT(change([](HeldTensor& t) { t.format = "int3"; }), HasSubstr("int3"));
+  EXPECT_THAT(change([](HeldTensor& t) { t.format = "int5"; }), HasSubstr("int5"));
   EXPECT_THAT(change([](HeldTensor& t) { t.order = "gate_up"; }), HasSubstr("order"));
   Packed packed = pack(small_model(true), options);
   packed.weights.erase(packed.weights.find(key));
@@ -242,6 +244,10 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
   EXPECT_EQ(sum_of(Quantize::kInt4), 10385283361291979483U);
   EXPECT_EQ(sum_of(Quantize::kInt4Group64), 6802906480670088493U);
   EXPECT_EQ(sum_of(Quantize::kInt4Group128), 8586042154486815881U);
+  EXPECT_EQ(sum_of(Quantize::kInt3), 9913203793521857818U);
+  EXPECT_EQ(sum_of(Quantize::kInt3Group64), 4863304427175282473U);
+  EXPECT_EQ(sum_of(Quantize::kInt2), 14762863249782564465U);
+  EXPECT_EQ(sum_of(Quantize::kInt2Group64), 348854532848467549U);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "autoglm/result.h"
-#include "kernels/linear/int4.h"
+#include "kernels/linear/progressive.h"
 #include "tensor/code_row.h"
 #include "tensor/dtype.h"
 
@@ -30,8 +30,8 @@ struct SourceTensor {
   // Of a matrix that is stored as codes, one of the two: the row's codes, its channel scale
   // returned. Codes are as stored, not checked.
   std::function<float(int64_t row, std::span<int8_t> codes)> int8_row{};
-  std::function<float(int64_t row, std::span<Int4Group> groups)> int4_row{};
-  int64_t int4_group_size = 32;  // columns that are alike in what int4_row gives
+  std::function<float(int64_t row, std::span<ProgressiveGroup> groups)> progressive_row{};
+  Progressive form{};  // of progressive_row
   // Tells the source that the tensor has been read.
   std::function<void()> release;
 };

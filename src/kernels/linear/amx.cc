@@ -1,6 +1,6 @@
-// The AMX variant: tiles for int8 and int4 from kAmxRows rows on, and for bf16 always, so that a
-// sum's order never changes; below and beyond that AVX-512, as for f32, f16 and for codes, whose
-// groups have float scales.
+// The AMX variant: tiles for int8 and progressive codes from kAmxRows rows on, and for bf16 always,
+// so that a sum's order never changes; below and beyond that AVX-512, as for f32, f16 and for codes
+// of files, whose groups have float scales.
 #include <algorithm>
 
 #include "kernels/linear/amx_bf16.h"

@@ -1,10 +1,11 @@
-// Products on AMX tiles for int8 and int4 weights. A tile of weights is 16 channels by 64 columns,
-// as packed; int4 is expanded into such tiles once for all rows of a part. The sums are the same
-// integers as everywhere.
+// Products on AMX tiles for int8 and progressive weights. A tile of weights is 16 channels by 64
+// columns, as packed; progressive codes are expanded into such tiles once for all rows of a part.
+// The sums are the same integers as everywhere.
 #pragma once
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/linear/amx_part.h"
 #include "kernels/linear/avx512_integer.h"
@@ -13,12 +14,12 @@
 namespace autoglm::amx {
 namespace {
 
-// Makes an int8 tile of a block of int4, out[16][16 channels][4 columns], in eight steps that stand
-// between products. A code times its scale is at most 15 * 16 and fits a byte, so one 16-bit
+// Makes an int8 tile of a block of codes, out[16][16 channels][4 columns], in eight steps that
+// stand between products. A code times its scale is at most 254 and fits a byte, so one 16-bit
 // product multiplies two codes side by side; the offset is then added to bytes that wrap around.
 // With each step a line of the block at `ahead` is asked for: all at once they would take every
 // place for lines that are under way, and loads from the second cache would wait for memory.
-template <int64_t kGroup>
+template <int kBits, int64_t kGroup>
 class Expansion {
  public:
   [[gnu::always_inline]] Expansion(const uint8_t* w, const uint8_t* scales, std::byte* out,
@@ -30,37 +31,37 @@ class Expansion {
     const __m512i first = _mm512_and_si512(block.offsets, low_byte);
     const __m512i second = _mm512_and_si512(_mm512_srli_epi32(block.offsets, 16), low_byte);
     for (int half = 0; half < 2; ++half) {
-      scale_[half] = block.scale[half];
+      scale_[half] = avx512::doubled(block.scale[half]);
       offset_[half] = _mm512_mullo_epi32(half == 0 ? first : second, every_byte);
     }
-    prefetch_line(ahead + layout::kInt4CodeBytes);
+    prefetch_line(ahead + kLines * 64);
   }
 
-  [[gnu::always_inline]] void step(int q) const {
-    const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
-    prefetch_line(ahead_ + q * 64);
-    const __m512i both = _mm512_loadu_si512(w_ + q * 64);
-    const __m512i low = _mm512_and_si512(both, low_nibbles);
-    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
-    _mm512_storeu_si512(out_ + q * 64,
+  template <int kStep>
+  [[gnu::always_inline]] void step(std::integral_constant<int, kStep>) const {
+    if constexpr (kStep < kLines) prefetch_line(ahead_ + kStep * 64);
+    const __m512i low = avx512::quad_codes<kBits, kStep>(w_);
+    const __m512i high = avx512::quad_codes<kBits, kStep + 8>(w_);
+    _mm512_storeu_si512(out_ + kStep * 64,
                         _mm512_add_epi8(_mm512_mullo_epi16(low, scale_[0]), offset_[0]));
-    _mm512_storeu_si512(out_ + 512 + q * 64,
+    _mm512_storeu_si512(out_ + 512 + kStep * 64,
                         _mm512_add_epi8(_mm512_mullo_epi16(high, scale_[1]), offset_[1]));
   }
 
  private:
+  static constexpr int kLines = 2 * kBits;  // of codes
   const uint8_t* w_;
   std::byte* out_;
   const std::byte* ahead_;
   __m512i scale_[2], offset_[2];
 };
 
-// Of int4 in groups of kGroup columns, or of int8 (0).
-template <int64_t kGroup>
+// Of a progressive form, or of int8 (none).
+template <Progressive kForm>
 struct IntegerKind {
   using Sum = int32_t;
   static constexpr bool kTwoParts = false;
-  static constexpr bool kExpands = kGroup != 0;
+  static constexpr bool kExpands = kForm.exists();
 
   static int64_t row_bytes(const LinearTask& task) { return task.quantized.padded_k(); }
   static TileRows rows(const LinearTask& task, int64_t row) {
@@ -77,35 +78,35 @@ struct IntegerKind {
     if constexpr (kSum == 2) _tile_dpbssd(2, 5, 6);
     if constexpr (kSum == 3) _tile_dpbssd(3, 5, 7);
   }
-  static constexpr layout::Int4Panel int4_panel(int64_t n_tiles) {
-    return {.group = kGroup, .n_blocks = n_tiles};
+  static constexpr layout::ProgressivePanel panel_of(int64_t n_tiles) {
+    return {.form = kForm, .n_blocks = n_tiles};
   }
   // A block in a longer group has one scale and offset, whatever the group's length.
-  [[gnu::always_inline]] static Expansion<kGroup == 32 ? 32 : 64> expansion(
+  [[gnu::always_inline]] static Expansion<kForm.bits, kForm.group_size == 32 ? 32 : 64> expansion(
       const std::byte* panel, int64_t tile, int64_t n_tiles, std::byte* out,
       const std::byte* ahead) {
-    const layout::Int4Panel at = int4_panel(n_tiles);
+    const layout::ProgressivePanel at = panel_of(n_tiles);
     const auto* from = reinterpret_cast<const uint8_t*>(panel);
     return {from + at.codes_at(tile), from + at.scales_at(tile), out, ahead};
   }
   static constexpr int64_t packed_bytes() {
-    return kExpands ? int4_panel(0).mean_block_bytes() : kTileBytes;
+    return kExpands ? panel_of(0).mean_block_bytes() : kTileBytes;
   }
 };
 
 // Two panels of expanded tiles.
 inline int64_t integer_scratch_bytes(WeightFormat format, int64_t k) {
-  if (int4_group_size(format) == 0) return 0;
+  if (!progressive_form(format).exists()) return 0;
   return 2 * std::max(kPlaces, QuantizedRows::padded(k) / kTileRowBytes) * kTileBytes;
 }
 
 inline void run_integer(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
-  switch (task.format) {
-    case WeightFormat::kInt4: return TilePart<IntegerKind<32>>(task, part, scratch).run();
-    case WeightFormat::kInt4Group64: return TilePart<IntegerKind<64>>(task, part, scratch).run();
-    case WeightFormat::kInt4Group128: return TilePart<IntegerKind<128>>(task, part, scratch).run();
-    default: return TilePart<IntegerKind<0>>(task, part, scratch).run();
+  if (!progressive_form(task.format).exists()) {
+    return TilePart<IntegerKind<Progressive{}>>(task, part, scratch).run();
   }
+  with_progressive(task.format, [&]<Progressive kForm>() {
+    TilePart<IntegerKind<kForm>>(task, part, scratch).run();
+  });
 }
 
 }  // namespace

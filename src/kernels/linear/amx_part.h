@@ -167,7 +167,9 @@ class TilePart {
           std::array{expansion(0, i + kExpandAhead), expansion(1, i + kExpandAhead)};
       multiply<kLower>([&](auto quarter) __attribute__((always_inline)) {
         ask_rows(quarter, 0);
-        unroll<4>([&](auto step) { expansions[quarter / 2].step(quarter % 2 * 4 + step); });
+        unroll<4>([&](auto step) {
+          expansions[quarter / 2].step(std::integral_constant<int, quarter % 2 * 4 + step>());
+        });
       });
     } else {
       multiply<kLower>([&](auto quarter) __attribute__((always_inline)) {

@@ -24,16 +24,16 @@ void run_float(const LinearTask& task, const LinearPart& part, std::byte* scratc
 }
 
 void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  if (progressive_form(task.format).exists()) {
+    return with_progressive(task.format, [&]<Progressive kForm>() {
+      run_panels<F32, avx2::ProgressiveMicro<kForm>>(task, part, scratch);
+    });
+  }
   switch (task.format) {
     case WeightFormat::kF32: return run_float<OneColumn<F32, LoadF32<F32>>>(task, part, scratch);
     case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
     case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
     case WeightFormat::kInt8: return run_panels<F32, avx2::Int8Micro>(task, part, scratch);
-    case WeightFormat::kInt4: return run_panels<F32, avx2::Int4Micro<32>>(task, part, scratch);
-    case WeightFormat::kInt4Group64:
-      return run_panels<F32, avx2::Int4Micro<64>>(task, part, scratch);
-    case WeightFormat::kInt4Group128:
-      return run_panels<F32, avx2::Int4Micro<128>>(task, part, scratch);
     default:
       return with_code_form(task.format, [&]<int kForm>() {
         run_panels<F32, avx2::CodeMicro<kForm>>(task, part, scratch);

@@ -1,4 +1,5 @@
-// AVX2 micro-kernels for int8 and int4 weights: exact sums in int32, lanes are output channels.
+// AVX2 micro-kernels for int8 and progressive weights: exact sums in int32, lanes are output
+// channels.
 #pragma once
 
 #ifdef __AVX2__
@@ -7,6 +8,7 @@
 #include "kernels/linear/layout.h"
 #include "kernels/linear/panel_kernels.h"
 #include "kernels/simd/avx2.h"
+#include "kernels/simd/unroll.h"
 
 namespace autoglm::avx2 {
 namespace {
@@ -116,8 +118,8 @@ struct Int8Micro {
   }
 };
 
-// One panel of an int4 weight against some rows.
-struct Int4Rows {
+// One panel of progressive codes against some rows.
+struct CodeRows {
   const uint8_t* w;
   const int8_t* x;
   const int16_t* group_sums;
@@ -126,26 +128,42 @@ struct Int4Rows {
   int64_t out_stride;
 };
 
+// Bits of the codes of four columns of 8 channels, a byte each, in their places.
+template <layout::CodePiece kPiece>
+__m256i piece_codes(const uint8_t* block, int half) {
+  constexpr int kUp = kPiece.first_bit - kPiece.at;
+  __m256i bits = load_256(block + kPiece.line * 64 + half * 32);
+  if constexpr (kUp < 0) bits = _mm256_srli_epi16(bits, -kUp);
+  if constexpr (kUp > 0) bits = _mm256_slli_epi16(bits, kUp);
+  return _mm256_and_si256(bits,
+                          _mm256_set1_epi8(static_cast<char>(kPiece.mask() << kPiece.first_bit)));
+}
+
+// Codes of kBits bits of the columns 4 kQuad..4 kQuad + 3 of a block.
+template <int kBits, int kQuad>
+__m256i quad_codes(const uint8_t* block, int half) {
+  constexpr auto kPieces = layout::code_pieces(kBits, kQuad);
+  const __m256i codes = piece_codes<kPieces[0]>(block, half);
+  if constexpr (kPieces[1].bits == 0) return codes;
+  return _mm256_or_si256(codes, piece_codes<kPieces[1]>(block, half));
+}
+
 // Half kHalf of a block, 32 columns: unsigned codes by signed activations (vpmaddubsw). A pair is
 // at most 2 * 15 * 127 and 8 of them fit int16; vpmaddwd by the group's scale joins and scales in
 // one.
-template <int R, int kHalf>
-void int4_half(const Int4Rows& panel, const uint8_t* w, const uint8_t* group_scales,
-               const int8_t* x, __m256i sum[R][2]) {
-  const __m256i low_nibbles = _mm256_set1_epi8(15);
+template <int kBits, int R, int kHalf>
+void group_products(const CodeRows& panel, const uint8_t* w, const uint8_t* group_scales,
+                    const int8_t* x, __m256i sum[R][2]) {
   __m256i pairs[R][2];
   for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
-  for (int q = 0; q < 8; ++q) {
+  unroll<8>([&](auto q) {
     __m256i code[2];
-    for (int h = 0; h < 2; ++h) {
-      const __m256i both = load_256(w + q * 64 + h * 32);
-      code[h] = _mm256_and_si256(kHalf == 0 ? both : _mm256_srli_epi16(both, 4), low_nibbles);
-    }
+    for (int h = 0; h < 2; ++h) code[h] = quad_codes<kBits, kHalf * 8 + q>(w, h);
     for (int r = 0; r < R; ++r) {
       const __m256i value = _mm256_set1_epi32(load_as<int32_t>(x + r * panel.padded_k + q * 4));
       for (int h = 0; h < 2; ++h) add_byte_products(pairs[r][h], code[h], value);
     }
-  }
+  });
   // Byte i of 8 scales to both halves of int32 i.
   const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4,
                                           -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
@@ -161,26 +179,27 @@ void int4_half(const Int4Rows& panel, const uint8_t* w, const uint8_t* group_sca
 
 // The offsets of 8 channels, from `half` * 8 on, for both halves of a block.
 template <int64_t kGroup>
-__m256i int4_offsets(const uint8_t* scales, int half) {
+__m256i group_offsets(const uint8_t* scales, int half) {
   if constexpr (kGroup == 32) return _mm256_cvtepi8_epi16(load_128(scales + 32 + half * 16));
   const __m128i one = _mm_cvtsi64_si128(load_as<int64_t>(scales + 16 + half * 8));
   return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(one, one));
 }
 
-template <int64_t kGroup, int R>
-void int4_tile(const Int4Rows& panel) {
+template <Progressive kForm, int R>
+void progressive_tile(const CodeRows& panel) {
   const int64_t n_groups = panel.padded_k / QuantizedRows::kGroup;
   __m256i sum[R][2];
   for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  const layout::Int4Panel at{.group = kGroup, .n_blocks = n_groups / 2};
+  const layout::ProgressivePanel at{.form = kForm, .n_blocks = n_groups / 2};
   for (int64_t b = 0; b < n_groups / 2; ++b) {
     const uint8_t* w = panel.w + at.codes_at(b);
     const uint8_t* scales = panel.w + at.scales_at(b);
-    int4_half<R, 0>(panel, w, scales, panel.x + b * 64, sum);
-    int4_half<R, 1>(panel, w, kGroup == 32 ? scales + 16 : scales, panel.x + b * 64 + 32, sum);
+    const uint8_t* second = kForm.group_size == 32 ? scales + 16 : scales;
+    group_products<kForm.bits, R, 0>(panel, w, scales, panel.x + b * 64, sum);
+    group_products<kForm.bits, R, 1>(panel, w, second, panel.x + b * 64 + 32, sum);
     // The offsets meet the sums of the activations, both halves of a block at once.
     for (int h = 0; h < 2; ++h) {
-      const __m256i offsets = int4_offsets<kGroup>(scales, h);
+      const __m256i offsets = group_offsets<kForm.group_size>(scales, h);
       for (int r = 0; r < R; ++r) {
         const auto both_groups = load_as<int32_t>(panel.group_sums + r * n_groups + b * 2);
         add_products(sum[r][h], offsets, _mm256_set1_epi32(both_groups));
@@ -195,20 +214,20 @@ void int4_tile(const Int4Rows& panel) {
   }
 }
 
-template <int64_t kGroup>
-struct Int4Micro {
+template <Progressive kForm>
+struct ProgressiveMicro {
   using Sum = int32_t;
   // 6 x 2 sums of pairs, 2 codes, an activation and a product fill 16 registers.
   static constexpr int64_t kRows = 6;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
 
-  Int4Micro(const LinearTask& t, const LinearPart&, std::byte*) : task(t) {}
+  ProgressiveMicro(const LinearTask& t, const LinearPart&, std::byte*) : task(t) {}
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, int32_t* out) const {
     const int64_t padded_k = task.quantized.padded_k();
     for (int64_t p = 0; p < n_panels; ++p) {
-      const Int4Rows work{
+      const CodeRows work{
           .w = reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes),
           .x = task.quantized.values + row * padded_k,
           .group_sums = task.quantized.group_sums + row * (padded_k / QuantizedRows::kGroup),
@@ -216,12 +235,12 @@ struct Int4Micro {
           .out = out + p * 16,
           .out_stride = n_panels * 16};
       switch (n_rows) {
-        case 6: int4_tile<kGroup, 6>(work); break;
-        case 5: int4_tile<kGroup, 5>(work); break;
-        case 4: int4_tile<kGroup, 4>(work); break;
-        case 3: int4_tile<kGroup, 3>(work); break;
-        case 2: int4_tile<kGroup, 2>(work); break;
-        default: int4_tile<kGroup, 1>(work); break;
+        case 6: progressive_tile<kForm, 6>(work); break;
+        case 5: progressive_tile<kForm, 5>(work); break;
+        case 4: progressive_tile<kForm, 4>(work); break;
+        case 3: progressive_tile<kForm, 3>(work); break;
+        case 2: progressive_tile<kForm, 2>(work); break;
+        default: progressive_tile<kForm, 1>(work); break;
       }
     }
   }

@@ -46,21 +46,18 @@ struct IntegerMicro {
   static constexpr int64_t kRows = 1;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
-  layout::Int4Panel int4;
+  layout::ProgressivePanel progressive;
 
   IntegerMicro(const LinearTask& t, const LinearPart&, std::byte*)
       : task(t),
-        int4{.group = int4_group_size(t.format), .n_blocks = t.quantized.padded_k() / 64} {}
+        progressive{.form = progressive_form(t.format), .n_blocks = t.quantized.padded_k() / 64} {}
 
   int32_t weight(const std::byte* panel, int64_t k, int64_t lane) const {
     const auto* bytes = reinterpret_cast<const uint8_t*>(panel);
     if (task.format == WeightFormat::kInt8) {
       return static_cast<int8_t>(bytes[layout::int8_at(k, lane)]);
     }
-    const int both = bytes[int4.nibble_at(k, lane)];
-    const int code = layout::Int4Panel::is_high(k) ? both >> 4 : both & 15;
-    return bytes[int4.scale_at(k, lane)] * code +
-           static_cast<int8_t>(bytes[int4.offset_at(k, lane)]);
+    return progressive.bracket(bytes, k, lane);
   }
 
   void tile(int64_t row, int64_t, int64_t panel, int64_t n_panels, int32_t* out) const {

@@ -16,10 +16,11 @@
 namespace autoglm {
 namespace {
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32,         WeightFormat::kF16,
-                                     WeightFormat::kBF16,        WeightFormat::kInt8,
-                                     WeightFormat::kInt4,        WeightFormat::kInt4Group64,
-                                     WeightFormat::kInt4Group128};
+constexpr WeightFormat kFormats[] = {
+    WeightFormat::kF32,          WeightFormat::kF16,        WeightFormat::kBF16,
+    WeightFormat::kInt8,         WeightFormat::kInt4,       WeightFormat::kInt4Group64,
+    WeightFormat::kInt4Group128, WeightFormat::kInt3,       WeightFormat::kInt3Group64,
+    WeightFormat::kInt2,         WeightFormat::kInt2Group64};
 constexpr float kGuard = -12345.0f;
 
 std::vector<Isa> isas() {
@@ -295,7 +296,8 @@ TEST(Linear, RowBlocksDoNotChangeABit) {
   // AMX: 256 rows in int8, 64 in bf16.
   for (const WeightFormat format :
        {WeightFormat::kF32, WeightFormat::kBF16, WeightFormat::kInt8, WeightFormat::kInt4,
-        WeightFormat::kInt4Group64, WeightFormat::kInt4Group128}) {
+        WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt3Group64,
+        WeightFormat::kInt2}) {
     for (const int64_t m : {60, 300}) {
       const Problem problem({.format = format, .m = m, .n = 33, .k = 4000});
       const std::vector<float> all = problem.run(best_isa(), 2, 0, m);
@@ -307,8 +309,8 @@ TEST(Linear, RowBlocksDoNotChangeABit) {
 
 TEST(Linear, TheGreatestIntegersDoNotOverflow) {
   constexpr int64_t k = 16384;
-  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4,
-                                    WeightFormat::kInt4Group64, WeightFormat::kInt4Group128}) {
+  for (const WeightFormat format : kFormats) {
+    if (!is_integer(format)) continue;
     for (const float sign : {1.0f, -1.0f}) {
       Result<PackedWeight> weight = PackedWeight::allocate(format, 16, k);
       weight->pack_panels(0, 1, [&](int64_t, std::span<float> out) {

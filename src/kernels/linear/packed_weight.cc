@@ -7,12 +7,13 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "base/check.h"
 #include "kernels/linear/code_panels.h"
-#include "kernels/linear/int4.h"
 #include "kernels/linear/layout.h"
+#include "kernels/linear/progressive.h"
 #include "kernels/linear/quantized_rows.h"
 #include "kernels/simd/half.h"
 
@@ -26,22 +27,25 @@ constexpr int kFirstCodes =
 static_assert(static_cast<int>(CodeKind::kNestedAny) + kFirstCodes ==
               static_cast<int>(WeightFormat::kNestedAny));
 
+// Progressive forms and their formats do so too.
+constexpr int kFirstProgressive = static_cast<int>(WeightFormat::kInt4);
+static_assert(kFirstProgressive + std::size(kProgressives) ==
+              static_cast<size_t>(WeightFormat::kSimple4));
+
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-layout::Int4Panel int4_panel(WeightFormat format, int64_t k) {
-  return {.group = int4_group_size(format), .n_blocks = QuantizedRows::padded(k) / 64};
+layout::ProgressivePanel progressive_panel(WeightFormat format, int64_t k) {
+  return {.form = progressive_form(format), .n_blocks = QuantizedRows::padded(k) / 64};
 }
 
 int64_t bytes_of_panel(WeightFormat format, int64_t k) {
   const int64_t padded = QuantizedRows::padded(k);
+  if (progressive_form(format).exists()) return progressive_panel(format, k).bytes();
   switch (format) {
     case WeightFormat::kF32: return round_up(k * kRows * 4, 64);
     case WeightFormat::kF16: return round_up(k * kRows * 2, 64);
     case WeightFormat::kBF16: return round_up(k, 32) * kRows * 2;
     case WeightFormat::kInt8: return padded * kRows;
-    case WeightFormat::kInt4:
-    case WeightFormat::kInt4Group64:
-    case WeightFormat::kInt4Group128: return int4_panel(format, k).bytes();
     default: return code_panel_bytes(code_form(format), padded);
   }
 }
@@ -85,19 +89,11 @@ void store_int8(std::span<const float> row, int64_t lane, std::byte* panel, floa
   }
 }
 
-void store_groups(const layout::Int4Panel& at, std::span<const Int4Group> groups, int64_t lane,
-                  std::byte* panel) {
+void store_groups(const layout::ProgressivePanel& at, std::span<const ProgressiveGroup> groups,
+                  int64_t lane, std::byte* panel) {
   auto* out = reinterpret_cast<uint8_t*>(panel);
   for (size_t g = 0; g < groups.size(); ++g) {
-    const auto k = static_cast<int64_t>(g) * Int4Group::kColumns;
-    out[at.scale_at(k, lane)] = groups[g].scale;
-    out[at.offset_at(k, lane)] = static_cast<uint8_t>(groups[g].offset);
-    for (int64_t i = 0; i < Int4Group::kColumns; ++i) {
-      uint8_t& byte = out[at.nibble_at(k + i, lane)];
-      const uint8_t code = groups[g].codes[i];
-      byte = layout::Int4Panel::is_high(k) ? static_cast<uint8_t>((byte & 0x0f) | (code << 4))
-                                           : static_cast<uint8_t>((byte & 0xf0) | code);
-    }
+    at.store(out, static_cast<int64_t>(g) * ProgressiveGroup::kColumns, lane, groups[g]);
   }
 }
 
@@ -112,6 +108,10 @@ std::string_view weight_format_name(WeightFormat format) {
     case WeightFormat::kInt4: return "int4";
     case WeightFormat::kInt4Group64: return "int4-g64";
     case WeightFormat::kInt4Group128: return "int4-g128";
+    case WeightFormat::kInt3: return "int3";
+    case WeightFormat::kInt3Group64: return "int3-g64";
+    case WeightFormat::kInt2: return "int2";
+    case WeightFormat::kInt2Group64: return "int2-g64";
     default: return code_form(format).name;
   }
 }
@@ -119,24 +119,20 @@ std::string_view weight_format_name(WeightFormat format) {
 bool is_integer(WeightFormat format) { return format >= WeightFormat::kInt8; }
 
 bool has_channel_scales(WeightFormat format) {
-  return format == WeightFormat::kInt8 || int4_group_size(format) != 0;
+  return format == WeightFormat::kInt8 || progressive_form(format).exists();
 }
 
-int64_t int4_group_size(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kInt4: return 32;
-    case WeightFormat::kInt4Group64: return 64;
-    case WeightFormat::kInt4Group128: return 128;
-    default: return 0;
-  }
+Progressive progressive_form(WeightFormat format) {
+  const int i = static_cast<int>(format) - kFirstProgressive;
+  return i >= 0 && i < static_cast<int>(std::size(kProgressives)) ? kProgressives[i]
+                                                                  : Progressive{};
 }
 
-WeightFormat int4_format(int64_t group_size) {
-  for (const WeightFormat format : kWeightFormats) {
-    if (group_size != 0 && int4_group_size(format) == group_size) return format;
-  }
-  AGLM_CHECK(false, "groups of {} columns", group_size);
-  return WeightFormat::kInt4;
+WeightFormat progressive_format(Progressive form) {
+  const auto* found = std::ranges::find(kProgressives, form);
+  AGLM_CHECK(found != std::end(kProgressives), "{} bits in groups of {} columns", form.bits,
+             form.group_size);
+  return static_cast<WeightFormat>(kFirstProgressive + (found - kProgressives));
 }
 
 bool holds_codes(WeightFormat format) { return format >= WeightFormat::kSimple4; }
@@ -251,7 +247,7 @@ void PackedWeight::for_rows(int64_t begin, int64_t end, const Store& store) {
 void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
   AGLM_CHECK(!holds_codes(format_), "{} is packed from codes", weight_format_name(format_));
   std::vector<float> row(static_cast<size_t>(k_));
-  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+  std::vector<ProgressiveGroup> groups(static_cast<size_t>((k_ + 31) / 32));
   for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
     source(i, row);
     if (is_integer(format_)) {
@@ -260,8 +256,8 @@ void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& sour
             row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
       }
       if (format_ == WeightFormat::kInt8) return store_int8(row, lane, panel, channel_scale);
-      *channel_scale = quantize_int4_row(row, int4_group_size(format_), groups);
-      return store_groups(int4_panel(format_, k_), groups, lane, panel);
+      *channel_scale = quantize_progressive_row(row, progressive_form(format_), groups);
+      return store_groups(progressive_panel(format_, k_), groups, lane, panel);
     }
     for (int64_t k = 0; k < k_; ++k) {
       const int64_t at = k * kRows + lane;
@@ -285,12 +281,13 @@ void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int8Source& sour
   });
 }
 
-void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int4Source& source) {
-  AGLM_CHECK(int4_group_size(format_) != 0, "int4 codes for {}", weight_format_name(format_));
-  std::vector<Int4Group> groups(static_cast<size_t>((k_ + 31) / 32));
+void PackedWeight::pack_codes(int64_t begin, int64_t end, const ProgressiveSource& source) {
+  AGLM_CHECK(progressive_form(format_).exists(), "progressive codes for {}",
+             weight_format_name(format_));
+  std::vector<ProgressiveGroup> groups(static_cast<size_t>((k_ + 31) / 32));
   for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
     *channel_scale = source(row, groups);
-    store_groups(int4_panel(format_, k_), groups, lane, panel);
+    store_groups(progressive_panel(format_, k_), groups, lane, panel);
   });
 }
 
@@ -314,6 +311,7 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
   const std::byte* data = panel(p);
   if (holds_codes(format_))
     return decode_codes(code_form(format_), data, lane, out.first(static_cast<size_t>(k_)));
+  const layout::ProgressivePanel progressive = progressive_panel(format_, k_);
   const float scale = has_channel_scales(format_) ? channel_scales()[p * kRows + lane] : 1.0f;
   for (int64_t k = 0; k < k_; ++k) {
     const int64_t at = k * kRows + lane;
@@ -329,18 +327,11 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
         w = static_cast<float>(q) * scale;
         break;
       }
-      case WeightFormat::kInt4:
-      case WeightFormat::kInt4Group64:
-      case WeightFormat::kInt4Group128: {
-        const auto* bytes = reinterpret_cast<const uint8_t*>(data);
-        const layout::Int4Panel int4 = int4_panel(format_, k_);
-        const int both = bytes[int4.nibble_at(k, lane)];
-        const int code = layout::Int4Panel::is_high(k) ? both >> 4 : both & 15;
-        const int offset = static_cast<int8_t>(bytes[int4.offset_at(k, lane)]);
-        w = static_cast<float>(bytes[int4.scale_at(k, lane)] * code + offset) * scale;
+      default:  // progressive; codes: above
+        w = static_cast<float>(
+                progressive.bracket(reinterpret_cast<const uint8_t*>(data), k, lane)) *
+            scale;
         break;
-      }
-      default: break;  // codes: above
     }
   }
 }

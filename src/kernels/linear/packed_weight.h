@@ -11,7 +11,7 @@
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
-#include "kernels/linear/int4.h"
+#include "kernels/linear/progressive.h"
 #include "tensor/code_row.h"
 
 namespace autoglm {
@@ -21,11 +21,16 @@ enum class WeightFormat : uint8_t {
   kF16,
   kBF16,
   kInt8,  // symmetric, one float scale an output channel; 8 bits a weight
-  // Progressive: integer scale and offset a group of 32, 64 or 128 columns, one float scale a
-  // channel; 4.5, 4.25 and 4.125 bits a weight.
+  // Progressive (kProgressives, in that order): integer scale and offset a group of 32, 64 or 128
+  // columns, one float scale a channel; 4.5, 4.25 and 4.125, 3.5 and 3.25, 2.5 and 2.25 bits a
+  // weight.
   kInt4,
   kInt4Group64,
   kInt4Group128,
+  kInt3,
+  kInt3Group64,
+  kInt2,
+  kInt2Group64,
   // Codes as a file stores them (tensor/code_row.h), held without rounding; code_form.h has their
   // shapes. Bits a weight: 4.5, 5, 8.5, 9; 4.625, 8.625, 8.625, 9.125.
   kSimple4,
@@ -45,6 +50,10 @@ inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32,
                                                   WeightFormat::kInt4,
                                                   WeightFormat::kInt4Group64,
                                                   WeightFormat::kInt4Group128,
+                                                  WeightFormat::kInt3,
+                                                  WeightFormat::kInt3Group64,
+                                                  WeightFormat::kInt2,
+                                                  WeightFormat::kInt2Group64,
                                                   WeightFormat::kSimple4,
                                                   WeightFormat::kSimple4Minimum,
                                                   WeightFormat::kSimple8,
@@ -55,11 +64,11 @@ inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32,
                                                   WeightFormat::kNestedAny};
 std::string_view weight_format_name(WeightFormat format);  // "f32", "int8", "codes4", ...
 bool is_integer(WeightFormat format);                      // the product takes activations in int8
-// int8 and int4, which are made here by rounding; integer formats other than these hold codes.
+// int8 and the progressive formats, which are made here by rounding; integer formats other than
+// these hold codes of files.
 bool has_channel_scales(WeightFormat format);
-// Columns that share a scale and an offset, of the formats of int4; 0 for others.
-int64_t int4_group_size(WeightFormat format);
-WeightFormat int4_format(int64_t group_size);  // of kInt4GroupSizes
+Progressive progressive_form(WeightFormat format);  // of 0 bits: it is no progressive format
+WeightFormat progressive_format(Progressive form);  // of kProgressives
 bool holds_codes(WeightFormat format);
 // The format that holds rows of both kinds exactly; nullopt: none does, as with kNone.
 std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b);
@@ -78,8 +87,9 @@ class PackedWeight {
   // Writes row `row` of the matrix, in f32, to `out` (k elements).
   using RowSource = std::function<void(int64_t row, std::span<float> out)>;
   // Writes the codes of row `row` that were chosen before, and returns its channel scale.
-  using Int8Source = std::function<float(int64_t row, std::span<int8_t> codes)>;      // k of them
-  using Int4Source = std::function<float(int64_t row, std::span<Int4Group> groups)>;  // ceil(k/32)
+  using Int8Source = std::function<float(int64_t row, std::span<int8_t> codes)>;  // k of them
+  using ProgressiveSource =
+      std::function<float(int64_t row, std::span<ProgressiveGroup> groups)>;  // ceil(k/32)
   // Gives row `row` of the matrix as codes, of a kind that the format holds.
   using CodeSource = std::function<void(int64_t row, CodeRow& out)>;
 
@@ -106,7 +116,7 @@ class PackedWeight {
   // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable, and
   // alike over the columns of a group.
   void pack_codes(int64_t begin, int64_t end, const Int8Source& source);
-  void pack_codes(int64_t begin, int64_t end, const Int4Source& source);
+  void pack_codes(int64_t begin, int64_t end, const ProgressiveSource& source);
   // The same for formats that hold codes.
   void pack_codes(int64_t begin, int64_t end, const CodeSource& source);
 
@@ -126,8 +136,8 @@ class PackedWeight {
 
   const std::byte* panel(int64_t i) const { return data_.data() + i * panel_bytes_; }
   int64_t panel_bytes() const { return panel_bytes_; }
-  // int8 and int4: one float scale a row, in panel order, [n_panels * 16]; rows of padding have
-  // 0.
+  // int8 and progressive: one float scale a row, in panel order, [n_panels * 16]; rows of padding
+  // have 0.
   const float* channel_scales() const;
   // The matrix row stored in row `lane` of panel `panel`, or -1 for padding.
   int64_t row_at(int64_t panel, int64_t lane) const;

@@ -16,7 +16,7 @@ struct LinearTask {
   WeightFormat format = WeightFormat::kF32;
   const std::byte* panels = nullptr;
   int64_t panel_bytes = 0;
-  const float* channel_scales = nullptr;  // int8 and int4: [n_panels, 16]
+  const float* channel_scales = nullptr;  // int8 and progressive: [n_panels, 16]
   int64_t k = 0;
   int64_t n_out = 0;
   const float* x = nullptr;  // float formats
@@ -48,6 +48,20 @@ struct LinearVariant {
   int64_t (*block_rows)(WeightFormat format, int64_t k, int64_t m);
   void (*split_rows)(const Bf16Split& split) = nullptr;  // where takes_bf16_rows()
 };
+
+// Calls visit.template operator()<form>() with the form of `format`, which is progressive.
+template <class Visit>
+void with_progressive(WeightFormat format, Visit visit) {
+  switch (format) {
+    case WeightFormat::kInt4Group64: return visit.template operator()<Progressive{4, 64}>();
+    case WeightFormat::kInt4Group128: return visit.template operator()<Progressive{4, 128}>();
+    case WeightFormat::kInt3: return visit.template operator()<Progressive{3, 32}>();
+    case WeightFormat::kInt3Group64: return visit.template operator()<Progressive{3, 64}>();
+    case WeightFormat::kInt2: return visit.template operator()<Progressive{2, 32}>();
+    case WeightFormat::kInt2Group64: return visit.template operator()<Progressive{2, 64}>();
+    default: return visit.template operator()<Progressive{4, 32}>();
+  }
+}
 
 // From so many rows on AMX tiles are faster than vectors, which stream the weights of fewer rows as
 // fast as memory gives them.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/rows/int4_body.h"
+#include "kernels/rows/group_body.h"
 #include "kernels/rows/row_kernels.h"
 #include "kernels/simd/math.h"
 
@@ -118,7 +118,7 @@ struct RowBody {
       .add = add,
       .swiglu = swiglu,
       .scale = scale,
-      .choose_int4 = ::autoglm::choose_int4<F>,
+      .choose_group = ::autoglm::choose_group<F>,
       .exp = exponential,
   };
 };

@@ -10,7 +10,7 @@
 
 namespace autoglm {
 
-struct Int4Group;
+struct ProgressiveGroup;
 
 struct NormRow {
   int64_t n = 0;
@@ -48,8 +48,9 @@ struct RowKernels {
   void (*add)(const float* a, const float* b, float* y, int64_t n);
   void (*swiglu)(const float* a, const float* b, float* y, int64_t n);
   void (*scale)(const float* x, float factor, float* y, int64_t n);
-  // One group of up to four times 32 columns, given as so many groups that become alike.
-  void (*choose_int4)(const float* x, std::span<Int4Group> alike);
+  // One group of codes of `bits` bits for up to four times 32 columns, given as so many groups that
+  // become alike.
+  void (*choose_group)(const float* x, int bits, std::span<ProgressiveGroup> alike);
   void (*exp)(const float* x, float* y, int64_t n);  // for tests of the one exp that all share
 };
 

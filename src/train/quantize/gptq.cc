@@ -17,7 +17,7 @@ using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMa
 
 // Columns whose updates are applied to the rest at once: the paper's.
 constexpr int64_t kBlock = 128;
-constexpr int64_t kColumns = Int4Group::kColumns;
+constexpr int64_t kColumns = ProgressiveGroup::kColumns;
 // Rows of X that one product of second moments takes.
 constexpr int64_t kRowBlock = 2048;
 constexpr int64_t kSlabRows = 1024;
@@ -137,7 +137,7 @@ void round_rows(const GptqFactor& factor, Precision precision, std::span<const G
             codes.values[static_cast<size_t>(j)] = static_cast<int8_t>(code);
             decoded = code * d;
           } else {
-            Int4Group& group = codes.groups[static_cast<size_t>(j / kColumns)];
+            ProgressiveGroup& group = codes.groups[static_cast<size_t>(j / kColumns)];
             if (j % group_size == 0) {
               const auto size = static_cast<size_t>(std::min(group_size, k - j));
               for (size_t i = 0; i < size; ++i) {
@@ -145,10 +145,10 @@ void round_rows(const GptqFactor& factor, Precision precision, std::span<const G
                 x[i] = w(r, at) / d;
                 importance[i] = 1 / (upper(at, at) * upper(at, at));
               }
-              choose_int4_group(std::span(x).first(size), std::span(importance).first(size),
-                                std::span(&group, (size + kColumns - 1) / kColumns));
+              choose_group(std::span(x).first(size), std::span(importance).first(size),
+                           precision.bits, std::span(&group, (size + kColumns - 1) / kColumns));
             }
-            const int code = int4_code(group, w(r, j) / d);
+            const int code = group_code(group, precision.bits, w(r, j) / d);
             group.codes[static_cast<size_t>(j % kColumns)] = static_cast<uint8_t>(code);
             decoded = static_cast<float>(group.scale * code + group.offset) * d;
           }

@@ -33,7 +33,7 @@ struct GptqRow {
   RowCodes* codes = nullptr;  // in: the channel scale, and room; out: the codes
 };
 
-// Rounds some rows together. `importance` weighs the errors inside of a group of int4.
+// Rounds some rows together. `importance` weighs the errors inside of a group of codes.
 void round_rows(const GptqFactor& factor, Precision precision, std::span<const GptqRow> rows);
 
 }  // namespace autoglm

@@ -73,7 +73,12 @@ TEST(Gptq, RoundsAsThePaperSaysAndLosesLessThanRounding) {
   const Matrix xs = as_matrix(x, kColumns);
   std::mt19937 random(3);
   std::normal_distribution<float> normal(0, 0.05f);
-  for (const Precision precision : {Precision{4, 32}, Precision{4, 64}, Precision{4, 128}, {}}) {
+  for (const Precision precision : {Precision{4, 32},
+                                    Precision{4, 64},
+                                    Precision{4, 128},
+                                    Precision{3, 32},
+                                    Precision{2, 64},
+                                    {}}) {
     double compensated = 0;
     double plain = 0;
     int64_t different = 0;
@@ -95,9 +100,9 @@ TEST(Gptq, RoundsAsThePaperSaysAndLosesLessThanRounding) {
           different += code != codes.values[static_cast<size_t>(j)] ? 1 : 0;
           decoded = code * d;
         } else {
-          const Int4Group& group = codes.groups[static_cast<size_t>(j / 32)];
-          const double code =
-              std::clamp(std::nearbyint((w[j] / d - group.offset) / group.scale), 0.0, 15.0);
+          const ProgressiveGroup& group = codes.groups[static_cast<size_t>(j / 32)];
+          const double code = std::clamp(std::nearbyint((w[j] / d - group.offset) / group.scale),
+                                         0.0, static_cast<double>(precision.form().largest_code()));
           different += code != group.codes[j % 32] ? 1 : 0;
           decoded = (group.scale * code + group.offset) * d;
         }

@@ -18,7 +18,7 @@ namespace autoglm {
 
 class MatrixCodes {
  public:
-  // 4 bits need an even number of columns.
+  // CodedMatrix::fits() so many columns in so many bits.
   MatrixCodes(Precision precision, int64_t rows, int64_t columns);
 
   Precision precision() const { return precision_; }

@@ -1,5 +1,7 @@
 #include "train/quantize/mixed_bits.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -30,6 +32,32 @@ Size layer_size(const Targets& targets) {
   return size;
 }
 
+// What all layers would cost in one precision.
+double layer_bits_in(Targets targets, Precision precision) {
+  for (size_t g = 0; g < targets.groups.size(); ++g) set_precision(targets, g, precision);
+  return layer_bits(targets);
+}
+
+bool is_plain(double bits) { return bits == 2 || bits == 3 || bits == 4 || bits == 8; }
+
+Result<void> check_group_size(double bits, int64_t group_size) {
+  const auto refused = [&](std::string what, std::string expected) {
+    return Error{ErrorCode::kInvalidArgument, std::move(what), "--group-size", std::move(expected),
+                 fmt::format("{}", group_size)};
+  };
+  if (group_size == 0) return {};
+  if (std::ranges::count(kProgressives, group_size, &Progressive::group_size) == 0) {
+    return refused("groups have an unknown size", "32, 64 or 128");
+  }
+  if (bits == 8) return refused("8 bits have no groups", "none with --bits 8");
+  const Progressive wanted{.bits = static_cast<int>(bits), .group_size = group_size};
+  if (is_plain(bits) && std::ranges::count(kProgressives, wanted) == 0) {
+    return refused("so few bits have no groups of this size",
+                   fmt::format("32 or 64 with --bits {}", bits));
+  }
+  return {};
+}
+
 double squared_error(std::span<const float> row, const RowCodes& codes) {
   std::vector<float> decoded(row.size());
   codes.decode(decoded);
@@ -41,6 +69,34 @@ double squared_error(std::span<const float> row, const RowCodes& codes) {
 }  // namespace
 
 double layer_bits(const Targets& targets) { return layer_size(targets).bits(); }
+
+Result<Ladder> ladder_for(const Targets& targets, double bits, int64_t group_size) {
+  AGLM_TRY(check_group_size(bits, group_size));
+  if (bits == 8) return Ladder{{}};
+  if (is_plain(bits)) return Ladder{{static_cast<int>(bits), group_size == 0 ? 32 : group_size}};
+  Ladder all;
+  for (const Progressive& form : kProgressives) {
+    if (group_size == 0 || form.group_size == group_size)
+      all.push_back({form.bits, form.group_size});
+  }
+  std::ranges::sort(all, {}, &Precision::cost);
+  all.emplace_back();
+  std::vector<double> costs;
+  for (const Precision& rung : all) costs.push_back(layer_bits_in(targets, rung));
+  if (!(bits >= costs.front() && bits <= std::max(8.0, costs.back()))) {
+    return Error{ErrorCode::kInvalidArgument, "bits are out of reach", "--bits",
+                 fmt::format("2, 3, 4 or 8, or an average from {:.3f} to {:.3f} over these layers",
+                             std::ceil(costs.front() * 1000) / 1000, std::max(8.0, costs.back())),
+                 fmt::format("{}", bits)};
+  }
+  // The most bits a code whose cheapest form is within the average; where groups of 32 are too, no
+  // larger ones of so many bits.
+  size_t first = 0;
+  for (size_t i = 0; i < all.size() && costs[i] <= bits; ++i) {
+    if (all[i].bits > all[first].bits || all[i].group_size == 32) first = i;
+  }
+  return Ladder(all.begin() + static_cast<int64_t>(first), all.end());
+}
 
 Result<std::vector<RungErrors>> weight_errors(const Targets& targets, const FoldedWeights& weights,
                                               const Ladder& ladder, ThreadPool& pool) {

@@ -1,4 +1,4 @@
-// The choice of every matrix's precision when the average of all may lie between what two give.
+// The choice of every matrix's precision: one for all, or several for an average between.
 #pragma once
 
 #include <span>
@@ -11,6 +11,13 @@
 #include "train/quantize/targets.h"
 
 namespace autoglm {
+
+// The precisions that `bits` (2, 3, 4 and 8: of the codes of all layers; else an average over what
+// is stored of them) and `group_size` (0: any that there are) allow, one or a mixture's. An average
+// begins with the most bits a code that all layers can have within it. Errors: a group size that
+// there is not, or not with these bits; an average that the layers cannot have, because of the
+// scales of their rows too.
+Result<Ladder> ladder_for(const Targets& targets, double bits, int64_t group_size);
 
 // What a group of matrices loses at each rung of a ladder: the relative squared error of its
 // products, or of its weights where no text tells.

@@ -1,20 +1,20 @@
-// How a matrix's codes look: 8 bits, or 4 bits in groups of columns that share a scale and an
-// offset.
+// How a matrix's codes look: 8 bits, or progressive (tensor/progressive.h).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "tensor/progressive.h"
+
 namespace autoglm {
 
 struct Precision {
-  int bits = 8;            // 8 or 4
-  int64_t group_size = 0;  // 4 bits: 32, 64 or 128; 8 bits: 0
+  int bits = 8;
+  int64_t group_size = 0;  // 8 bits: 0
 
-  // Bits a weight with scales and offsets of 8 bits a group, without those of rows.
-  double cost() const {
-    return group_size == 0 ? bits : bits + 16.0 / static_cast<double>(group_size);
-  }
+  Progressive form() const { return {.bits = bits, .group_size = group_size}; }  // of less than 8
+  // Bits a weight with scales and offsets of groups, without the scales of rows.
+  double cost() const { return group_size == 0 ? bits : form().cost(); }
   bool operator==(const Precision&) const = default;
 };
 

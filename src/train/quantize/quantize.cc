@@ -29,16 +29,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What a mixture may choose from. `bits` of 4: the cheapest alone.
-Ladder ladder_of(const QuantizeOptions& options) {
-  const double bits = options.bits;
-  if (bits == 8) return {{}};
-  const Precision chosen{4, options.group_size == 0 ? 32 : options.group_size};
-  if (bits == 4 || bits == chosen.cost()) return {chosen};
-  if (options.group_size != 0 || bits > chosen.cost()) return {chosen, {}};
-  return {{4, 128}, {4, 64}, {4, 32}, {}};
-}
-
 // What others rounded is taken as it decodes; what this program wrote has an original to go back
 // to.
 Result<void> check_input(const Checkpoint& checkpoint) {
@@ -47,7 +37,7 @@ Result<void> check_input(const Checkpoint& checkpoint) {
                  "the checkpoint that was packed", "autoglm.pack"};
   }
   const std::string where = checkpoint.path() + "/config.json";
-  if (AGLM_TRY(is_coded_checkpoint(checkpoint.config(), where))) {
+  if (AGLM_TRY(read_coded_config(checkpoint.config(), where))) {
     return Error{ErrorCode::kUnsupported, "checkpoint was quantized by autoglm already", where,
                  "the checkpoint that it was made from", std::string(kCodedQuantMethod)};
   }
@@ -70,21 +60,6 @@ bool is_plain(const StoredTensor& tensor) {
 }
 
 Result<void> check_options(const QuantizeOptions& options) {
-  const double bits = options.bits;
-  const int64_t group_size = options.group_size;
-  if (group_size != 0 && std::ranges::count(kInt4GroupSizes, group_size) == 0) {
-    return Error{ErrorCode::kInvalidArgument, "groups have an unknown size", "--group-size",
-                 "32, 64 or 128", fmt::format("{}", group_size)};
-  }
-  if (group_size != 0 && bits == 8) {
-    return Error{ErrorCode::kInvalidArgument, "8 bits have no groups", "--group-size",
-                 "none with --bits 8", fmt::format("{}", group_size)};
-  }
-  const double least = ladder_of(options)[0].cost();
-  if (bits != 4 && !(bits >= least && bits <= 8)) {
-    return Error{ErrorCode::kInvalidArgument, "bits are out of range", "--bits",
-                 fmt::format("4, 8, or an average from {} to 8", least), fmt::format("{}", bits)};
-  }
   if (options.method.needs_text() && options.calibration.empty()) {
     return Error{ErrorCode::kInvalidArgument, "method needs a text to calibrate on", "--calibrate",
                  fmt::format("a text file, for {}", method_name(options.method)), "none"};
@@ -195,11 +170,11 @@ class Quantizing {
         pool_(options.threads),
         context_{pool_, isa},
         targets_(find_targets(model_.graph)),
-        weights_(*checkpoint_),
-        ladder_(ladder_of(options)) {}
+        weights_(*checkpoint_) {}
 
   Result<QuantizeReport> run() {
     const Clock::time_point begin = Clock::now();
+    ladder_ = AGLM_TRY(ladder_for(targets_, options_.bits, options_.group_size));
     OutputFolder folder = AGLM_TRY(OutputFolder::create(options_.output));
     text_ = AGLM_TRY(read_calibration(model_, options_));
     AGLM_TRY(survey());
@@ -340,10 +315,12 @@ class Quantizing {
     const Precision usual = ladder_[0];
     const int64_t usual_group = usual.bits == 8 ? 32 : usual.group_size;
     int64_t largest_group = usual_group;
+    int fewest_bits = usual.bits;
     for (const Target& target : targets_.matrices) {
       const Precision& precision = target.precision;
       if (precision.bits != usual.bits) bits_of[target.tensor] = precision.bits;
       if (precision.bits == 8) continue;
+      fewest_bits = std::min(fewest_bits, precision.bits);
       largest_group = std::max(largest_group, precision.group_size);
       if (precision.group_size != usual_group) group_size_of[target.tensor] = precision.group_size;
     }
@@ -351,7 +328,9 @@ class Quantizing {
     config.erase("compression_config");
     config["quantization_config"] = json::object{
         {"quant_method", kCodedQuantMethod},
-        {"version", largest_group == 32 ? 1 : kCodedVersion},  // older programs read version 1
+        {"version", fewest_bits < 4      ? kCodedVersion
+                    : largest_group > 32 ? 2
+                                         : 1},
         {"bits", usual.bits},
         {"group_size", usual_group},
         {"bits_of", std::move(bits_of)},

@@ -29,8 +29,8 @@ std::string method_name(const QuantizeMethod& method);
 struct QuantizeOptions {
   std::string output;
   std::shared_ptr<const Tokenizer> tokenizer;  // the model's, where there are texts
-  double bits = 4;                             // 4: all layers in int4; 8: in int8; between: mixed
-  int64_t group_size = 0;  // of int4: 32, 64 or 128; 0: 32, mixed from all three below 4.5 bits
+  double bits = 4;         // 2, 3, 4 and 8: codes of all layers; else an average, mixed
+  int64_t group_size = 0;  // of fewer than 8 bits: 32, 64 or (4 bits) 128; 0: 32, of a mixture any
   QuantizeMethod method;
   std::string calibration;  // text, or empty
   std::string evaluation;   // text, or empty: the end of the calibration text

@@ -111,6 +111,9 @@ TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
                                        {.bits = 4, .group_size = 128},
                                        {.bits = 6, .group_size = 128},
                                        {.bits = 6},
+                                       {.bits = 3},
+                                       {.bits = 2, .group_size = 64},
+                                       {.bits = 3.6},
                                        {.bits = 8}};
     for (const QuantizeOptions& options : several) {
       quantized(synthetic(architecture), options);
@@ -198,14 +201,52 @@ TEST_F(Quantizing, MoreBitsAndBetterMethodsComeCloserToTheOriginal) {
                           .evaluate = true};
   options.bits = 8;
   const double int8 = quantized(input, options).quality->kl_mean;
-  options.bits = 4;
-  const double rtn = quantized(input, options).quality->kl_mean;
+  const auto kl_of = [&](double bits) {
+    options.bits = bits;
+    return quantized(input, options).quality->kl_mean;
+  };
+  const double rtn2 = kl_of(2);
+  const double rtn3 = kl_of(3);
+  const double rtn = kl_of(4);
+  EXPECT_LT(rtn3, 0.4 * rtn2);
+  EXPECT_LT(rtn, 0.4 * rtn3);
   options.method = {.awq = true, .gptq = true};
   const QuantizeReport best = quantized(input, options);
   EXPECT_LT(int8, 0.25 * rtn);
   EXPECT_LT(best.quality->kl_mean, rtn);
   EXPECT_LT(best.quality->perplexity_after, 1.02 * best.quality->perplexity_before);
   EXPECT_GT(best.quality->same_top1, 0.9);
+  const double best3 = kl_of(3);
+  EXPECT_LT(best3, 0.8 * rtn3);
+  EXPECT_LT(kl_of(2), 0.9 * rtn2);
+}
+
+TEST_F(Quantizing, FewBitsAndMixturesOfThemSayVersion3) {
+  const std::string input = source_path("models/tiny-glm");
+  const auto said = [&](std::string_view key) {
+    return json::parse_file(in("out/config.json"))
+        ->at_pointer(fmt::format("/quantization_config/{}", key));
+  };
+  const QuantizeReport three = quantized(input, {.bits = 3});
+  EXPECT_EQ(said("version").as_int64(), 3);
+  EXPECT_EQ(said("bits").as_int64(), 3);
+  EXPECT_LT(three.layer_bits_per_weight, 3.7);
+  const QuantizeReport two = quantized(input, {.bits = 2});
+  EXPECT_LT(two.layer_bits_per_weight, 2.7);
+  EXPECT_GT(two.matrices[1].weight_error, 1.7 * three.matrices[1].weight_error);
+  for (const double bits : {2.6, 4.2}) {
+    const QuantizeReport mixed = quantized(input, {.bits = bits});
+    EXPECT_LE(mixed.layer_bits_per_weight, bits);
+    EXPECT_GT(mixed.layer_bits_per_weight, bits - 0.06) << bits;
+    std::set<int> found;
+    for (const MatrixReport& m : mixed.matrices) found.insert(m.precision.bits);
+    EXPECT_GT(found.size(), 2U) << bits;  // 8 among them
+    EXPECT_EQ(said("version").as_int64(), 3);
+    // What a chat needs works as from any directory.
+    const auto checkpoint = Checkpoint::open(in("out"));
+    ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+    EXPECT_TRUE(build_model(**checkpoint));
+  }
 }
 
 TEST_F(Quantizing, MovedScalesLeaveTheModelWhereItWas) {
@@ -247,9 +288,9 @@ TEST_F(Quantizing, AGgufFileGivesTheCodesOfItsTwin) {
   for (const fs::directory_entry& golden :
        fs::directory_iterator(source_path("tests/data/goldens"))) {
     if (!fs::exists(golden.path() / "model.gguf")) continue;
-    quantized(golden.path().string(), {.bits = 6});
+    quantized(golden.path().string(), {.bits = 4});
     const std::string expected = read_file(in("out/model.safetensors"), 1 << 26).value();
-    const QuantizeReport report = quantized((golden.path() / "model.gguf").string(), {.bits = 6});
+    const QuantizeReport report = quantized((golden.path() / "model.gguf").string(), {.bits = 4});
     const auto ours = Checkpoint::open(in("out"));
     ASSERT_TRUE(ours) << ours.error().message();
     std::ofstream(in("twin"), std::ios::binary) << expected;
@@ -329,8 +370,11 @@ TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
     EXPECT_FALSE(fs::exists(in("out.partial"))) << message;
     return message;
   };
-  EXPECT_THAT(refuse({.bits = 3}), HasSubstr("bits are out of range"));
-  EXPECT_THAT(refuse({.bits = 4.2, .group_size = 64}), HasSubstr("an average from 4.25 to 8"));
+  EXPECT_THAT(refuse({.bits = 1}), HasSubstr("bits are out of reach"));
+  EXPECT_THAT(refuse({.bits = 9}), HasSubstr("2, 3, 4 or 8, or an average from 2."));
+  EXPECT_THAT(refuse({.bits = 2.2}), HasSubstr("found 2.2"));  // 2.25, were it not for rows
+  EXPECT_THAT(refuse({.bits = 4.1, .group_size = 128}), HasSubstr("an average from 4."));
+  EXPECT_THAT(refuse({.bits = 3, .group_size = 128}), HasSubstr("32 or 64 with --bits 3"));
   EXPECT_THAT(refuse({.group_size = 48}), HasSubstr("expected 32, 64 or 128, found 48"));
   EXPECT_THAT(refuse({.bits = 8, .group_size = 32}), HasSubstr("8 bits have no groups"));
   EXPECT_THAT(refuse({.method = {.gptq = true}}), HasSubstr("needs a text"));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/linear/int4.h"
+#include "kernels/linear/progressive.h"
 #include "train/quantize/row_codes.h"
 
 namespace autoglm {
@@ -78,15 +78,15 @@ void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
   std::vector<float> row(scales.size());
   std::vector<float> decoded(scales.size());
   RowCodes codes;
-  codes.groups.resize((row.size() + Int4Group::kColumns - 1) / Int4Group::kColumns);
+  codes.groups.resize((row.size() + ProgressiveGroup::kColumns - 1) / ProgressiveGroup::kColumns);
   for (size_t r = first; r < last; ++r) {
     const std::span<const float> stored = matrix.row(r);
     for (size_t c = 0; c < row.size(); ++c) row[c] = stored[c] * scales[c];
-    if (precision.bits == 4) {
-      codes.channel_scale = quantize_int4_row(row, precision.group_size, codes.groups);
-      codes.decode(decoded);
-    } else {
+    if (precision.bits == 8) {
       choose_int8(row, {}).decode(decoded);
+    } else {
+      codes.channel_scale = quantize_progressive_row(row, precision.form(), codes.groups);
+      codes.decode(decoded);
     }
     for (size_t c = 0; c < row.size(); ++c) {
       const double rest = double{decoded[c]} - row[c];

@@ -59,7 +59,7 @@ Targets find_targets(const Graph& graph) {
 void set_precision(Targets& targets, size_t group, Precision precision) {
   for (const size_t i : targets.groups[group].targets) {
     Target& target = targets.matrices[i];
-    target.precision = target.columns % 2 == 0 ? precision : Precision{};
+    target.precision = CodedMatrix::fits(precision.bits, target.columns) ? precision : Precision{};
   }
 }
 

@@ -44,7 +44,8 @@ struct Targets {
 // All at 8 bits. `graph` as recorded: a weight is one tensor.
 Targets find_targets(const Graph& graph);
 
-// For the matrices of a group; those with an odd number of columns keep 8 bits.
+// For the matrices of a group; those with a number of columns that has no form in so few
+// bits keep 8.
 void set_precision(Targets& targets, size_t group, Precision precision);
 
 }  // namespace autoglm

@@ -1,31 +1,32 @@
-// The choice of progressive int4 codes for one group of 32, 64 or 128 weights, on a vector type F
-// of sixteen lanes.
+// The choice of progressive codes for one group of 32, 64 or 128 weights, on a vector type F of
+// sixteen lanes.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
 
-#include "kernels/linear/int4.h"
+#include "kernels/linear/progressive.h"
 #include "kernels/simd/math.h"
 
 namespace autoglm {
 
 // kParts times 32 columns.
-template <class F, int kParts>
-class Int4Choice {
+template <class F, int kBits, int kParts>
+class GroupChoice {
  public:
   // `x`: the group's weights over the channel's scale, in [-127, 127]. Tries the scales around span
-  // / 15, each with its offset moved to the mean of what the codes leave, and keeps the least
-  // squared error.
-  static void choose(const float* x, Int4Group* alike) {
-    Int4Choice choice(x);
+  // / largest code, each with its offset moved to the mean of what the codes leave, and keeps the
+  // least squared error.
+  static void choose(const float* x, ProgressiveGroup* alike) {
+    GroupChoice choice(x);
     choice.search();
     for (int part = 0; part < kParts; ++part) {
       int8_t codes[32];
       choice.code(choice.low_[part], choice.scale_, choice.offset_).store_i8(codes);
       choice.code(choice.high_[part], choice.scale_, choice.offset_).store_i8(codes + 16);
-      Int4Group& group = alike[part];
+      ProgressiveGroup& group = alike[part];
       group.scale = static_cast<uint8_t>(choice.scale_);
       group.offset = static_cast<int8_t>(choice.offset_);
       for (int i = 0; i < 32; ++i) group.codes[i] = static_cast<uint8_t>(codes[i]);
@@ -33,9 +34,16 @@ class Int4Choice {
   }
 
  private:
-  static constexpr float kMaxScale = 16;  // 16 * 15 <= 254, the span of int8
+  static constexpr Progressive kForm{.bits = kBits, .group_size = 32 * kParts};
+  static constexpr auto kMaxScale = static_cast<float>(kForm.largest_scale());
+  static constexpr auto kMaxCode = static_cast<float>(kForm.largest_code());
+  // A narrower scale clips the extremes and codes the rest finer: the fewer codes, the more that is
+  // worth. For 4 bits scales below 0.75 of the whole span hardly ever won.
+  static constexpr float kNarrowest = kBits == 4 ? 0.75f : kBits == 3 ? 0.6f : 0.45f;
+  // Of 4 bits there are at most 5 scales to try; of fewer bits, whose scales are larger, about 6.
+  static constexpr float kSteps = kBits == 4 ? 20 : 10;
 
-  explicit Int4Choice(const float* x) {
+  explicit GroupChoice(const float* x) {
     for (int part = 0; part < kParts; ++part) {
       low_[part] = F::load(x + part * 32);
       high_[part] = F::load(x + part * 32 + 16);
@@ -51,15 +59,16 @@ class Int4Choice {
     }
     const float greatest = reduce_max(most);
     const float least = -reduce_max(least_of);
-    const float ideal = (greatest - least) / 15.0f;
+    const float ideal = (greatest - least) / kMaxCode;
     const float middle = 0.5f * (greatest + least);
     const float widest = ideal < 1 ? 1.0f : ideal > kMaxScale ? kMaxScale : std::ceil(ideal);
-    // A narrower scale clips the extremes and codes the rest finer; below 0.75 it hardly ever won.
-    const float narrow = std::floor(ideal * 0.75f);
+    const float narrow = std::min(widest, std::floor(ideal * kNarrowest));
+    const float wide_step = std::floor(ideal / kSteps);
+    const float step = wide_step < 1 ? 1.0f : wide_step;
     float error = HUGE_VALF;
-    for (float scale = narrow < 1 ? 1.0f : narrow; scale <= widest; scale += 1.0f) {
-      float offset = allowed_offset(middle - 7.5f * scale, scale);
-      for (int step = 0; step < 2; ++step) {
+    for (float scale = narrow < 1 ? 1.0f : narrow; scale <= widest; scale += step) {
+      float offset = allowed_offset(middle - 0.5f * kMaxCode * scale, scale);
+      for (int round = 0; round < 2; ++round) {
         F all_squares = F::zero();
         F rests = F::zero();
         for (int part = 0; part < kParts; ++part) {
@@ -86,13 +95,13 @@ class Int4Choice {
 
   static F code(F x, float scale, float offset) {
     const F whole = round_even((x - F::set(offset)) / F::set(scale));
-    return min(F::set(15.0f), max(F::zero(), whole));
+    return min(F::set(kMaxCode), max(F::zero(), whole));
   }
 
-  // Offsets for which scale * 0 + offset and scale * 15 + offset are both in [-127, 127].
+  // Offsets for which both ends of the bracket are in [-127, 127].
   static float allowed_offset(float offset, float scale) {
     const float whole = (offset + 12582912.0f) - 12582912.0f;
-    const float highest = 127.0f - 15.0f * scale;
+    const float highest = 127.0f - kMaxCode * scale;
     return whole < -127.0f ? -127.0f : whole > highest ? highest : whole;
   }
 
@@ -101,13 +110,22 @@ class Int4Choice {
   float offset_ = 0;
 };
 
-template <class F>
-void choose_int4(const float* x, std::span<Int4Group> alike) {
+template <class F, int kBits>
+void choose_group_of(const float* x, std::span<ProgressiveGroup> alike) {
   switch (alike.size()) {
-    case 1: return Int4Choice<F, 1>::choose(x, alike.data());
-    case 2: return Int4Choice<F, 2>::choose(x, alike.data());
-    case 3: return Int4Choice<F, 3>::choose(x, alike.data());
-    default: return Int4Choice<F, 4>::choose(x, alike.data());
+    case 1: return GroupChoice<F, kBits, 1>::choose(x, alike.data());
+    case 2: return GroupChoice<F, kBits, 2>::choose(x, alike.data());
+    case 3: return GroupChoice<F, kBits, 3>::choose(x, alike.data());
+    default: return GroupChoice<F, kBits, 4>::choose(x, alike.data());
+  }
+}
+
+template <class F>
+void choose_group(const float* x, int bits, std::span<ProgressiveGroup> alike) {
+  switch (bits) {
+    case 2: return choose_group_of<F, 2>(x, alike);
+    case 3: return choose_group_of<F, 3>(x, alike);
+    default: return choose_group_of<F, 4>(x, alike);
   }
 }
 
