@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -61,6 +62,14 @@ def clean_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith("AUTOGLM_") or k == "AUTOGLM_ISA"}
 
 
+def autoglm_start(args, common):
+    """Seconds from the start of a process to its end, one token made, with the model packed beforehand."""
+    command = [args.autoglm, "generate", *common, "--temperature", "0", "-n", "1", "a"]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=clean_environment())
+    return time.perf_counter() - start
+
+
 def autoglm_turn(args, path, quantize):
     """`autoglm bench`, and the start of a fresh process to its first token."""
     longest = max(args.prompt_tokens + [d + args.generate_tokens + 1 for d in args.depth] + [1024]) + 64
@@ -75,6 +84,7 @@ def autoglm_turn(args, path, quantize):
                                     env=clean_environment()).stdout)
     return {"tests": {t["test"]: t["tokens_per_second"]["median"] for t in out["tests"]},
             "roof": {t["test"]: t["roof"] for t in out["tests"]},
+            "first_token_seconds": autoglm_start(args, common),
             "peak_memory_bytes": out["peak_memory_bytes"]}
 
 

@@ -4,9 +4,11 @@
     bench/peers/run.py                                  synthetic 1.4 B model: int4, int8 and bf16
     bench/peers/run.py --formats int4 --batch 1 16 32 --turns 5
     bench/peers/run.py --preset 0.5b --engines autoglm llama.cpp --out build/peers
+    bench/peers/run.py --isa avx2                       all engines kept from AVX-512 and AMX
 
 Turns alternate so that a change in the machine's speed meets all. Each figure is the median over turns, with the
-least and the greatest. Installs the peers into build/peers-venv once (llama.cpp is built for this machine).
+least and the greatest. "First token" is a whole process for autoglm, on weights packed by `autoglm pack`; for peers it
+counts from the start of loading, so without Python's own start and imports. Installs the peers into build/peers-venv once (llama.cpp is built for this machine).
 """
 import argparse
 import json
@@ -40,9 +42,42 @@ def peer_python():
     return str(python)
 
 
+# Without what the processor has beyond the named set; AVX-512 counts VNNI and bf16 in, AVX2 does not.
+GGML_FLAGS = {
+    "avx512": "-DGGML_NATIVE=OFF -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -DGGML_AVX512_VNNI=ON -DGGML_AVX512_BF16=ON",
+    "avx2": "-DGGML_NATIVE=OFF",
+}
+
+
+def lesser_llama_cpp(python, isa):
+    """A folder that holds llama-cpp-python built for `isa`; builds it first where it is missing."""
+    folder = pathlib.Path(os.environ.get("AUTOGLM_PEERS_FOLDER", ROOT / "build")) / f"peers-llama-{isa}"
+    if not folder.exists():
+        print(f"building llama.cpp for {isa}: some minutes", file=sys.stderr)
+        version = next(line for line in (HERE / "requirements.txt").read_text().splitlines() if "llama-cpp" in line)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python",
+                        "--no-cache-dir", "--target", folder, version], check=True,
+                       env=dict(os.environ, CMAKE_ARGS=GGML_FLAGS[isa]))
+    return folder
+
+
+def keep_to(isa, python):
+    """Environment of every turn from here on; engines that cannot be kept to `isa` sit out."""
+    if isa == "native":
+        return []
+    os.environ["AUTOGLM_ISA"] = isa
+    os.environ["ONEDNN_MAX_CPU_ISA"] = {"avx512": "AVX512_CORE_BF16", "avx2": "AVX2"}[isa]
+    os.environ["ATEN_CPU_CAPABILITY"] = isa
+    os.environ["PYTHONPATH"] = str(lesser_llama_cpp(python, isa))
+    return ["ONNX Runtime GenAI"]
+
+
 def take_turns(args, models, python, format_name):
     """{engine: {"tests": {test: [tokens/s of each turn]}, "peak_memory_bytes": [...], "roof": {test: ...}}}"""
     found = {}
+    quantize = "none" if format_name == "bf16" else format_name
+    subprocess.run([args.autoglm, "pack", models.path(ENGINES[0].files[format_name]), "--quantize", quantize],
+                   check=True, stdout=subprocess.DEVNULL)
     for turn in range(args.turns):
         for engine in ENGINES:
             if engine.name not in args.engines or format_name not in engine.files:
@@ -50,16 +85,18 @@ def take_turns(args, models, python, format_name):
             path = models.path(engine.files[format_name])
             try:
                 if engine.script is None:
-                    out = autoglm_turn(args, str(path), "none" if format_name == "bf16" else format_name)
+                    out = autoglm_turn(args, str(path), quantize)
                 else:
                     out = peer_turn(args, engine, path, python)
             except (RuntimeError, subprocess.CalledProcessError) as problem:
                 print(f"{engine.name} sits out: {problem}", file=sys.stderr)
                 continue
-            entry = found.setdefault(engine.name, {"tests": {}, "peak_memory_bytes": [], "roof": {}})
+            entry = found.setdefault(engine.name, {"tests": {}, "peak_memory_bytes": [], "roof": {},
+                                                   "first_token_seconds": []})
             for test, speed in out["tests"].items():
                 entry["tests"].setdefault(test, []).append(speed)
-            entry["peak_memory_bytes"].append(out["peak_memory_bytes"])
+            for figure in ("peak_memory_bytes", "first_token_seconds"):
+                entry[figure].append(out[figure])
             for test, share in out.get("roof", {}).items():
                 entry["roof"].setdefault(test, []).append(share)
             print(f"{format_name}: turn {turn + 1} of {args.turns}: {engine.name}", file=sys.stderr)
@@ -88,6 +125,9 @@ def table(format_name, found):
         lines.append("| " + " | ".join(cells) + " |")
     memory = [f"{max(found[name]['peak_memory_bytes']) / 1e9:.2f}" for name in ["autoglm", *peers]]
     lines.append(f"| peak memory, GB | {memory[0]} | | " + " | ".join(memory[1:]) + " |")
+    first = {name: statistics.median(entry["first_token_seconds"]) for name, entry in found.items()}
+    lines.append(f"| first token, s | {first['autoglm']:.2f} | | "
+                 + " | ".join(f"{first[name]:.2f}: **{first[name] / first['autoglm']:.1f} x**" for name in peers) + " |")
     return "\n".join(lines)
 
 
@@ -115,6 +155,7 @@ def main():
     parser.add_argument("--formats", nargs="*", default=["int4", "int8", "bf16"], choices=["int4", "int8", "bf16"])
     parser.add_argument("--engines", nargs="*", default=[engine.name for engine in ENGINES])
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--isa", default="native", choices=["native", *GGML_FLAGS])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--prompt-tokens", type=int, nargs="*", default=[512, 4096])
     parser.add_argument("--generate-tokens", type=int, default=128)
@@ -128,6 +169,9 @@ def main():
     if unknown or "autoglm" not in args.engines:
         parser.error(f"engines are {', '.join(engine.name for engine in ENGINES)}; autoglm is always among them")
     python = peer_python()
+    for name in keep_to(args.isa, python):
+        print(f"{name} cannot be kept to {args.isa}", file=sys.stderr)
+        args.engines = [engine for engine in args.engines if engine != name]
     models = Models(args.models, args.preset, args.autoglm, python)
     results = {}
     for format_name in args.formats:
