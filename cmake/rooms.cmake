@@ -22,7 +22,7 @@ set(AUTOGLM_FLAGS_avx512
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND AUTOGLM_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-set(AUTOGLM_FLAGS_amx "${AUTOGLM_FLAGS_avx512};-mamx-tile;-mamx-int8;-mamx-bf16")
+set(AUTOGLM_FLAGS_amx "${AUTOGLM_FLAGS_avx512};-mavx512bf16;-mamx-tile;-mamx-int8;-mamx-bf16")
 
 # Gives the files of an instruction set its flags.
 function(autoglm_instruction_sets)

@@ -51,7 +51,8 @@ bool has_avx512() {
 Isa detect() {
   if (!has_avx2()) return Isa::kGeneric;
   if (!has_avx512()) return Isa::kAvx2;
-  return processor_has_amx() && kernel_grants_amx() ? Isa::kAmx : Isa::kAvx512;
+  const bool amx = processor_has_amx() && __builtin_cpu_supports("avx512bf16") != 0;
+  return amx && kernel_grants_amx() ? Isa::kAmx : Isa::kAvx512;
 }
 
 constexpr std::array kAll = {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx};
@@ -104,6 +105,7 @@ std::string cpu_features() {
   note(__builtin_cpu_supports("avx512f"), "avx512f");
   note(__builtin_cpu_supports("avx512bw"), "avx512bw");
   note(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
+  note(__builtin_cpu_supports("avx512bf16"), "avx512bf16");
   note(processor_has_amx(), "amx_int8 amx_bf16");
   return text.empty() ? "no vector extensions" : text;
 }

@@ -60,6 +60,14 @@ inline __m512i srai_epi32(__m512i a, unsigned count) {
 inline __m512 cvtph_ps(__m256i a) {
   return lanes<__m512, float, __m256i, uint16_t>(a, [](uint16_t x) { return f16_to_f32(x); });
 }
+// Numbers below 2^-126 count as zero, and become it (Intel SDM, VCVTNEPS2BF16).
+inline __m256i cvtneps_pbh(__m512 a) {
+  return lanes<__m256i, uint16_t, __m512, float>(a, [](float x) {
+    constexpr uint16_t kSign = 0x8000;
+    const uint16_t rounded = f32_to_bf16(x);
+    return static_cast<uint16_t>(std::abs(x) < 0x1p-126f ? rounded & kSign : rounded);
+  });
+}
 // Rounded once, as the instruction does; SIMDe rounds the product too.
 inline __m512 fmadd_ps(__m512 a, __m512 b, __m512 c) {
   float x[16], y[16], z[16];
@@ -254,6 +262,7 @@ inline void tile_dpbf16ps(int c, int a, int b) {
 #define _mm512_cvtepu8_epi32(a) ::autoglm::emulation::cvtepu8_epi32(a)
 #define _mm512_cvtepu16_epi32(a) ::autoglm::emulation::cvtepu16_epi32(a)
 #define _mm512_srai_epi32(a, count) ::autoglm::emulation::srai_epi32(a, count)
+#define _mm512_cvtneps_pbh(a) ::autoglm::emulation::cvtneps_pbh(a)
 #define _mm512_cvtph_ps(a) ::autoglm::emulation::cvtph_ps(a)
 #define _mm512_maskz_loadu_ps(mask, p) ::autoglm::emulation::maskz_loadu_ps(mask, p)
 #define _mm512_mask_storeu_ps(p, mask, a) ::autoglm::emulation::mask_storeu_ps(p, mask, a)

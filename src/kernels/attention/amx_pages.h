@@ -117,11 +117,12 @@ class AmxPages {
     const uint16_t* lower = upper + blocks * kTile;
     const bool has_lower = stretch_.n > amx::kTileRows;
     for (const int64_t part : {int64_t{0}, apart}) {
+      // Loads first: where another thread shares the core, products between them wait for each.
       _tile_loadd(4, upper + part, amx::kTileRowBytes);
+      if (has_lower) _tile_loadd(5, lower + part, amx::kTileRowBytes);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
       if (!has_lower) continue;
-      _tile_loadd(5, lower + part, amx::kTileRowBytes);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }

@@ -6,7 +6,8 @@
 // bf16 weights on AMX differ: x is split into high = bf16(x) and low = bf16(x - high), and for each
 // 32 columns in turn, with h = high and then with h = low,
 //   e = fma(h[k], w[k], e) for even k ascending, o likewise for odd k, both from 0; s = s + (e + o)
-// where numbers below 2^-126 count as zero (Intel SDM, TDPBF16PS); for one row as for many.
+// where numbers below 2^-126 count as zero (Intel SDM, TDPBF16PS and VCVTNEPS2BF16); for one row as
+// for many.
 // then + bias; then silu(gate) * up; then + residual.
 #pragma once
 

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #endif
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -70,18 +71,9 @@ inline void prefetch_tile(const void* tile) {
 // A line of weights, into the second cache.
 inline void prefetch_line(const void* line) { __builtin_prefetch(line, 0, 2); }
 
-// Sixteen floats to nearest even; not-a-number stays one.
-inline __m256i round_bf16(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
-  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-  const __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-  const __m512i upper = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16);
-  // As a signed number, which then fits.
-  const __m512i sign = _mm512_set1_epi32(0x8000);
-  return _mm512_cvtsepi32_epi16(_mm512_sub_epi32(_mm512_xor_si512(upper, sign), sign));
-}
+// Sixteen floats to nearest even; not-a-number stays one. What is below 2^-126, before or after,
+// becomes zero, as it is for the products of tiles.
+inline __m256i round_bf16(__m512 x) { return std::bit_cast<__m256i>(_mm512_cvtneps_pbh(x)); }
 
 // x as high + low, both bf16.
 inline void split_bf16(__m512 x, void* high, void* low) {
