@@ -6,6 +6,7 @@
 
 #define AUTOGLM_EMULATED_AVX512
 #define SIMDE_ENABLE_NATIVE_ALIASES
+#define SIMDE_NO_INLINE  // kernels inline much: compiling all of it took minutes
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
