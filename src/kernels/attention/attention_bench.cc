@@ -75,7 +75,13 @@ class Fixture {
     const std::vector<float> expected(y_);
     step(0);
     sequences_[0] = whole;
-    return std::memcmp(expected.data(), y_.data(), y_.size() * sizeof(float)) == 0;
+    // On AMX the sums of bf16 have another order, and their factors 16 bits.
+    const bool same_order = context_.isa != Isa::kAmx || layers_[0].dtype != DType::kBF16;
+    const float tolerance = same_order ? 0.0f : 1e-3f;
+    for (size_t i = 0; i < y_.size(); ++i) {
+      if (!(std::abs(y_[i] - expected[i]) <= tolerance)) return false;
+    }
+    return true;
   }
 
   size_t n_layers() const { return layers_.size(); }
