@@ -14,8 +14,8 @@ namespace {
 class FakedNodes : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("autoglm-nodes-" + std::to_string(::getpid()));
+    folder_ =
+        std::filesystem::temp_directory_path() / ("autoglm-nodes-" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
     cpu_set_t set;
     CPU_ZERO(&set);
