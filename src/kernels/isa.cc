@@ -18,7 +18,7 @@ bool processor_has_amx() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
   constexpr unsigned kAll = kAmxBf16 | kAmxTile | kAmxInt8;
-  return (edx & kAll) == kAll;
+  return (edx & kAll) == kAll && __builtin_cpu_supports("avx512bf16") != 0;
 }
 
 namespace {
@@ -51,8 +51,7 @@ bool has_avx512() {
 Isa detect() {
   if (!has_avx2()) return Isa::kGeneric;
   if (!has_avx512()) return Isa::kAvx2;
-  const bool amx = processor_has_amx() && __builtin_cpu_supports("avx512bf16") != 0;
-  return amx && kernel_grants_amx() ? Isa::kAmx : Isa::kAvx512;
+  return processor_has_amx() && kernel_grants_amx() ? Isa::kAmx : Isa::kAvx512;
 }
 
 constexpr std::array kAll = {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx};

@@ -31,7 +31,8 @@ Isa best_isa();
 // too. A wish that the machine cannot fulfil is an error that names what it has.
 Result<Isa> select_isa(std::string_view wish = {});
 
-// Whether the processor has AMX tiles of int8 and bf16, granted by the operating system or not.
+// Whether the processor has AMX tiles of int8 and bf16, and rounds to bf16 by itself; granted by
+// the operating system or not.
 bool processor_has_amx();
 
 // What was detected, for logs: "avx2 fma f16c bmi2 avx512f ...".
