@@ -51,7 +51,7 @@ GGML_FLAGS = {
 
 def lesser_llama_cpp(python, isa):
     """A folder that holds llama-cpp-python built for `isa`; builds it first where it is missing."""
-    folder = pathlib.Path(os.environ.get("AUTOGLM_PEERS_FOLDER", ROOT / "build")) / f"peers-llama-{isa}"
+    folder = ROOT / "build" / f"peers-llama-{isa}"
     if not folder.exists():
         print(f"building llama.cpp for {isa}: some minutes", file=sys.stderr)
         version = next(line for line in (HERE / "requirements.txt").read_text().splitlines() if "llama-cpp" in line)
