@@ -89,12 +89,9 @@ Result<std::optional<Value>> member(Interpreter& interpreter, const Value& base,
 Result<std::optional<Value>> element(Interpreter& interpreter, const Value& base,
                                      const Value& index) {
   if (base.is(Kind::kDict)) {
+    AGLM_TRY(interpreter.spend(index.weight() * 64));
     if (!hashable(index)) return std::optional<Value>();
-    const Dict& dict = base.as<Dict>();
-    // Strings are hashed; other keys are compared one by one.
-    if (!index.is_string())
-      AGLM_TRY(interpreter.spend(static_cast<int64_t>(dict.entries.size()) * 64));
-    const Value* found = dict.find(index);
+    const Value* found = AGLM_TRY(interpreter.find(base.as<Dict>(), index));
     return found == nullptr ? std::optional<Value>() : *found;
   }
   if (!index.is_integral()) return std::optional<Value>();
@@ -112,7 +109,7 @@ Result<std::optional<Value>> element(Interpreter& interpreter, const Value& base
     case Kind::kString: {
       const std::string_view text = base.text();
       const bool single_bytes = static_cast<size_t>(base.text_length()) == text.size();
-      AGLM_TRY(interpreter.spend(single_bytes ? 0 : at));
+      AGLM_TRY(interpreter.spend(single_bytes ? 0 : at * 8));
       const size_t begin = single_bytes ? static_cast<size_t>(at) : byte_offset(text, at);
       size_t end = begin;
       next_code_point(text, end);
@@ -162,6 +159,7 @@ Result<Value> Interpreter::get_attribute(const Value& base, std::string_view nam
 
 Result<Value> Interpreter::get_item(const Value& base, const Value& index) {
   if (base.is_undefined()) return template_error(base.undefined_message());
+  if (index.is_string()) AGLM_TRY(spend(static_cast<int64_t>(index.text().size())));
   if (std::optional<Value> v = AGLM_TRY(element(*this, base, index))) return *v;
   if (index.is_string()) {
     if (std::optional<Value> v = AGLM_TRY(member(*this, base, index.text()))) return *v;

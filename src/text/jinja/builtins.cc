@@ -30,6 +30,9 @@ Builtin find_filter(std::string_view name) {
   return nullptr;
 }
 
+Builtin find_test(std::string_view name) { return search(tests(), name); }
+Builtin find_global(std::string_view name) { return search(globals(), name); }
+
 MethodLookup find_method(const Value& v, std::string_view name) {
   // The sandbox hides whatever would change a list or a dict.
   if (v.is(Kind::kList) &&

@@ -36,6 +36,8 @@ std::span<const BuiltinEntry> number_filters();
 std::span<const BuiltinEntry> string_methods();
 std::span<const BuiltinEntry> string_predicates();
 std::span<const BuiltinEntry> container_methods(Kind kind);
+std::span<const BuiltinEntry> tests();
+std::span<const BuiltinEntry> globals();
 
 // Arguments matched to a Python signature. Each entry points at the argument or is null when the
 // call leaves it out.

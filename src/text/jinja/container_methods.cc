@@ -20,14 +20,7 @@ Result<Value> dict_view(Interpreter&, const Value& self, Arguments& arguments) {
 
 Result<Value> dict_get(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("get", arguments, {"/key", "/default"}, 1));
-  if (!hashable(*bound[0])) {
-    return template_error(fmt::format("unhashable type: '{}'", type_name(*bound[0])));
-  }
-  const Dict& dict = self.as<Dict>();
-  if (!bound[0]->is_string()) {
-    AGLM_TRY(interpreter.spend(static_cast<int64_t>(dict.entries.size()) * 64));
-  }
-  if (const Value* found = dict.find(*bound[0])) return *found;
+  if (const Value* found = AGLM_TRY(interpreter.find(self.as<Dict>(), *bound[0]))) return *found;
   return bound[1] == nullptr ? Value::none() : *bound[1];
 }
 

@@ -15,8 +15,12 @@ class ContentSearch {
   explicit ContentSearch(const Template& parsed) : template_(parsed) {}
 
   bool run() {
-    // Aliases may be made after the macros that use them: repeat until nothing new is learned.
-    for (size_t known = names_.size() + 1; known != names_.size() && !found_;) {
+    // Aliases may be made after the macros that use them: repeat until nothing new is learned. Real
+    // templates need two or three rounds; a chain of names written backwards could ask for
+    // millions.
+    constexpr int kMaxRounds = 16;
+    size_t known = names_.size() + 1;
+    for (int round = 0; round < kMaxRounds && known != names_.size() && !found_; ++round) {
       known = names_.size();
       body(template_.body);
     }

@@ -11,7 +11,7 @@ Result<Value> Interpreter::evaluate(const Expr& node) {
   if (node.kind == ExprKind::kConst) return node.constant;
   const Deeper deeper(*this);
   AGLM_TRY(deeper.check());
-  AGLM_TRY(spend(0));
+  AGLM_TRY(spend(static_cast<int64_t>(node.name.size())));  // names are compared and looked up
   Result<Value> v = evaluate_node(node);
   if (!v) return located(std::move(v).error(), node.position);
   return v;
@@ -49,8 +49,12 @@ Result<Value> Interpreter::evaluate_node(const Expr& node) {
 }
 
 Result<Value> Interpreter::evaluate_name(const Expr& node) {
+  // Long scopes, and long chains of them, cost their search.
+  constexpr int64_t kVariableCost = 16, kScopeCost = 16;
+  int64_t cost = 0;
   for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->outer.get()) {
-    steps_ += static_cast<int64_t>(scope->variables.size()) / 16;  // long scopes cost their search
+    cost += kScopeCost + static_cast<int64_t>(scope->variables.size()) * kVariableCost;
+    if (cost > kScopeCost * 64) AGLM_TRY(spend(std::exchange(cost, 0)));
     for (const auto& [name, v] : scope->variables) {
       if (name == node.name) return v;
     }
@@ -78,8 +82,7 @@ Result<Value> Interpreter::evaluate_dict(const Expr& node) {
   for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
     const Value key = AGLM_TRY(evaluate(*node.children[i]));
     Value v = AGLM_TRY(evaluate(*node.children[i + 1]));
-    if (!hashable(key)) return template_error(fmt::format("unhashable type: '{}'", type_name(key)));
-    dict->set(key, std::move(v));
+    AGLM_TRY(put(*dict, key, std::move(v)));
   }
   return make_dict(std::move(dict));
 }
@@ -209,8 +212,7 @@ Result<bool> Interpreter::compare(std::string_view op, const Value& a, const Val
   if (op == "!=") return !AGLM_TRY(equals(a, b));
   if (op == "in") return contains(b, a);
   if (op == "not in") return !AGLM_TRY(contains(b, a));
-  AGLM_TRY(spend(std::min(a.weight(), b.weight()) * 16));
-  const int c = AGLM_TRY(order(a, b, op));
+  const int c = AGLM_TRY(ordered(a, b, op));
   if (c == 2) return false;  // NaN
   if (op == "<") return c < 0;
   if (op == "<=") return c <= 0;

@@ -210,6 +210,7 @@ class Braces {
     const bool number =
         !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
     if (!name.empty() && !number) {
+      AGLM_TRY(interpreter_.spend(static_cast<int64_t>(arguments_.named.size()) * 16));
       for (const auto& [key, v] : arguments_.named) {
         if (key == name) return v;
       }
@@ -291,6 +292,7 @@ Result<std::string> format_percent(Interpreter& interpreter, std::string_view fo
       named = AGLM_TRY(source.named(format.substr(at + 1, end - at - 1)));
       at = end + 1;
     }
+    AGLM_TRY(interpreter.spend(0));
     const FormatSpec spec = AGLM_TRY(percent_spec(format, at, source));
     if (std::string_view("srdiuoxXeEfFgGca").find(spec.type) == std::string_view::npos) {
       return template_error(fmt::format("unsupported format character '{}'", spec.type));

@@ -190,7 +190,8 @@ Result<std::string> format_value(Interpreter& interpreter, const Value& v, const
     text = AGLM_TRY(interpreter.to_text(v));
     if (spec.precision >= 0) text.resize(byte_offset(text, spec.precision));
   }
-  AGLM_TRY(interpreter.check_bytes(spec.width));
+  AGLM_TRY(interpreter.check_bytes(spec.width * static_cast<int64_t>(spec.fill.size())));
+  AGLM_TRY(interpreter.spend(spec.width));
   const int64_t missing = spec.width - count_code_points(text);
   if (missing <= 0) return text;
   const char align = spec.align != '\0' ? spec.align : number ? '>' : '<';

@@ -39,6 +39,7 @@ Result<void> fill_dict(Interpreter& interpreter, std::string_view function, Argu
     const Value& source = arguments.positional[0];
     if (source.is_undefined()) return template_error(source.undefined_message());
     if (source.is(Kind::kDict)) {
+      AGLM_TRY(interpreter.spend(static_cast<int64_t>(source.as<Dict>().entries.size()) * 96));
       dict = source.as<Dict>();
     } else {
       for (const Value& pair : AGLM_TRY(interpreter.collect(source))) {
@@ -46,16 +47,11 @@ Result<void> fill_dict(Interpreter& interpreter, std::string_view function, Argu
         if (parts.size() != 2) {
           return template_error("dictionary update sequence element does not have length 2");
         }
-        if (!hashable(parts[0])) {
-          return template_error(fmt::format("unhashable type: '{}'", type_name(parts[0])));
-        }
-        AGLM_TRY(interpreter.spend(
-            parts[0].is_string() ? 0 : static_cast<int64_t>(dict.entries.size()) * 64));
-        dict.set(parts[0], parts[1]);
+        AGLM_TRY(interpreter.put(dict, parts[0], parts[1]));
       }
     }
   }
-  for (auto& [name, v] : arguments.named) dict.set(Value::string(name), std::move(v));
+  for (auto& [name, v] : arguments.named) dict.set(name, std::move(v));
   return {};
 }
 
@@ -83,8 +79,9 @@ Result<Value> make_cycler(Interpreter& interpreter, const Value&, Arguments& arg
   if (arguments.positional.empty()) {
     return template_error("at least one item has to be provided");
   }
-  AGLM_TRY(interpreter.make_list(arguments.positional));  // checks depth and size
+  const Value items = AGLM_TRY(interpreter.make_list(arguments.positional));  // checks their size
   auto cycler = std::make_shared<Cycler>();
+  cycler->depth = items.depth();
   cycler->items = std::move(arguments.positional);
   return Value::object(Kind::kCycler, std::move(cycler));
 }
@@ -156,11 +153,6 @@ constexpr BuiltinEntry kGlobals[] = {
 
 }  // namespace
 
-Builtin find_global(std::string_view name) {
-  for (const BuiltinEntry& entry : kGlobals) {
-    if (entry.name == name) return entry.builtin;
-  }
-  return nullptr;
-}
+std::span<const BuiltinEntry> globals() { return kGlobals; }
 
 }  // namespace autoglm::jinja

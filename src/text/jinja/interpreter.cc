@@ -15,6 +15,9 @@ Error exhausted(std::string what) {
 
 constexpr int64_t kBytesPerStep = 256;  // text handled at the price of one evaluation
 constexpr int64_t kValueBytes = 48;     // a value and its share of a container
+constexpr int64_t kScanCost = 16;       // decoding a code point and asking for its properties
+constexpr int64_t kSearchCost = 8;      // measured for the worst needles
+constexpr int64_t kWriteCost = 16;      // repr(): escapes, digits
 
 }  // namespace
 
@@ -66,7 +69,7 @@ Result<Value> Interpreter::from_json(const json::value& v) {
     case boost::json::kind::object: {
       auto dict = std::make_shared<Dict>();
       for (const auto& [key, item] : v.get_object()) {
-        dict->set(Value::string(std::string(key)), AGLM_TRY(from_json(item)));
+        dict->set(std::string_view(key.data(), key.size()), AGLM_TRY(from_json(item)));
       }
       return make_dict(std::move(dict));
     }
@@ -93,6 +96,35 @@ Result<void> Interpreter::spend(int64_t bytes) {
   return exhausted(fmt::format("template takes more than {} steps", limits_.steps));
 }
 
+Result<void> Interpreter::spend_scan(std::string_view text) {
+  return spend(static_cast<int64_t>(text.size()) * kScanCost);
+}
+
+Result<void> Interpreter::spend_search(std::string_view text, std::string_view needle) {
+  if (needle.size() > text.size()) return spend(0);
+  const auto size = static_cast<int64_t>(text.size());
+  return spend(needle.size() <= 1 ? size : size * kSearchCost);
+}
+
+Result<void> Interpreter::spend_call(const Value& self, const Arguments& arguments) {
+  const auto text_bytes = [](const Value& v) {
+    return v.is_string() ? static_cast<int64_t>(v.text().size()) : 0;
+  };
+  int64_t bytes = text_bytes(self);
+  for (const Value& v : arguments.positional) bytes += kValueBytes + text_bytes(v);
+  for (const auto& [name, v] : arguments.named) {
+    bytes += kValueBytes + static_cast<int64_t>(name.size()) + text_bytes(v);
+  }
+  return spend(bytes);
+}
+
+Result<void> Interpreter::allocate(int64_t bytes) {
+  AGLM_TRY(spend(bytes));
+  memory_ += bytes;
+  if (memory_ <= limits_.memory_bytes) return {};
+  return exhausted(fmt::format("template allocates more than {} bytes", limits_.memory_bytes));
+}
+
 Result<void> Interpreter::check_count(int64_t items) const {
   if (items <= limits_.container_items) return {};
   return exhausted(fmt::format("list or dict grows over {} items", limits_.container_items));
@@ -106,11 +138,7 @@ Result<void> Interpreter::check_bytes(int64_t bytes) const {
 Result<Value> Interpreter::make_string(std::string bytes, bool markup) {
   const auto size = static_cast<int64_t>(bytes.size());
   AGLM_TRY(check_bytes(size));
-  AGLM_TRY(spend(size));
-  memory_ += size;
-  if (memory_ > limits_.memory_bytes) {
-    return exhausted(fmt::format("template allocates more than {} bytes", limits_.memory_bytes));
-  }
+  AGLM_TRY(allocate(size));
   return Value::string(std::move(bytes), markup);
 }
 
@@ -131,11 +159,7 @@ Result<void> check_shape(const Value& v) {
 Result<Value> Interpreter::make_list(std::vector<Value> items) {
   const auto count = static_cast<int64_t>(items.size());
   AGLM_TRY(check_count(count));
-  AGLM_TRY(spend(count * kValueBytes));
-  memory_ += count * kValueBytes;
-  if (memory_ > limits_.memory_bytes) {
-    return exhausted(fmt::format("template allocates more than {} bytes", limits_.memory_bytes));
-  }
+  AGLM_TRY(allocate(count * kValueBytes));
   Value v = Value::list(std::move(items));
   AGLM_TRY(check_shape(v));
   return v;
@@ -149,8 +173,7 @@ Result<Value> Interpreter::make_tuple(std::vector<Value> items, bool group) {
 Result<Value> Interpreter::make_dict(std::shared_ptr<Dict> dict) {
   const auto count = static_cast<int64_t>(dict->entries.size());
   AGLM_TRY(check_count(count));
-  AGLM_TRY(spend(2 * count * kValueBytes));
-  memory_ += 2 * count * kValueBytes;
+  AGLM_TRY(allocate(2 * count * kValueBytes));
   Value v = Value::object(Kind::kDict, std::move(dict));
   AGLM_TRY(check_shape(v));
   return v;
@@ -167,6 +190,9 @@ Result<Value> Interpreter::make_namespace(std::shared_ptr<Namespace> fields) {
   if (static_cast<int64_t>(namespaces_.size()) >= limits_.held_scopes) {
     return exhausted(fmt::format("template makes more than {} namespaces", limits_.held_scopes));
   }
+  const auto count = static_cast<int64_t>(fields->fields.entries.size());
+  AGLM_TRY(check_count(count));
+  AGLM_TRY(allocate(2 * count * kValueBytes));
   namespaces_.push_back(fields);
   return Value::object(Kind::kNamespace, std::move(fields));
 }
@@ -198,31 +224,65 @@ Result<std::vector<Value>> Interpreter::collect(const Value& source) {
 }
 
 Result<std::string> Interpreter::to_text(const Value& v) {
-  std::string text;
-  if (v.is_string()) {
-    text = v.text();
-  } else {
-    text = AGLM_TRY(python_str(v, static_cast<size_t>(limits_.output_bytes)));
-  }
-  AGLM_TRY(spend(static_cast<int64_t>(text.size()) + v.weight()));
-  return text;
+  if (!v.is_string() && !v.is_undefined()) return to_representation(v);
+  AGLM_TRY(spend(v.is_string() ? static_cast<int64_t>(v.text().size()) : 0));
+  return v.is_string() ? std::string(v.text()) : std::string();
 }
 
 Result<std::string> Interpreter::to_representation(const Value& v) {
+  AGLM_TRY(spend(v.weight() * kValueBytes * kWriteCost));
   std::string text = AGLM_TRY(python_repr(v, static_cast<size_t>(limits_.output_bytes)));
-  AGLM_TRY(spend(static_cast<int64_t>(text.size()) + v.weight()));
+  AGLM_TRY(spend(static_cast<int64_t>(text.size())));
   return text;
 }
 
+template <class Compare>
+auto Interpreter::counted(Compare compare) -> Result<decltype(compare(std::declval<Work&>()))> {
+  const int64_t before = (limits_.steps - steps_) * kBytesPerStep;
+  Work work{before};
+  auto result = compare(work);
+  AGLM_TRY(spend(before - work.left));
+  return result;
+}
+
 Result<bool> Interpreter::equals(const Value& a, const Value& b) {
-  AGLM_TRY(spend(std::min(a.weight(), b.weight()) * kValueBytes));
-  return equal(a, b);
+  return counted([&](Work& work) { return equal(a, b, work); });
+}
+
+Result<int> Interpreter::ordered(const Value& a, const Value& b, std::string_view operation) {
+  Result<int> c = 0;
+  AGLM_TRY(counted([&](Work& work) {
+    c = order(a, b, operation, work);
+    return true;
+  }));
+  return c;
+}
+
+Result<void> Interpreter::check_hashable(const Value& key) {
+  if (key.is(Kind::kTuple)) AGLM_TRY(spend(key.weight() * kValueBytes));
+  if (hashable(key)) return {};
+  return template_error(fmt::format("unhashable type: '{}'", type_name(key)));
+}
+
+Result<const Value*> Interpreter::find(const Dict& dict, const Value& key) {
+  AGLM_TRY(check_hashable(key));
+  return counted([&](Work& work) { return dict.find(key, work); });
+}
+
+Result<void> Interpreter::put(Dict& dict, const Value& key, Value v) {
+  AGLM_TRY(check_hashable(key));
+  AGLM_TRY(check_count(static_cast<int64_t>(dict.entries.size())));
+  AGLM_TRY(counted([&](Work& work) {
+    dict.set(key, std::move(v), work);
+    return true;
+  }));
+  return {};
 }
 
 Result<Value> Interpreter::apply(Builtin builtin, const Value& self, Arguments arguments) {
   const Deeper deeper(*this);
   AGLM_TRY(deeper.check());
-  AGLM_TRY(spend(0));
+  AGLM_TRY(spend_call(self, arguments));
   return builtin(*this, self, arguments);
 }
 

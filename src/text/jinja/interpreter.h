@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,8 +40,8 @@ struct Macro final : Object {
 
 struct Loop final : Object {
   const Statement* statement = nullptr;
-  ScopePtr scope;            // where the loop stands
-  std::vector<Value> ahead;  // read from the cursor and not yet visited, in order
+  ScopePtr scope;           // where the loop stands
+  std::deque<Value> ahead;  // read from the cursor and not yet visited, in order
   Cursor cursor;
   int64_t index0 = -1;
   int64_t depth0 = 0;
@@ -64,7 +65,14 @@ class Interpreter {
   Clock::time_point now() const { return now_; }
 
   // Counts work: `bytes` of text or values handled. An error when the render has done too much.
+  // The rule of the builtins: whoever reads or writes a text has paid for all of it before; where
+  // the work is more than one look at each byte, for that too. Calling a builtin pays for one look
+  // at each text it is given.
   Result<void> spend(int64_t bytes);
+  // For a text that is read code point by code point.
+  Result<void> spend_scan(std::string_view text);
+  // For finding `needle` in `text` (search.h).
+  Result<void> spend_search(std::string_view text, std::string_view needle);
   // New values, their size checked and counted.
   Result<Value> make_string(std::string bytes, bool markup = false);
   Result<Value> make_list(std::vector<Value> items);
@@ -88,6 +96,10 @@ class Interpreter {
   Result<Value> binary(std::string_view op, const Value& a, const Value& b);
   Result<bool> contains(const Value& container, const Value& item);
   Result<bool> equals(const Value& a, const Value& b);
+  Result<int> ordered(const Value& a, const Value& b, std::string_view operation);
+  // Null when there is none; an error for a key that is not hashable.
+  Result<const Value*> find(const Dict& dict, const Value& key);
+  Result<void> put(Dict& dict, const Value& key, Value value);
   // str(v) and repr(v), counted.
   Result<std::string> to_text(const Value& v);
   Result<std::string> to_representation(const Value& v);
@@ -152,6 +164,12 @@ class Interpreter {
   Result<Value> repeat(const Value& sequence, int64_t count);
 
   Result<Value> from_json(const json::value& v);
+  Result<void> check_hashable(const Value& key);
+  Result<void> spend_call(const Value& self, const Arguments& arguments);
+  Result<void> allocate(int64_t bytes);
+  // compare(work), whose work is counted.
+  template <class Compare>
+  auto counted(Compare compare) -> Result<decltype(compare(std::declval<Work&>()))>;
   Error located(Error error, Position position) const;
 
   const Template& template_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/jinja/interpreter.h"
 #include "text/jinja/represent.h"
 #include "text/jinja/unicode.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 class JsonWriter {
  public:
-  explicit JsonWriter(const JsonStyle& style) : style_(style) {}
+  JsonWriter(Interpreter& interpreter, const JsonStyle& style)
+      : interpreter_(interpreter), style_(style) {}
 
   Result<void> value(const Value& v, int level) {
     switch (v.kind()) {
@@ -22,7 +24,7 @@ class JsonWriter {
       case Kind::kBool: return put(v.as_bool() ? "true" : "false");
       case Kind::kInt: return put(fmt::format("{}", v.as_int()));
       case Kind::kFloat: return put(real(v.as_real()));
-      case Kind::kString: return put(quoted(v.text()));
+      case Kind::kString: AGLM_TRY(check(v.text().size())); return put(quoted(v.text()));
       case Kind::kList:
       case Kind::kTuple: return list(v.items(), level);
       case Kind::kDict: return dict(v.as<Dict>(), level);
@@ -35,14 +37,17 @@ class JsonWriter {
   std::string take() { return std::move(out_); }
 
  private:
+  Result<void> check(size_t more) const {
+    if (out_.size() + more <= style_.limit) return {};
+    return Error{ErrorCode::kResourceExhausted,
+                 fmt::format("text grows over {} bytes", style_.limit),
+                 {},
+                 {},
+                 {}};
+  }
+
   Result<void> put(std::string_view text) {
-    if (out_.size() + text.size() > style_.limit) {
-      return Error{ErrorCode::kResourceExhausted,
-                   fmt::format("text grows over {} bytes", style_.limit),
-                   {},
-                   {},
-                   {}};
-    }
+    AGLM_TRY(check(text.size()));
     out_ += text;
     return {};
   }
@@ -121,7 +126,7 @@ class JsonWriter {
     if (style_.sort_keys) {
       Result<void> comparable;
       std::stable_sort(entries.begin(), entries.end(), [&](const auto* a, const auto* b) {
-        const Result<int> c = order(a->first, b->first, "<");
+        const Result<int> c = interpreter_.ordered(a->first, b->first, "<");
         if (!c) comparable = c.error();
         return c && *c < 0;
       });
@@ -140,14 +145,15 @@ class JsonWriter {
     return put("}");
   }
 
+  Interpreter& interpreter_;
   const JsonStyle& style_;
   std::string out_;
 };
 
 }  // namespace
 
-Result<std::string> to_json(const Value& v, const JsonStyle& style) {
-  JsonWriter writer(style);
+Result<std::string> to_json(Interpreter& interpreter, const Value& v, const JsonStyle& style) {
+  JsonWriter writer(interpreter, style);
   AGLM_TRY(writer.value(v, 0));
   return writer.take();
 }

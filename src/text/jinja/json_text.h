@@ -17,6 +17,6 @@ struct JsonStyle {
 };
 
 // Undefined values, namespaces, functions and keys that JSON cannot have are errors.
-Result<std::string> to_json(const Value& v, const JsonStyle& style);
+Result<std::string> to_json(Interpreter& interpreter, const Value& v, const JsonStyle& style);
 
 }  // namespace autoglm::jinja

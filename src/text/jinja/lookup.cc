@@ -8,14 +8,15 @@
 
 namespace autoglm::jinja {
 
-Result<AttributePath> AttributePath::parse(const Value* attribute) {
+Result<AttributePath> AttributePath::parse(Interpreter& interpreter, const Value* attribute) {
   AttributePath path;
   if (attribute == nullptr || attribute->is_none()) return path;
   if (!attribute->is_string()) {
     path.parts_.push_back(*attribute);
     return path;
   }
-  for (const std::string_view part : split_text(attribute->text(), ".", -1)) {
+  for (const std::string_view part : AGLM_TRY(split_text(interpreter, attribute->text(), "."))) {
+    AGLM_TRY(interpreter.spend(static_cast<int64_t>(part.size())));
     const bool digits =
         !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
     if (digits) {
@@ -28,15 +29,16 @@ Result<AttributePath> AttributePath::parse(const Value* attribute) {
   return path;
 }
 
-Result<std::vector<AttributePath>> AttributePath::parse_several(const Value* attribute) {
+Result<std::vector<AttributePath>> AttributePath::parse_several(Interpreter& interpreter,
+                                                                const Value* attribute) {
   std::vector<AttributePath> paths;
   if (attribute == nullptr || !attribute->is_string()) {
-    paths.push_back(AGLM_TRY(parse(attribute)));
+    paths.push_back(AGLM_TRY(parse(interpreter, attribute)));
     return paths;
   }
-  for (const std::string_view part : split_text(attribute->text(), ",", -1)) {
+  for (const std::string_view part : AGLM_TRY(split_text(interpreter, attribute->text(), ","))) {
     const Value name = Value::string(std::string(part));
-    paths.push_back(AGLM_TRY(parse(&name)));
+    paths.push_back(AGLM_TRY(parse(interpreter, &name)));
   }
   return paths;
 }
@@ -54,7 +56,7 @@ Result<Value> AttributePath::look_up(Interpreter& interpreter, const Value& item
 
 Result<Value> fold_case(Interpreter& interpreter, const Value& v) {
   if (!v.is_string()) return v;
-  AGLM_TRY(interpreter.spend(v.text_length() * 16));
+  AGLM_TRY(interpreter.spend_scan(v.text()));
   return interpreter.make_string(to_lower(v.text()));
 }
 

@@ -10,9 +10,10 @@ namespace autoglm::jinja {
 class AttributePath {
  public:
   // Null or none: the item itself.
-  static Result<AttributePath> parse(const Value* attribute);
+  static Result<AttributePath> parse(Interpreter& interpreter, const Value* attribute);
   // A comma separates paths, as sort's argument allows.
-  static Result<std::vector<AttributePath>> parse_several(const Value* attribute);
+  static Result<std::vector<AttributePath>> parse_several(Interpreter& interpreter,
+                                                          const Value* attribute);
 
   // What is missing on the way becomes `otherwise` when that is given.
   Result<Value> look_up(Interpreter& interpreter, const Value& item,

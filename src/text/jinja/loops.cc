@@ -72,10 +72,8 @@ Result<bool> Interpreter::read_ahead(Loop& loop, Value& item) {
 
 Result<bool> Interpreter::advance(Loop& loop, Value& item) {
   if (!loop.ahead.empty()) {
-    // Items were appended in order; the loop over a drained generator costs its length once each.
     item = std::move(loop.ahead.front());
-    AGLM_TRY(spend(static_cast<int64_t>(loop.ahead.size())));
-    loop.ahead.erase(loop.ahead.begin());
+    loop.ahead.pop_front();
   } else if (!AGLM_TRY(read_ahead(loop, item))) {
     return false;
   }

@@ -45,7 +45,7 @@ Result<void> Interpreter::run_call_block(const Statement& node) {
 Result<Value> Interpreter::call(const Value& callee, Arguments arguments) {
   const Deeper deeper(*this);
   AGLM_TRY(deeper.check());
-  AGLM_TRY(spend(0));
+  AGLM_TRY(spend_call(callee.is(Kind::kFunction) ? callee.as<Function>().self : callee, arguments));
   switch (callee.kind()) {
     case Kind::kUndefined: return template_error(callee.undefined_message());
     case Kind::kMacro: return call_macro(callee.as<Macro>(), std::move(arguments));
@@ -73,6 +73,8 @@ Result<void> Interpreter::bind_parameters(const Signature& signature, Arguments&
                                           std::vector<std::optional<Value>>& bound) {
   const size_t n_parameters = signature.parameters.size();
   bound.resize(n_parameters);
+  // Each parameter that is not given by position is looked for among the keywords.
+  AGLM_TRY(spend(static_cast<int64_t>(n_parameters * (1 + arguments.named.size())) * 16));
   const size_t n_given = std::min(arguments.positional.size(), n_parameters);
   for (size_t i = 0; i < n_given; ++i) bound[i] = arguments.positional[i];
   for (size_t i = n_given; i < n_parameters; ++i)
@@ -84,7 +86,7 @@ Result<void> Interpreter::bind_parameters(const Signature& signature, Arguments&
   }
   if (signature.uses_kwargs) {
     auto dict = std::make_shared<Dict>();
-    for (auto& [name, v] : arguments.named) dict->set(Value::string(name), std::move(v));
+    for (auto& [name, v] : arguments.named) dict->set(name, std::move(v));
     Value kwargs = AGLM_TRY(make_dict(std::move(dict)));
     AGLM_TRY(store("kwargs", std::move(kwargs)));
   } else if (!arguments.named.empty()) {

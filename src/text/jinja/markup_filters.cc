@@ -81,25 +81,32 @@ std::string strip_tags(std::string_view text) {
 
 namespace {
 
+// str(v), whose characters are then looked at one by one.
+Result<std::string> read_text(Interpreter& interpreter, const Value& v) {
+  std::string text = AGLM_TRY(interpreter.to_text(v));
+  AGLM_TRY(interpreter.spend_scan(text));
+  return text;
+}
+
 Result<Value> escape(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("escape", arguments, {}));
   if (self.is_markup()) return self;
-  return interpreter.make_string(escape_markup(AGLM_TRY(interpreter.to_text(self))), true);
+  return interpreter.make_string(escape_markup(AGLM_TRY(read_text(interpreter, self))), true);
 }
 
 Result<Value> force_escape(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("forceescape", arguments, {}));
-  return interpreter.make_string(escape_markup(AGLM_TRY(interpreter.to_text(self))), true);
+  return interpreter.make_string(escape_markup(AGLM_TRY(read_text(interpreter, self))), true);
 }
 
 Result<Value> safe(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("safe", arguments, {}));
-  return interpreter.make_string(AGLM_TRY(interpreter.to_text(self)), true);
+  return interpreter.make_string(AGLM_TRY(read_text(interpreter, self)), true);
 }
 
 Result<Value> striptags(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("striptags", arguments, {}));
-  return interpreter.make_string(strip_tags(AGLM_TRY(interpreter.to_text(self))));
+  return interpreter.make_string(strip_tags(AGLM_TRY(read_text(interpreter, self))));
 }
 
 std::string quote_url(std::string_view text, bool query) {
@@ -111,7 +118,9 @@ std::string quote_url(std::string_view text, bool query) {
     } else if (c == ' ' && query) {
       out.push_back('+');
     } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      constexpr std::string_view kHex = "0123456789ABCDEF";
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
     }
   }
   return out;
@@ -120,7 +129,7 @@ std::string quote_url(std::string_view text, bool query) {
 Result<Value> urlencode(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("urlencode", arguments, {}));
   if (self.is_string() || !iterable(self)) {
-    return interpreter.make_string(quote_url(AGLM_TRY(interpreter.to_text(self)), false));
+    return interpreter.make_string(quote_url(AGLM_TRY(read_text(interpreter, self)), false));
   }
   Value pairs = self;
   if (self.is(Kind::kDict)) {
@@ -132,9 +141,9 @@ Result<Value> urlencode(Interpreter& interpreter, const Value& self, Arguments& 
     const std::vector<Value> parts = AGLM_TRY(interpreter.collect(pair));
     if (parts.size() != 2) return template_error("urlencode needs pairs");
     if (!out.empty()) out += "&";
-    out += quote_url(AGLM_TRY(interpreter.to_text(parts[0])), true);
+    out += quote_url(AGLM_TRY(read_text(interpreter, parts[0])), true);
     out += "=";
-    out += quote_url(AGLM_TRY(interpreter.to_text(parts[1])), true);
+    out += quote_url(AGLM_TRY(read_text(interpreter, parts[1])), true);
     AGLM_TRY(interpreter.check_bytes(static_cast<int64_t>(out.size())));
   }
   return interpreter.make_string(std::move(out));

@@ -19,8 +19,15 @@ Result<std::optional<int64_t>> whole(double v) {
   return std::optional(static_cast<int64_t>(v));
 }
 
-Result<Value> to_int(Interpreter&, const Value& self, Arguments& arguments) {
+// Reading a number looks at each character several times.
+Result<void> spend_reading(Interpreter& interpreter, const Value& v) {
+  if (v.is_string()) AGLM_TRY(interpreter.spend_scan(v.text()));
+  return {};
+}
+
+Result<Value> to_int(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("int", arguments, {"default", "base"}));
+  AGLM_TRY(spend_reading(interpreter, self));
   const Value otherwise = bound[0] == nullptr ? Value::integer(0) : *bound[0];
   const int64_t base = bound[1] == nullptr ? 10 : AGLM_TRY(integer_argument("int", *bound[1]));
   if (self.is_undefined()) return template_error(self.undefined_message());
@@ -39,8 +46,9 @@ Result<Value> to_int(Interpreter&, const Value& self, Arguments& arguments) {
   return v ? Value::integer(*v) : otherwise;
 }
 
-Result<Value> to_float(Interpreter&, const Value& self, Arguments& arguments) {
+Result<Value> to_float(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("float", arguments, {"default"}));
+  AGLM_TRY(spend_reading(interpreter, self));
   if (self.is_undefined()) return template_error(self.undefined_message());
   if (self.is_number()) return Value::real(self.as_real());
   if (self.is_string()) {
@@ -117,6 +125,7 @@ Result<Value> round(Interpreter&, const Value& self, Arguments& arguments) {
 Result<Value> file_size(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("filesizeformat", arguments, {"binary"}));
   const bool binary = bound[0] != nullptr && truth(*bound[0]);
+  AGLM_TRY(spend_reading(interpreter, self));
   std::optional<double> size;
   if (self.is_number()) size = self.as_real();
   if (self.is_string()) size = read_float(self.text());

@@ -7,6 +7,7 @@
 #include "text/jinja/format.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/markup.h"
+#include "text/search.h"
 
 namespace autoglm::jinja {
 namespace {
@@ -167,14 +168,9 @@ Result<bool> Interpreter::contains(const Value& container, const Value& item) {
         return template_error(
             fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
       }
-      AGLM_TRY(spend(static_cast<int64_t>(container.text().size())));
-      return container.text().find(item.text()) != std::string_view::npos;
-    case Kind::kDict:
-      if (!hashable(item)) {
-        return template_error(fmt::format("unhashable type: '{}'", type_name(item)));
-      }
-      if (!item.is_string()) AGLM_TRY(spend(container.weight() * 64));
-      return container.as<Dict>().find(item) != nullptr;
+      AGLM_TRY(spend_search(container.text(), item.text()));
+      return find_text(container.text(), item.text()) != std::string_view::npos;
+    case Kind::kDict: return AGLM_TRY(find(container.as<Dict>(), item)) != nullptr;
     case Kind::kUndefined:
     case Kind::kList:
     case Kind::kTuple:

@@ -47,6 +47,7 @@ template <bool (*wanted)(char32_t), bool (*refused)(char32_t)>
 Result<Value> has_case(Interpreter& interpreter, const Value& v, Arguments& arguments) {
   AGLM_TRY(bind("test", arguments, {}));
   const std::string text = AGLM_TRY(interpreter.to_text(v));
+  AGLM_TRY(interpreter.spend_scan(text));
   bool found = false;
   for (size_t at = 0; at < text.size();) {
     const char32_t code = next_code_point(text, at);
@@ -64,13 +65,13 @@ template <int expected>
 Result<Value> parity(Interpreter& interpreter, const Value& v, Arguments& arguments) {
   AGLM_TRY(bind("test", arguments, {}));
   const Value rest = AGLM_TRY(remainder(interpreter, v, Value::integer(2)));
-  return Value::boolean(equal(rest, Value::integer(expected)));
+  return Value::boolean(AGLM_TRY(interpreter.equals(rest, Value::integer(expected))));
 }
 
 Result<Value> divisible(Interpreter& interpreter, const Value& v, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("divisibleby", arguments, {"num"}, 1));
   const Value rest = AGLM_TRY(remainder(interpreter, v, *bound[0]));
-  return Value::boolean(equal(rest, Value::integer(0)));
+  return Value::boolean(AGLM_TRY(interpreter.equals(rest, Value::integer(0))));
 }
 
 Result<Value> same_as(Interpreter&, const Value& v, Arguments& arguments) {
@@ -89,9 +90,9 @@ Result<Value> not_equal_to(Interpreter& interpreter, const Value& v, Arguments& 
 }
 
 template <bool (*accept)(int)>
-Result<Value> ordered(Interpreter&, const Value& v, Arguments& arguments) {
+Result<Value> ordered(Interpreter& interpreter, const Value& v, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("comparison", arguments, {"/b"}, 1));
-  const int c = AGLM_TRY(order(v, *bound[0], "<"));
+  const int c = AGLM_TRY(interpreter.ordered(v, *bound[0], "<"));
   return Value::boolean(c != 2 && accept(c));
 }
 
@@ -106,8 +107,9 @@ Result<Value> is_in(Interpreter& interpreter, const Value& v, Arguments& argumen
 }
 
 template <Builtin (*find)(std::string_view)>
-Result<Value> is_known(Interpreter&, const Value& v, Arguments& arguments) {
+Result<Value> is_known(Interpreter& interpreter, const Value& v, Arguments& arguments) {
   AGLM_TRY(bind("test", arguments, {}));
+  AGLM_TRY(interpreter.spend(v.weight() * 64));
   if (!hashable(v)) return template_error(fmt::format("unhashable type: '{}'", type_name(v)));
   return Value::boolean(v.is_string() && find(v.text()) != nullptr);
 }
@@ -156,11 +158,6 @@ constexpr BuiltinEntry kTests[] = {
 
 }  // namespace
 
-Builtin find_test(std::string_view name) {
-  for (const BuiltinEntry& entry : kTests) {
-    if (entry.name == name) return entry.builtin;
-  }
-  return nullptr;
-}
+std::span<const BuiltinEntry> tests() { return kTests; }
 
 }  // namespace autoglm::jinja

@@ -24,7 +24,10 @@ class Writer {
       case Kind::kInt: return put(fmt::format("{}", v.as_int()));
       case Kind::kFloat: return put(real_text(v.as_real()));
       case Kind::kString:
-        return put(v.is_markup() ? fmt::format("Markup({})", quote(v.text())) : quote(v.text()));
+        AGLM_TRY(put(v.is_markup() ? "Markup(" : ""));
+        AGLM_TRY(check(v.text().size()));
+        AGLM_TRY(put(quote(v.text())));
+        return put(v.is_markup() ? ")" : "");
       case Kind::kList: return sequence(v.items(), '[', ']');
       case Kind::kTuple: return sequence(v.items(), '(', ')');
       case Kind::kDict: return dict(v.as<Dict>());
@@ -54,14 +57,14 @@ class Writer {
   std::string take() { return std::move(out_); }
 
  private:
+  Result<void> check(size_t more) const {
+    if (out_.size() + more <= limit_) return {};
+    return Error{
+        ErrorCode::kResourceExhausted, fmt::format("text grows over {} bytes", limit_), {}, {}, {}};
+  }
+
   Result<void> put(std::string_view text) {
-    if (out_.size() + text.size() > limit_) {
-      return Error{ErrorCode::kResourceExhausted,
-                   fmt::format("text grows over {} bytes", limit_),
-                   {},
-                   {},
-                   {}};
-    }
+    AGLM_TRY(check(text.size()));
     out_ += text;
     return {};
   }
@@ -165,12 +168,6 @@ Result<std::string> python_repr(const Value& v, size_t limit) {
   Writer writer(limit);
   AGLM_TRY(writer.value(v));
   return writer.take();
-}
-
-Result<std::string> python_str(const Value& v, size_t limit) {
-  if (v.is_string()) return std::string(v.text());
-  if (v.is_undefined()) return std::string();
-  return python_repr(v, limit);
 }
 
 }  // namespace autoglm::jinja

@@ -5,7 +5,6 @@
 
 namespace autoglm::jinja {
 
-Result<std::string> python_str(const Value& v, size_t limit);
 Result<std::string> python_repr(const Value& v, size_t limit);
 
 std::string quote(std::string_view text);  // repr of a string

@@ -62,13 +62,8 @@ struct Unique final : Lazy {
     while (AGLM_TRY(read(interpreter, out))) {
       Value key = AGLM_TRY(path.look_up(interpreter, out));
       if (!case_sensitive) key = AGLM_TRY(fold_case(interpreter, key));
-      if (!hashable(key))
-        return template_error(fmt::format("unhashable type: '{}'", type_name(key)));
-      const auto n_seen = static_cast<int64_t>(seen.entries.size());
-      AGLM_TRY(interpreter.spend(key.is_string() ? 0 : n_seen * 64));
-      if (seen.find(key) != nullptr) continue;
-      AGLM_TRY(interpreter.check_count(n_seen));
-      seen.set(key, Value::none());
+      if (AGLM_TRY(interpreter.find(seen, key)) != nullptr) continue;
+      AGLM_TRY(interpreter.put(seen, key, Value::none()));
       return true;
     }
     return false;
@@ -117,7 +112,7 @@ Result<Value> map(Interpreter& interpreter, const Value& self, Arguments& argume
   mapped->depth = depth_with(self, arguments);
   if (arguments.positional.empty()) {
     const Bound bound = AGLM_TRY(bind("map", arguments, {"attribute", "default"}, 1));
-    mapped->path = AGLM_TRY(AttributePath::parse(bound[0]));
+    mapped->path = AGLM_TRY(AttributePath::parse(interpreter, bound[0]));
     if (bound[1] != nullptr) mapped->otherwise = *bound[1];
   } else {
     mapped->filter = AGLM_TRY(string_argument("map", arguments.positional[0]));
@@ -137,7 +132,7 @@ Result<Value> select(Interpreter& interpreter, const Value& self, Arguments& arg
   auto& positional = arguments.positional;
   if (by_attribute) {
     if (positional.empty()) return template_error("Missing parameter for attribute name");
-    selected->path = AGLM_TRY(AttributePath::parse(&positional[0]));
+    selected->path = AGLM_TRY(AttributePath::parse(interpreter, &positional[0]));
     positional.erase(positional.begin());
   }
   if (!positional.empty()) {
@@ -155,7 +150,7 @@ Result<Value> unique(Interpreter& interpreter, const Value& self, Arguments& arg
   result->source = self;
   result->depth = self.depth() + 1;
   result->case_sensitive = bound[0] != nullptr && truth(*bound[0]);
-  result->path = AGLM_TRY(AttributePath::parse(bound[1]));
+  result->path = AGLM_TRY(AttributePath::parse(interpreter, bound[1]));
   return interpreter.make_iterator(std::move(result));
 }
 

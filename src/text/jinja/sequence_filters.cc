@@ -92,17 +92,14 @@ struct Keyed {
   Value item;
 };
 
-// Stable, as Python's; an error when two keys have no order.
+// Stable, as Python's; an error when two keys have no order. After one, all comparisons say no: the
+// sort comes to its end in some order that nobody sees.
 Result<void> sort_keyed(Interpreter& interpreter, std::vector<Keyed>& items, bool reverse) {
-  const auto count = static_cast<int64_t>(items.size());
-  int64_t weight = 0;
-  for (const Keyed& item : items) weight += item.key.weight();
-  int64_t levels = 1;
-  for (int64_t n = count; n > 1; n /= 2) ++levels;
-  AGLM_TRY(interpreter.spend(weight * levels * 64));
   Result<void> comparable;
   std::stable_sort(items.begin(), items.end(), [&](const Keyed& a, const Keyed& b) {
-    const Result<int> c = order(reverse ? b.key : a.key, reverse ? a.key : b.key, "<");
+    if (!comparable) return false;
+    const Result<int> c =
+        interpreter.ordered(reverse ? b.key : a.key, reverse ? a.key : b.key, "<");
     if (!c) comparable = c.error();
     return c && *c == -1;
   });
@@ -131,7 +128,8 @@ Result<Value> sort(Interpreter& interpreter, const Value& self, Arguments& argum
   const Bound bound = AGLM_TRY(bind("sort", arguments, {"reverse", "case_sensitive", "attribute"}));
   const bool reversed = bound[0] != nullptr && truth(*bound[0]);
   const bool case_sensitive = bound[1] != nullptr && truth(*bound[1]);
-  const std::vector<AttributePath> paths = AGLM_TRY(AttributePath::parse_several(bound[2]));
+  const std::vector<AttributePath> paths =
+      AGLM_TRY(AttributePath::parse_several(interpreter, bound[2]));
   std::vector<Keyed> entries;
   for (Value& item : AGLM_TRY(interpreter.collect(self))) {
     std::vector<Value> keys;
@@ -170,7 +168,7 @@ Result<Value> group_by(Interpreter& interpreter, const Value& self, Arguments& a
   const Bound bound =
       AGLM_TRY(bind("groupby", arguments, {"attribute", "default", "case_sensitive"}, 1));
   const bool case_sensitive = bound[2] != nullptr && truth(*bound[2]);
-  const AttributePath path = AGLM_TRY(AttributePath::parse(bound[0]));
+  const AttributePath path = AGLM_TRY(AttributePath::parse(interpreter, bound[0]));
   std::vector<Keyed> entries = AGLM_TRY(keyed(interpreter, self, path, case_sensitive, bound[1]));
   AGLM_TRY(sort_keyed(interpreter, entries, false));
   std::vector<Value> groups;
@@ -192,22 +190,23 @@ Result<Value> group_by(Interpreter& interpreter, const Value& self, Arguments& a
 template <int sign>
 Result<Value> extreme(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("min", arguments, {"case_sensitive", "attribute"}));
-  const AttributePath path = AGLM_TRY(AttributePath::parse(bound[1]));
+  const AttributePath path = AGLM_TRY(AttributePath::parse(interpreter, bound[1]));
   const std::vector<Keyed> entries =
       AGLM_TRY(keyed(interpreter, self, path, bound[0] != nullptr && truth(*bound[0])));
   if (entries.empty()) return Value::undefined("No aggregated item, sequence was empty.");
   const Keyed* best = &entries[0];
   for (const Keyed& entry : entries) {
     if (&entry == best) continue;
-    AGLM_TRY(interpreter.spend(entry.key.weight() * 16));
-    if (AGLM_TRY(order(entry.key, best->key, sign < 0 ? "<" : ">")) == sign) best = &entry;
+    if (AGLM_TRY(interpreter.ordered(entry.key, best->key, sign < 0 ? "<" : ">")) == sign) {
+      best = &entry;
+    }
   }
   return best->item;
 }
 
 Result<Value> sum(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("sum", arguments, {"attribute", "start"}));
-  const AttributePath path = AGLM_TRY(AttributePath::parse(bound[0]));
+  const AttributePath path = AGLM_TRY(AttributePath::parse(interpreter, bound[0]));
   Value total = bound[1] == nullptr ? Value::integer(0) : *bound[1];
   if (total.is_string())
     return template_error("sum() can't sum strings [use ''.join(seq) instead]");

@@ -5,41 +5,58 @@
 
 #include "text/jinja/interpreter.h"
 #include "text/jinja/unicode.h"
+#include "text/search.h"
 
 namespace autoglm::jinja {
 
-std::vector<std::string_view> split_text(std::string_view text, std::string_view separator,
-                                         int64_t limit) {
-  std::vector<std::string_view> parts;
+namespace {
+
+constexpr int64_t kPartsPerStep = 8;  // replaced for the price of one evaluation
+
+// Appends to parts, of which there may be only so many.
+Result<void> add(Interpreter& interpreter, Parts& parts, std::string_view part) {
+  parts.push_back(part);
+  return interpreter.check_count(static_cast<int64_t>(parts.size()));
+}
+
+}  // namespace
+
+Result<Parts> split_text(Interpreter& interpreter, std::string_view text,
+                         std::string_view separator, int64_t limit) {
+  AGLM_TRY(interpreter.spend_search(text, separator));
+  Parts parts;
   size_t begin = 0;
-  for (size_t at = text.find(separator); at != std::string_view::npos && limit != 0;
-       at = text.find(separator, begin), --limit) {
-    parts.push_back(text.substr(begin, at - begin));
+  for (; limit != 0; --limit) {
+    const size_t at = find_text(text, separator, begin);
+    if (at == std::string_view::npos) break;
+    AGLM_TRY(add(interpreter, parts, text.substr(begin, at - begin)));
     begin = at + separator.size();
   }
-  parts.push_back(text.substr(begin));
+  AGLM_TRY(add(interpreter, parts, text.substr(begin)));
   return parts;
 }
 
-std::vector<std::string_view> split_from_end(std::string_view text, std::string_view separator,
-                                             int64_t limit) {
-  std::vector<std::string_view> parts;
-  for (size_t at = text.rfind(separator); at != std::string_view::npos && limit != 0;
-       at = text.rfind(separator), --limit) {
-    parts.push_back(text.substr(at + separator.size()));
-    text = text.substr(0, at);
+// Splits the text read backwards.
+Result<Parts> split_from_end(Interpreter& interpreter, std::string_view text,
+                             std::string_view separator, int64_t limit) {
+  const std::string reversed(text.rbegin(), text.rend());
+  const std::string reversed_separator(separator.rbegin(), separator.rend());
+  Parts parts = AGLM_TRY(split_text(interpreter, reversed, reversed_separator, limit));
+  for (std::string_view& part : parts) {
+    const auto end = static_cast<size_t>(part.data() + part.size() - reversed.data());
+    part = text.substr(text.size() - end, part.size());
   }
-  parts.push_back(text);
   std::reverse(parts.begin(), parts.end());
   return parts;
 }
 
-std::vector<std::string_view> split_spaces(std::string_view text, int64_t limit) {
-  std::vector<std::string_view> parts;
+Result<Parts> split_spaces(Interpreter& interpreter, std::string_view text, int64_t limit) {
+  AGLM_TRY(interpreter.spend_scan(text));
+  Parts parts;
   text = strip_spaces(text, Side::kLeft);
   while (!text.empty()) {
     if (limit == 0) {
-      parts.push_back(strip_spaces(text, Side::kRight));
+      AGLM_TRY(add(interpreter, parts, strip_spaces(text, Side::kRight)));
       break;
     }
     size_t end = 0;
@@ -48,19 +65,21 @@ std::vector<std::string_view> split_spaces(std::string_view text, int64_t limit)
       if (is_space(next_code_point(text, next))) break;
       end = next;
     }
-    parts.push_back(text.substr(0, end));
+    AGLM_TRY(add(interpreter, parts, text.substr(0, end)));
     text = strip_spaces(text.substr(end), Side::kLeft);
     --limit;
   }
   return parts;
 }
 
-std::vector<std::string_view> split_spaces_from_end(std::string_view text, int64_t limit) {
-  std::vector<std::string_view> parts;
+Result<Parts> split_spaces_from_end(Interpreter& interpreter, std::string_view text,
+                                    int64_t limit) {
+  AGLM_TRY(interpreter.spend_scan(text));
+  Parts parts;
   text = strip_spaces(text, Side::kRight);
   while (!text.empty()) {
     if (limit == 0) {
-      parts.push_back(strip_spaces(text, Side::kLeft));
+      AGLM_TRY(add(interpreter, parts, strip_spaces(text, Side::kLeft)));
       break;
     }
     size_t begin = text.size();
@@ -70,7 +89,7 @@ std::vector<std::string_view> split_spaces_from_end(std::string_view text, int64
       if (is_space(next_code_point(text, next))) break;
       begin = last;
     }
-    parts.push_back(text.substr(begin));
+    AGLM_TRY(add(interpreter, parts, text.substr(begin)));
     text = strip_spaces(text.substr(0, begin), Side::kRight);
     --limit;
   }
@@ -78,23 +97,23 @@ std::vector<std::string_view> split_spaces_from_end(std::string_view text, int64
   return parts;
 }
 
-std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends) {
-  std::vector<std::string_view> parts;
+Result<Parts> split_lines(Interpreter& interpreter, std::string_view text, bool keep_ends) {
+  AGLM_TRY(interpreter.spend_scan(text));
+  Parts parts;
   size_t begin = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t end = at;
     const char32_t code = next_code_point(text, at);
     if (!is_line_end(code)) continue;
     if (code == '\r' && at < text.size() && text[at] == '\n') ++at;
-    parts.push_back(text.substr(begin, (keep_ends ? at : end) - begin));
+    AGLM_TRY(add(interpreter, parts, text.substr(begin, (keep_ends ? at : end) - begin)));
     begin = at;
   }
-  if (begin < text.size()) parts.push_back(text.substr(begin));
+  if (begin < text.size()) AGLM_TRY(add(interpreter, parts, text.substr(begin)));
   return parts;
 }
 
-Result<Value> make_parts(Interpreter& interpreter, const std::vector<std::string_view>& parts) {
-  AGLM_TRY(interpreter.check_count(static_cast<int64_t>(parts.size())));
+Result<Value> make_parts(Interpreter& interpreter, const Parts& parts) {
   std::vector<Value> items;
   items.reserve(parts.size());
   for (const std::string_view part : parts) {
@@ -105,16 +124,18 @@ Result<Value> make_parts(Interpreter& interpreter, const std::vector<std::string
 
 Result<std::string> replace_text(Interpreter& interpreter, std::string_view text,
                                  std::string_view from, std::string_view to, int64_t limit) {
-  AGLM_TRY(interpreter.spend(static_cast<int64_t>(text.size())));
+  AGLM_TRY(interpreter.spend_search(text, from));
   std::string out;
   size_t begin = 0;
+  int64_t n_replaced = 0;
   while (limit != 0) {
     // An empty pattern matches before every code point and at the end.
-    size_t at = from.empty() ? begin : text.find(from, begin);
+    size_t at = find_text(text, from, begin);
     if (at == std::string_view::npos) break;
     out += text.substr(begin, at - begin);
     out += to;
     AGLM_TRY(interpreter.check_bytes(static_cast<int64_t>(out.size())));
+    if (++n_replaced % kPartsPerStep == 0) AGLM_TRY(interpreter.spend(0));
     begin = at + from.size();
     --limit;
     if (!from.empty()) continue;

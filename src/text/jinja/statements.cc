@@ -106,7 +106,7 @@ Result<std::string> Interpreter::captured(const Body& body, ScopePtr scope, Flow
 }
 
 Result<void> Interpreter::store(std::string_view name, Value v) {
-  AGLM_TRY(spend(static_cast<int64_t>(scope_->variables.size())));
+  AGLM_TRY(spend(static_cast<int64_t>(scope_->variables.size() * 16 + name.size())));
   for (auto& [known, value] : scope_->variables) {
     if (known == name) {
       value = std::move(v);
@@ -136,7 +136,7 @@ Result<void> Interpreter::assign(const Expr& target, const Value& v) {
     AGLM_TRY(spend(static_cast<int64_t>(dict.entries.size())));
     // A namespace does not count as nesting, and what it held no longer weighs.
     dict.weight = 1;
-    dict.set(Value::string(target.field), v);
+    dict.set(target.field, v);
     return {};
   }
   Cursor cursor = AGLM_TRY(Cursor::over(v));

@@ -6,6 +6,7 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/split.h"
 #include "text/jinja/unicode.h"
+#include "text/search.h"
 
 namespace autoglm::jinja {
 namespace {
@@ -13,23 +14,20 @@ namespace {
 template <std::string (*change)(std::string_view)>
 Result<Value> changed(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("case method", arguments, {}));
-  AGLM_TRY(interpreter.spend(self.text_length() * 16));  // a property lookup each
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   return interpreter.make_string(change(self.text()));
 }
 
 template <Side side>
 Result<Value> strip(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("strip", arguments, {"/chars"}));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   if (bound[0] == nullptr || bound[0]->is_none()) {
     return interpreter.make_string(std::string(strip_spaces(self.text(), side)));
   }
   const std::string_view characters = AGLM_TRY(string_argument("strip", *bound[0]));
-  const std::string_view left = strip_any(self.text(), characters, side);
-  const auto dropped = static_cast<int64_t>(self.text().size() - left.size() + 1);
-  AGLM_TRY(interpreter.check_bytes(static_cast<int64_t>(characters.size())));
-  AGLM_TRY(interpreter.spend(dropped *
-                             static_cast<int64_t>(std::min<size_t>(characters.size(), 1 << 20))));
-  return interpreter.make_string(std::string(left));
+  AGLM_TRY(interpreter.spend_scan(characters));
+  return interpreter.make_string(std::string(strip_any(self.text(), characters, side)));
 }
 
 // The arguments of find, count, startswith...: what is searched, and its part of the string.
@@ -43,7 +41,7 @@ Result<Search> search_part(Interpreter& interpreter, std::string_view function, 
                            const Value* start, const Value* end) {
   Search search;
   search.text = self.text();
-  AGLM_TRY(interpreter.spend(static_cast<int64_t>(search.text.size())));
+  AGLM_TRY(interpreter.spend(static_cast<int64_t>(search.text.size())));  // to place start and end
   const int64_t length = self.text_length();
   const auto position = [&](const Value* v, int64_t otherwise) -> Result<int64_t> {
     if (v == nullptr || v->is_none()) return otherwise;
@@ -68,7 +66,8 @@ Result<Value> find(Interpreter& interpreter, const Value& self, Arguments& argum
   const Bound bound = AGLM_TRY(bind("find", arguments, {"/sub", "/start", "/end"}, 1));
   const std::string_view needle = AGLM_TRY(string_argument("find", *bound[0]));
   const Search search = AGLM_TRY(search_part(interpreter, "find", self, bound[1], bound[2]));
-  const size_t at = from_end ? search.text.rfind(needle) : search.text.find(needle);
+  AGLM_TRY(interpreter.spend_search(search.text, needle));
+  const size_t at = from_end ? find_last_text(search.text, needle) : find_text(search.text, needle);
   if (!search.valid || at == std::string_view::npos) {
     if (must_find) return template_error("substring not found");
     return Value::integer(-1);
@@ -82,9 +81,10 @@ Result<Value> count(Interpreter& interpreter, const Value& self, Arguments& argu
   const Search search = AGLM_TRY(search_part(interpreter, "count", self, bound[1], bound[2]));
   if (!search.valid) return Value::integer(0);
   if (needle.empty()) return Value::integer(count_code_points(search.text) + 1);
+  AGLM_TRY(interpreter.spend_search(search.text, needle));
   int64_t n = 0;
-  for (size_t at = search.text.find(needle); at != std::string_view::npos;
-       at = search.text.find(needle, at + needle.size())) {
+  for (size_t at = find_text(search.text, needle); at != std::string_view::npos;
+       at = find_text(search.text, needle, at + needle.size())) {
     ++n;
   }
   return Value::integer(n);
@@ -100,6 +100,7 @@ Result<Value> has_affix(Interpreter& interpreter, const Value& self, Arguments& 
   };
   if (bound[0]->is(Kind::kTuple)) {
     for (const Value& affix : bound[0]->items()) {
+      AGLM_TRY(interpreter.spend(static_cast<int64_t>(search.text.size())));
       if (matches(AGLM_TRY(string_argument(name, affix)))) return Value::boolean(true);
     }
     return Value::boolean(false);
@@ -136,22 +137,23 @@ template <bool from_end>
 Result<Value> split(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("split", arguments, {"sep", "maxsplit"}));
   const int64_t limit = bound[1] == nullptr ? -1 : AGLM_TRY(integer_argument("split", *bound[1]));
-  std::vector<std::string_view> parts;
+  const std::string_view text = self.text();
   if (bound[0] == nullptr || bound[0]->is_none()) {
-    parts = from_end ? split_spaces_from_end(self.text(), limit) : split_spaces(self.text(), limit);
-  } else {
-    const std::string_view separator = AGLM_TRY(string_argument("split", *bound[0]));
-    if (separator.empty()) return template_error("empty separator");
-    parts = from_end ? split_from_end(self.text(), separator, limit)
-                     : split_text(self.text(), separator, limit);
+    return make_parts(interpreter,
+                      AGLM_TRY(from_end ? split_spaces_from_end(interpreter, text, limit)
+                                        : split_spaces(interpreter, text, limit)));
   }
-  return make_parts(interpreter, parts);
+  const std::string_view separator = AGLM_TRY(string_argument("split", *bound[0]));
+  if (separator.empty()) return template_error("empty separator");
+  return make_parts(interpreter,
+                    AGLM_TRY(from_end ? split_from_end(interpreter, text, separator, limit)
+                                      : split_text(interpreter, text, separator, limit)));
 }
 
 Result<Value> splitlines(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("splitlines", arguments, {"keepends"}));
   const bool keep = bound[0] != nullptr && truth(*bound[0]);
-  return make_parts(interpreter, split_lines(self.text(), keep));
+  return make_parts(interpreter, AGLM_TRY(split_lines(interpreter, self.text(), keep)));
 }
 
 template <bool from_end>
@@ -160,7 +162,8 @@ Result<Value> partition(Interpreter& interpreter, const Value& self, Arguments& 
   const std::string_view separator = AGLM_TRY(string_argument("partition", *bound[0]));
   if (separator.empty()) return template_error("empty separator");
   const std::string_view text = self.text();
-  const size_t at = from_end ? text.rfind(separator) : text.find(separator);
+  AGLM_TRY(interpreter.spend_search(text, separator));
+  const size_t at = from_end ? find_last_text(text, separator) : find_text(text, separator);
   std::vector<Value> parts(3, Value::string(""));
   if (at == std::string_view::npos) {
     parts[from_end ? 2 : 0] = self;
@@ -196,6 +199,7 @@ Result<Value> pad(Interpreter& interpreter, const Value& self, Arguments& argume
     return template_error("The fill character must be exactly one character long");
   }
   AGLM_TRY(interpreter.check_bytes(width));
+  AGLM_TRY(interpreter.check_bytes(width * static_cast<int64_t>(fill.text().size())));
   const int64_t missing = std::max<int64_t>(width - self.text_length(), 0);
   // Python's center puts the odd space on the left when the width is odd.
   const int64_t left = align == Align::kLeft    ? 0
@@ -224,6 +228,7 @@ Result<Value> expand_tabs(Interpreter& interpreter, const Value& self, Arguments
   const Bound bound = AGLM_TRY(bind("expandtabs", arguments, {"tabsize"}));
   const int64_t size =
       bound[0] == nullptr ? 8 : AGLM_TRY(integer_argument("expandtabs", *bound[0]));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   std::string out;
   int64_t column = 0;
   for (size_t at = 0; at < self.text().size();) {

@@ -13,7 +13,7 @@ bool is_ascii(char32_t code) { return code < 0x80; }
 template <bool (*check)(char32_t), bool empty>
 Result<Value> every(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("str predicate", arguments, {}));
-  AGLM_TRY(interpreter.spend(self.text_length() * 4));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   const std::string_view text = self.text();
   if (text.empty()) return Value::boolean(empty);
   for (size_t at = 0; at < text.size();) {
@@ -25,7 +25,7 @@ Result<Value> every(Interpreter& interpreter, const Value& self, Arguments& argu
 template <bool (*wanted)(char32_t), bool (*refused)(char32_t)>
 Result<Value> cased(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("str predicate", arguments, {}));
-  AGLM_TRY(interpreter.spend(self.text_length() * 4));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   const std::string_view text = self.text();
   bool found = false;
   for (size_t at = 0; at < text.size();) {
@@ -38,7 +38,7 @@ Result<Value> cased(Interpreter& interpreter, const Value& self, Arguments& argu
 
 Result<Value> is_titled(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("istitle", arguments, {}));
-  AGLM_TRY(interpreter.spend(self.text_length() * 4));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   const std::string_view text = self.text();
   bool inside = false;
   bool found = false;
@@ -52,8 +52,9 @@ Result<Value> is_titled(Interpreter& interpreter, const Value& self, Arguments& 
   return Value::boolean(found);
 }
 
-Result<Value> is_identifier(Interpreter&, const Value& self, Arguments& arguments) {
+Result<Value> is_identifier(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("isidentifier", arguments, {}));
+  AGLM_TRY(interpreter.spend_scan(self.text()));
   const std::string_view text = self.text();
   for (size_t at = 0; at < text.size();) {
     const bool first = at == 0;

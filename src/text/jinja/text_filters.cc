@@ -13,11 +13,14 @@
 namespace autoglm::jinja {
 namespace {
 
+// Bytes of work for a value, or 64 code points of one: decoding, escapes, indentation.
+constexpr int64_t kJsonCost = 1024;
+
 template <std::string (*change)(std::string_view)>
 Result<Value> changed(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("case filter", arguments, {}));
   const std::string text = AGLM_TRY(interpreter.to_text(self));
-  AGLM_TRY(interpreter.spend(static_cast<int64_t>(text.size()) * 16));
+  AGLM_TRY(interpreter.spend_scan(text));
   return interpreter.make_string(change(text));
 }
 
@@ -56,12 +59,12 @@ Result<Value> string(Interpreter& interpreter, const Value& self, Arguments& arg
 Result<Value> trim(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("trim", arguments, {"chars"}));
   const std::string text = AGLM_TRY(interpreter.to_text(self));
+  AGLM_TRY(interpreter.spend_scan(text));
   if (bound[0] == nullptr || bound[0]->is_none()) {
     return interpreter.make_string(std::string(strip_spaces(text, Side::kBoth)));
   }
   const std::string_view characters = AGLM_TRY(string_argument("trim", *bound[0]));
-  AGLM_TRY(interpreter.spend(
-      static_cast<int64_t>(text.size() * std::min<size_t>(characters.size(), 1 << 20))));
+  AGLM_TRY(interpreter.spend_scan(characters));
   return interpreter.make_string(std::string(strip_any(text, characters, Side::kBoth)));
 }
 
@@ -93,7 +96,7 @@ Result<Value> indent(Interpreter& interpreter, const Value& self, Arguments& arg
   const bool first = bound[1] != nullptr && truth(*bound[1]);
   const bool blank = bound[2] != nullptr && truth(*bound[2]);
   const std::string text = std::string(self.text()) + "\n";  // so that a last empty line counts
-  const std::vector<std::string_view> lines = split_lines(text, false);
+  const Parts lines = AGLM_TRY(split_lines(interpreter, text, false));
   std::string out = first ? space : "";
   for (size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) {
@@ -109,7 +112,7 @@ Result<Value> indent(Interpreter& interpreter, const Value& self, Arguments& arg
 Result<Value> join(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   const Bound bound = AGLM_TRY(bind("join", arguments, {"d", "attribute"}));
   const std::string between = bound[0] == nullptr ? "" : AGLM_TRY(interpreter.to_text(*bound[0]));
-  const AttributePath path = AGLM_TRY(AttributePath::parse(bound[1]));
+  const AttributePath path = AGLM_TRY(AttributePath::parse(interpreter, bound[1]));
   Cursor cursor = AGLM_TRY(Cursor::over(self));
   std::string out;
   Value item;
@@ -139,7 +142,7 @@ Result<Value> format(Interpreter& interpreter, const Value& self, Arguments& arg
     values = AGLM_TRY(interpreter.make_tuple(std::move(arguments.positional)));
   } else {
     auto dict = std::make_shared<Dict>();
-    for (auto& [name, v] : arguments.named) dict->set(Value::string(name), std::move(v));
+    for (auto& [name, v] : arguments.named) dict->set(name, std::move(v));
     values = AGLM_TRY(interpreter.make_dict(std::move(dict)));
   }
   return interpreter.make_string(AGLM_TRY(format_percent(interpreter, text, values)));
@@ -170,13 +173,14 @@ Result<Value> truncate(Interpreter& interpreter, const Value& self, Arguments& a
   if (size >= 0 && (size <= length || size - length <= leeway)) return self;
   const std::string_view text = AGLM_TRY(string_argument("truncate", self));
   std::string_view kept = text.substr(0, byte_offset(text, length - end_length));
-  if (!cut_words) kept = split_from_end(kept, " ", 1)[0];
+  if (!cut_words) kept = AGLM_TRY(split_from_end(interpreter, kept, " ", 1))[0];
   return interpreter.make_string(std::string(kept) + std::string(end));
 }
 
 Result<Value> word_count(Interpreter& interpreter, const Value& self, Arguments& arguments) {
   AGLM_TRY(bind("wordcount", arguments, {}));
   const std::string text = AGLM_TRY(interpreter.to_text(self));
+  AGLM_TRY(interpreter.spend_scan(text));
   int64_t n = 0;
   bool inside = false;
   for (size_t at = 0; at < text.size();) {
@@ -209,8 +213,8 @@ Result<Value> json_filter(Interpreter& interpreter, const Value& self, Arguments
     style.item_separator = AGLM_TRY(string_argument("tojson", parts[0]));
     style.key_separator = AGLM_TRY(string_argument("tojson", parts[1]));
   }
-  AGLM_TRY(interpreter.spend(self.weight() * 64));
-  return interpreter.make_string(AGLM_TRY(to_json(self, style)));
+  AGLM_TRY(interpreter.spend(self.weight() * kJsonCost));
+  return interpreter.make_string(AGLM_TRY(to_json(interpreter, self, style)));
 }
 
 constexpr BuiltinEntry kTextFilters[] = {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 namespace autoglm::jinja {
 namespace {
@@ -317,11 +318,11 @@ std::string_view strip_spaces(std::string_view text, Side side) {
 }
 
 std::string_view strip_any(std::string_view text, std::string_view characters, Side side) {
+  std::vector<char32_t> dropped;
+  for (size_t at = 0; at < characters.size();) dropped.push_back(next_code_point(characters, at));
+  std::sort(dropped.begin(), dropped.end());
   return strip_if(text, side, [&](char32_t code) {
-    for (size_t at = 0; at < characters.size();) {
-      if (next_code_point(characters, at) == code) return true;
-    }
-    return false;
+    return std::binary_search(dropped.begin(), dropped.end(), code);
   });
 }
 

@@ -10,7 +10,8 @@
 namespace autoglm::jinja {
 namespace {
 
-constexpr size_t kIndexFrom = 16;  // shorter dicts are searched faster than hashed
+constexpr int64_t kValueWork = 48;  // bytes that comparing two values, texts apart, is taken for
+constexpr size_t kIndexFrom = 16;   // shorter dicts are searched faster than hashed
 
 int deepest(const std::vector<Value>& items) {
   int depth = 0;
@@ -43,11 +44,11 @@ int compare_numbers(const Value& a, const Value& b) {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-bool equal_dicts(const Dict& a, const Dict& b) {
+bool equal_dicts(const Dict& a, const Dict& b, Work& work) {
   if (a.entries.size() != b.entries.size()) return false;
   for (const auto& [key, value] : a.entries) {
-    const Value* other = b.find(key);
-    if (other == nullptr || !equal(value, *other)) return false;
+    const Value* other = b.find(key, work);
+    if (other == nullptr || !equal(value, *other, work)) return false;
   }
   return true;
 }
@@ -131,7 +132,7 @@ int Value::depth() const {
     case Kind::kDict: return as<Dict>().depth;
     case Kind::kView: return as<View>().dict.depth() + 1;
     case Kind::kIterator: return as<Iterator>().depth;
-    case Kind::kCycler: return deepest(as<Cycler>().items);
+    case Kind::kCycler: return as<Cycler>().depth;
     case Kind::kFunction: return as<Function>().self.depth() + 1;
     default: return 0;
   }
@@ -167,16 +168,22 @@ int64_t Dict::position(std::string_view key) const {
   return -1;
 }
 
-int64_t Dict::position(const Value& key) const {
-  if (key.is_string()) return position(key.text());
+// Strings are hashed, or compared with the few keys there are; all else is compared one by one.
+int64_t Dict::position(const Value& key, Work& work) const {
+  if (key.is_string()) {
+    const auto n_compared = static_cast<int64_t>(std::min(entries.size(), kIndexFrom));
+    work.spend((1 + n_compared) * (1 + static_cast<int64_t>(key.text().size())));
+    return position(key.text());
+  }
   for (size_t i = 0; i < entries.size(); ++i) {
-    if (equal(entries[i].first, key)) return static_cast<int64_t>(i);
+    if (equal(entries[i].first, key, work)) return static_cast<int64_t>(i);
+    if (work.left < 0) break;
   }
   return -1;
 }
 
-const Value* Dict::find(const Value& key) const {
-  const int64_t at = position(key);
+const Value* Dict::find(const Value& key, Work& work) const {
+  const int64_t at = position(key, work);
   return at < 0 ? nullptr : &entries[at].second;
 }
 
@@ -185,10 +192,17 @@ const Value* Dict::find(std::string_view key) const {
   return at < 0 ? nullptr : &entries[at].second;
 }
 
-void Dict::set(const Value& key, Value value) {
+void Dict::set(const Value& key, Value value, Work& work) {
+  put(position(key, work), key, std::move(value));
+}
+
+void Dict::set(std::string_view key, Value value) {
+  put(position(key), Value::string(std::string(key)), std::move(value));
+}
+
+void Dict::put(int64_t at, const Value& key, Value value) {
   depth = std::max(depth, 1 + std::max(key.depth(), value.depth()));
   weight = add_weight(weight, add_weight(key.weight(), value.weight()));
-  const int64_t at = position(key);
   if (at >= 0) {
     entries[at].second = std::move(value);
     return;
@@ -230,35 +244,39 @@ bool truth(const Value& v) {
   }
 }
 
-bool equal(const Value& a, const Value& b) {
+bool equal(const Value& a, const Value& b, Work& work) {
+  if (!work.spend(kValueWork)) return false;
   if (a.is_number() && b.is_number()) return compare_numbers(a, b) == 0;
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Kind::kUndefined:
     case Kind::kNone: return true;
-    case Kind::kString: return a.text() == b.text();
+    case Kind::kString:
+      if (a.text().size() != b.text().size()) return false;
+      return work.spend(static_cast<int64_t>(a.text().size())) && a.text() == b.text();
     case Kind::kList:
     case Kind::kTuple: {
       const auto& x = a.items();
       const auto& y = b.items();
       if (x.size() != y.size()) return false;
       for (size_t i = 0; i < x.size(); ++i) {
-        if (!x[i].same_object(y[i]) && !equal(x[i], y[i])) return false;
+        if (!work.spend(kValueWork)) return false;
+        if (!x[i].same_object(y[i]) && !equal(x[i], y[i], work)) return false;
       }
       return true;
     }
-    case Kind::kDict: return equal_dicts(a.as<Dict>(), b.as<Dict>());
+    case Kind::kDict: return equal_dicts(a.as<Dict>(), b.as<Dict>(), work);
     case Kind::kRange: return equal_ranges(a.as<Range>(), b.as<Range>());
     case Kind::kView: {
       const View& x = a.as<View>();
       const View& y = b.as<View>();
       if (x.part != y.part || x.part == View::Part::kValues) return a.same_object(b);
-      if (x.part == View::Part::kItems) return equal(x.dict, y.dict);
+      if (x.part == View::Part::kItems) return equal(x.dict, y.dict, work);
       const Dict& left = x.dict.as<Dict>();
       const Dict& right = y.dict.as<Dict>();
       if (left.entries.size() != right.entries.size()) return false;
       for (const auto& entry : left.entries) {
-        if (right.find(entry.first) == nullptr) return false;
+        if (right.find(entry.first, work) == nullptr) return false;
       }
       return true;
     }
@@ -266,11 +284,13 @@ bool equal(const Value& a, const Value& b) {
   }
 }
 
-Result<int> order(const Value& a, const Value& b, std::string_view operation) {
+Result<int> order(const Value& a, const Value& b, std::string_view operation, Work& work) {
+  work.spend(kValueWork);
   if (a.is_undefined()) return template_error(a.undefined_message());
   if (b.is_undefined()) return template_error(b.undefined_message());
   if (a.is_number() && b.is_number()) return compare_numbers(a, b);
   if (a.is_string() && b.is_string()) {
+    if (!work.spend(static_cast<int64_t>(std::min(a.text().size(), b.text().size())))) return 0;
     const int c = a.text().compare(b.text());
     return c < 0 ? -1 : c > 0 ? 1 : 0;
   }
@@ -278,7 +298,7 @@ Result<int> order(const Value& a, const Value& b, std::string_view operation) {
     const auto& x = a.items();
     const auto& y = b.items();
     for (size_t i = 0; i < x.size() && i < y.size(); ++i) {
-      if (!equal(x[i], y[i])) return order(x[i], y[i], operation);
+      if (!equal(x[i], y[i], work)) return work.left < 0 ? 0 : order(x[i], y[i], operation, work);
     }
     return x.size() < y.size() ? -1 : x.size() > y.size() ? 1 : 0;
   }

@@ -17,6 +17,7 @@ namespace autoglm::jinja {
 
 class Interpreter;
 class Value;
+struct Work;
 
 // Python refuses deeper recursion long before; ours bounds every recursive walk over a value.
 inline constexpr int kMaxValueDepth = 200;
@@ -125,13 +126,15 @@ struct Dict final : Object {
   int depth = 1;
   int64_t weight = 1;
 
-  const Value* find(const Value& key) const;
+  const Value* find(const Value& key, Work& work) const;
   const Value* find(std::string_view key) const;
   // Replaces or appends. Keys are hashable (checked by the caller).
-  void set(const Value& key, Value value);
+  void set(const Value& key, Value value, Work& work);
+  void set(std::string_view key, Value value);
 
  private:
-  int64_t position(const Value& key) const;
+  void put(int64_t position, const Value& key, Value value);
+  int64_t position(const Value& key, Work& work) const;
   int64_t position(std::string_view key) const;
   std::unordered_map<std::string_view, size_t> index_;  // string keys, once there are many
 };
@@ -163,6 +166,7 @@ struct Namespace final : Object {
 
 struct Cycler final : Object {
   std::vector<Value> items;
+  int depth = 1;
   size_t position = 0;
 };
 
@@ -187,11 +191,19 @@ struct Function final : Object {
   Value self;
 };
 
+// What a comparison may still handle, in bytes. Values share their parts, so how much two of them
+// have in common shows only on the way; once nothing is left, comparisons stop, and what they said
+// means nothing.
+struct Work {
+  int64_t left = 0;
+  bool spend(int64_t bytes) { return (left -= bytes) >= 0; }
+};
+
 bool truth(const Value& v);
 // Python's ==.
-bool equal(const Value& a, const Value& b);
+bool equal(const Value& a, const Value& b, Work& work);
 // Python's <, -1, 0 or 1; an error for kinds that have no order.
-Result<int> order(const Value& a, const Value& b, std::string_view operation);
+Result<int> order(const Value& a, const Value& b, std::string_view operation, Work& work);
 bool hashable(const Value& v);
 // "str", "int", "dict"... as Python's errors name it.
 std::string_view type_name(const Value& v);

@@ -64,13 +64,15 @@ void AddedTokens::Trie::insert(std::string_view pattern, TokenId id) {
   ids.push_back(id);
 }
 
-std::pair<size_t, TokenId> AddedTokens::Trie::longest(std::string_view text, size_t at) const {
+std::pair<size_t, TokenId> AddedTokens::Trie::longest(std::string_view text, size_t at,
+                                                      size_t& n_steps) const {
   std::pair<size_t, TokenId> best{0, TokenId{}};
   if (!first[static_cast<uint8_t>(text[at])]) return best;
   uint64_t node = 0;
   for (size_t i = at; i < text.size(); ++i) {
     const auto edge = edges.find(node * 256 + static_cast<uint8_t>(text[i]));
     if (edge == edges.end()) break;
+    ++n_steps;
     node = static_cast<uint64_t>(edge->second);
     if (patterns[node] >= 0) best = {i + 1 - at, ids[static_cast<size_t>(patterns[node])]};
   }
@@ -92,6 +94,9 @@ Result<void> AddedTokens::add(AddedToken token, TokenId id, std::string_view whe
 }
 
 Result<void> AddedTokens::finish(const Normalizer* normalizer) {
+  size_t n_bytes = 0;
+  for (const auto& [id, token] : tokens_) n_bytes += token.content.size();
+  TextWork work(n_bytes);
   // Special ones first: of two that normalize alike, the special one counts.
   for (const bool special : {true, false}) {
     for (const TokenId id : order_) {
@@ -99,7 +104,7 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
       if (token.special != special) continue;
       std::string pattern = token.content;
       if (token.normalized && normalizer != nullptr) {
-        pattern = AGLM_TRY(normalizer->apply(std::move(pattern)));
+        pattern = AGLM_TRY(normalizer->apply(std::move(pattern), work));
       }
       Trie& trie = tries_[token.normalized];
       if (trie.patterns.size() + pattern.size() > kMaxTrieNodes) {
@@ -116,12 +121,15 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
   return {};
 }
 
-void AddedTokens::cut(std::string_view text, bool normalized, bool parse_special,
-                      std::vector<Segment>& segments) const {
+Result<void> AddedTokens::cut(std::string_view text, bool normalized, bool parse_special,
+                              std::vector<Segment>& segments, TextWork& work) const {
+  AGLM_TRY(work.spend(TextWork::kStepCost + text.size()));
   const Trie& trie = tries_[normalized];
   size_t done = 0;
   for (size_t at = 0; at < text.size() && !trie.patterns.empty();) {
-    const auto [length, id] = trie.longest(text, at);
+    size_t n_steps = 0;
+    const auto [length, id] = trie.longest(text, at, n_steps);
+    AGLM_TRY(work.spend(n_steps * TextWork::kPassCost));
     if (length == 0) {
       ++at;
       continue;
@@ -142,6 +150,7 @@ void AddedTokens::cut(std::string_view text, bool normalized, bool parse_special
     done = span.end;
   }
   if (done < text.size()) segments.push_back({{done, text.size()}, std::nullopt});
+  return {};
 }
 
 const AddedToken* AddedTokens::find(TokenId id) const {

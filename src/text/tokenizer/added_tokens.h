@@ -42,8 +42,8 @@ class AddedTokens {
 
   // Cuts `text` at the tokens that are looked for before (normalized = false) or after normalizing.
   // Without parse_special, special tokens are ordinary text.
-  void cut(std::string_view text, bool normalized, bool parse_special,
-           std::vector<Segment>& segments) const;
+  Result<void> cut(std::string_view text, bool normalized, bool parse_special,
+                   std::vector<Segment>& segments, TextWork& work) const;
   bool any(bool normalized) const { return !tries_[normalized].patterns.empty(); }
 
   const AddedToken* find(TokenId id) const;
@@ -58,7 +58,7 @@ class AddedTokens {
     std::array<bool, 256> first{};  // bytes that patterns begin with
     void insert(std::string_view pattern, TokenId id);
     // The longest pattern at `at`: its length and id, or length 0.
-    std::pair<size_t, TokenId> longest(std::string_view text, size_t at) const;
+    std::pair<size_t, TokenId> longest(std::string_view text, size_t at, size_t& n_steps) const;
   };
 
   std::map<int32_t, AddedToken> tokens_;

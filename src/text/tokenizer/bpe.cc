@@ -243,7 +243,11 @@ void BpeModel::merge_long(std::vector<int32_t>& symbols) const {
   std::erase(symbols, -1);
 }
 
-Result<void> BpeModel::encode(std::string_view piece, std::vector<TokenId>& ids) const {
+Result<void> BpeModel::encode(std::string_view piece, std::vector<TokenId>& ids,
+                              TextWork& work) const {
+  const size_t affixes =
+      options_.continuing_subword_prefix.size() + options_.end_of_word_suffix.size();
+  AGLM_TRY(work.spend(piece.size() * (TextWork::kPassCost + affixes)));
   if (options_.ignore_merges) {
     if (const std::optional<int32_t> id = vocabulary_.find(piece)) {
       ids.push_back(TokenId{*id});

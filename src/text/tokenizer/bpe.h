@@ -42,7 +42,8 @@ class BpeModel : public TokenModel {
                                                       std::span<const int32_t> ranks,
                                                       BpeOptions options, std::string_view where);
 
-  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids) const override;
+  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids,
+                      TextWork& work) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
  private:

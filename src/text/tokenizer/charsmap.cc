@@ -16,8 +16,9 @@ class Charsmap : public Normalizer {
   Charsmap(std::vector<uint32_t> units, std::string replacements)
       : units_(std::move(units)), replacements_(std::move(replacements)) {}
 
+ private:
   // The reference's order: a short grapheme cluster as a whole, else character by character.
-  Result<std::string> apply(std::string text) const override {
+  Result<std::string> run(std::string text, TextWork& work) const override {
     std::string out;
     out.reserve(text.size());
     for (size_t at = 0; at < text.size();) {
@@ -31,18 +32,11 @@ class Charsmap : public Normalizer {
         if (!replace(character, out)) out += character;
         i += length;
       }
-      if (out.size() > kMaxNormalizedBytes) {
-        return Error{ErrorCode::kResourceExhausted,
-                     "normalized text is too long",
-                     "charsmap",
-                     fmt::format("at most {} bytes", kMaxNormalizedBytes),
-                     {}};
-      }
+      AGLM_TRY(work.check_size(out.size()));
     }
     return out;
   }
 
- private:
   // Appends the replacement of the shortest key that `chunk` begins with, as the reference does.
   bool replace(std::string_view chunk, std::string& out) const {
     size_t node = 0;

@@ -20,19 +20,21 @@ std::string joined(const std::vector<std::string>& tokens) {
 
 class ByteLevelDecoder : public Decoder {
  public:
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& /*work*/) const override {
     std::string bytes;
     for (const std::string& token : tokens) bytes += byte_level_bytes(token);
     tokens.assign(1, repair_utf8(bytes));
     return {};
   }
-  std::string alone(std::string bytes) const override { return byte_level_bytes(bytes); }
+  Result<std::string> run_alone(std::string bytes, TextWork& /*work*/) const override {
+    return byte_level_bytes(bytes);
+  }
 };
 
 // A run of byte tokens becomes its text if it is valid UTF-8 as a whole, else one U+FFFD a byte.
 class ByteFallbackDecoder : public Decoder {
  public:
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& /*work*/) const override {
     std::vector<std::string> out;
     std::string run;
     const auto flush = [&] {
@@ -56,7 +58,7 @@ class ByteFallbackDecoder : public Decoder {
     tokens = std::move(out);
     return {};
   }
-  std::string alone(std::string bytes) const override {
+  Result<std::string> run_alone(std::string bytes, TextWork& /*work*/) const override {
     const std::optional<uint8_t> byte = byte_token_value(bytes);
     return byte ? std::string(1, static_cast<char>(*byte)) : bytes;
   }
@@ -64,7 +66,7 @@ class ByteFallbackDecoder : public Decoder {
 
 class FuseDecoder : public Decoder {
  public:
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& /*work*/) const override {
     tokens.assign(1, joined(tokens));
     return {};
   }
@@ -74,7 +76,7 @@ class StripDecoder : public Decoder {
  public:
   StripDecoder(std::string content, size_t start, size_t stop)
       : content_(std::move(content)), start_(start), stop_(stop) {}
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& /*work*/) const override {
     if (content_.empty()) return {};
     for (std::string& token : tokens) {
       std::string_view rest = token;
@@ -101,19 +103,23 @@ class ReplaceDecoder : public Decoder {
       : literal_(std::move(literal)), content_(std::move(content)) {}
   ReplaceDecoder(Regex pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  Result<void> apply(std::vector<std::string>& tokens) const override {
-    for (std::string& token : tokens) token = AGLM_TRY(replaced(token));
+  Result<void> run(std::vector<std::string>& tokens, TextWork& work) const override {
+    size_t n_bytes = 0;
+    for (std::string& token : tokens) {
+      token = AGLM_TRY(replaced(token, work));
+      n_bytes += token.size();
+      AGLM_TRY(work.check_size(n_bytes));
+    }
     return {};
   }
-  std::string alone(std::string bytes) const override {
-    Result<std::string> out = replaced(bytes);
-    return out ? std::move(*out) : bytes;
+  Result<std::string> run_alone(std::string bytes, TextWork& work) const override {
+    return replaced(bytes, work);
   }
 
  private:
-  Result<std::string> replaced(const std::string& token) const {
-    return pattern_ ? replace_matches(token, *pattern_, content_)
-                    : replace_literal(token, literal_, content_);
+  Result<std::string> replaced(const std::string& token, TextWork& work) const {
+    return pattern_ ? replace_matches(token, *pattern_, content_, work)
+                    : replace_literal(token, literal_, content_, work);
   }
   std::string literal_;
   std::optional<Regex> pattern_;
@@ -124,16 +130,15 @@ class MetaspaceDecoder : public Decoder {
  public:
   MetaspaceDecoder(std::string replacement, PrependScheme prepend)
       : replacement_(std::move(replacement)), prepend_(prepend) {}
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& work) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       const bool drop = i == 0 && prepend_ != PrependScheme::kNever;
-      tokens[i] = AGLM_TRY(replace_literal(tokens[i], replacement_, drop ? "" : " "));
+      tokens[i] = AGLM_TRY(replace_literal(tokens[i], replacement_, drop ? "" : " ", work));
     }
     return {};
   }
-  std::string alone(std::string bytes) const override {
-    Result<std::string> out = replace_literal(bytes, replacement_, " ");
-    return out ? std::move(*out) : bytes;
+  Result<std::string> run_alone(std::string bytes, TextWork& work) const override {
+    return replace_literal(bytes, replacement_, " ", work);
   }
 
  private:
@@ -145,7 +150,7 @@ class WordPieceDecoder : public Decoder {
  public:
   WordPieceDecoder(std::string prefix, bool clean_up)
       : prefix_(std::move(prefix)), clean_up_(clean_up) {}
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& work) const override {
     // English punctuation as the reference's decoder tidies it, in its order.
     constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kTidy = {
         {{" .", "."},
@@ -169,12 +174,12 @@ class WordPieceDecoder : public Decoder {
       }
       if (!clean_up_) continue;
       for (const auto& [untidy, tidy] : kTidy) {
-        tokens[i] = AGLM_TRY(replace_literal(tokens[i], untidy, tidy));
+        tokens[i] = AGLM_TRY(replace_literal(tokens[i], untidy, tidy, work));
       }
     }
     return {};
   }
-  std::string alone(std::string bytes) const override {
+  Result<std::string> run_alone(std::string bytes, TextWork& /*work*/) const override {
     return is_continuation(bytes) ? bytes.substr(prefix_.size()) : bytes;
   }
 
@@ -187,15 +192,15 @@ class WordPieceDecoder : public Decoder {
 class BpeDecoder : public Decoder {
  public:
   explicit BpeDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& work) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
-      tokens[i] = AGLM_TRY(replace_literal(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " "));
+      const bool last = i + 1 == tokens.size();
+      tokens[i] = AGLM_TRY(replace_literal(tokens[i], suffix_, last ? "" : " ", work));
     }
     return {};
   }
-  std::string alone(std::string bytes) const override {
-    Result<std::string> out = replace_literal(bytes, suffix_, " ");
-    return out ? std::move(*out) : bytes;
+  Result<std::string> run_alone(std::string bytes, TextWork& work) const override {
+    return replace_literal(bytes, suffix_, " ", work);
   }
 
  private:
@@ -204,13 +209,32 @@ class BpeDecoder : public Decoder {
 
 class SpaceJoiningDecoder : public Decoder {
  public:
-  Result<void> apply(std::vector<std::string>& tokens) const override {
+  Result<void> run(std::vector<std::string>& tokens, TextWork& /*work*/) const override {
     for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, 1, ' ');
     return {};
   }
 };
 
 }  // namespace
+
+Result<void> Decoder::apply(std::vector<std::string>& tokens, TextWork& work) const {
+  const auto total = [&] {
+    size_t bytes = 0;
+    for (const std::string& token : tokens) bytes += token.size();
+    return bytes;
+  };
+  AGLM_TRY(work.spend(tokens.size() * TextWork::kStepCost));
+  AGLM_TRY(work.spend_pass(total()));
+  AGLM_TRY(run(tokens, work));
+  return work.check_size(total());
+}
+
+Result<std::string> Decoder::alone(std::string bytes, TextWork& work) const {
+  AGLM_TRY(work.spend_pass(bytes.size()));
+  bytes = AGLM_TRY(run_alone(std::move(bytes), work));
+  AGLM_TRY(work.check_size(bytes.size()));
+  return bytes;
+}
 
 DecoderPtr make_byte_level_decoder() { return std::make_unique<ByteLevelDecoder>(); }
 DecoderPtr make_byte_fallback_decoder() { return std::make_unique<ByteFallbackDecoder>(); }

@@ -17,9 +17,16 @@ namespace autoglm {
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  virtual Result<void> apply(std::vector<std::string>& tokens) const = 0;
+  Result<void> apply(std::vector<std::string>& tokens, TextWork& work) const;
   // The bytes that one token stands for on its own, as far as this step has a say.
-  virtual std::string alone(std::string bytes) const { return bytes; }
+  Result<std::string> alone(std::string bytes, TextWork& work) const;
+
+ private:
+  // One pass has been paid for; what grows a text checks its size on the way.
+  virtual Result<void> run(std::vector<std::string>& tokens, TextWork& work) const = 0;
+  virtual Result<std::string> run_alone(std::string bytes, TextWork& /*work*/) const {
+    return bytes;
+  }
 };
 using DecoderPtr = std::unique_ptr<const Decoder>;
 

@@ -69,7 +69,8 @@ Result<void> add_tokens(const EmbeddedVocabulary& v, PipelineParts& parts) {
     AddedToken token{.content = v.tokens[id], .special = type != kUserDefined};
     // llama.cpp writes user-defined tokens with their spaces.
     if (v.model != "gpt2" && type == kUserDefined) {
-      token.content = AGLM_TRY(replace_literal(token.content, kMark, " "));
+      TextWork work(token.content.size());
+      token.content = AGLM_TRY(replace_literal(token.content, kMark, " ", work));
     }
     AGLM_TRY(parts.added.add(std::move(token), TokenId{static_cast<int32_t>(id)}, v.where));
   }

@@ -7,6 +7,7 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
+#include "text/tokenizer/text_work.h"
 #include "text/tokenizer/vocabulary.h"
 
 namespace autoglm {
@@ -15,8 +16,10 @@ namespace autoglm {
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
-  // Appends the ids of `piece`, which is valid UTF-8 and not empty.
-  virtual Result<void> encode(std::string_view piece, std::vector<TokenId>& ids) const = 0;
+  // Appends the ids of `piece`, which is valid UTF-8 and not empty. A look at each byte has been
+  // paid for: models that may need more of them pay for those.
+  virtual Result<void> encode(std::string_view piece, std::vector<TokenId>& ids,
+                              TextWork& work) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
 };
 

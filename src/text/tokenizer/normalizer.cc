@@ -1,29 +1,29 @@
 // One small class a normalizer.
 #include "text/tokenizer/normalizer.h"
 
-#include <fmt/format.h>
+#include <type_traits>
 
+#include "text/search.h"
 #include "text/tokenizer/byte_level.h"
 
 namespace autoglm {
 namespace {
-
-Error too_long() {
-  return Error{ErrorCode::kResourceExhausted,
-               "normalized text is too long",
-               "tokenizer",
-               fmt::format("at most {} bytes", kMaxNormalizedBytes),
-               {}};
-}
 
 // A normalizer that is a function of the text alone.
 template <class Function>
 class Map : public Normalizer {
  public:
   explicit Map(Function function) : function_(std::move(function)) {}
-  Result<std::string> apply(std::string text) const override { return function_(std::move(text)); }
 
  private:
+  Result<std::string> run(std::string text, TextWork& work) const override {
+    if constexpr (std::is_invocable_v<Function, std::string, TextWork&>) {
+      return function_(std::move(text), work);
+    } else {
+      return function_(std::move(text));
+    }
+  }
+
   Function function_;
 };
 
@@ -47,12 +47,13 @@ std::string keep_characters(std::string_view text, Keep keep) {
 class SequenceNormalizer : public Normalizer {
  public:
   explicit SequenceNormalizer(std::vector<NormalizerPtr> steps) : steps_(std::move(steps)) {}
-  Result<std::string> apply(std::string text) const override {
-    for (const NormalizerPtr& step : steps_) text = AGLM_TRY(step->apply(std::move(text)));
+
+ private:
+  Result<std::string> run(std::string text, TextWork& work) const override {
+    for (const NormalizerPtr& step : steps_) text = AGLM_TRY(step->apply(std::move(text), work));
     return text;
   }
 
- private:
   std::vector<NormalizerPtr> steps_;
 };
 
@@ -139,16 +140,23 @@ std::string bert_normalize(std::string text, BertNormalizerOptions options) {
 
 }  // namespace
 
+Result<std::string> Normalizer::apply(std::string text, TextWork& work) const {
+  AGLM_TRY(work.spend_pass(text.size()));
+  text = AGLM_TRY(run(std::move(text), work));
+  AGLM_TRY(work.check_size(text.size()));
+  return text;
+}
+
 Result<std::string> replace_literal(std::string_view text, std::string_view literal,
-                                    std::string_view content) {
+                                    std::string_view content, TextWork& work) {
   std::string out;
   out.reserve(text.size());
   size_t at = 0;
   for (;;) {
-    const size_t found = literal.empty() ? std::string_view::npos : text.find(literal, at);
+    const size_t found = literal.empty() ? std::string_view::npos : find_text(text, literal, at);
     if (found == std::string_view::npos) break;
     out.append(text, at, found - at).append(content);
-    if (out.size() > kMaxNormalizedBytes) return too_long();
+    AGLM_TRY(work.check_size(out.size()));
     at = found + literal.size();
   }
   out.append(text, at, text.size() - at);
@@ -156,15 +164,15 @@ Result<std::string> replace_literal(std::string_view text, std::string_view lite
 }
 
 Result<std::string> replace_matches(std::string_view text, const Regex& pattern,
-                                    std::string_view content) {
+                                    std::string_view content, TextWork& work) {
   std::vector<Span> matches;
-  AGLM_TRY(pattern.find_all(text, matches));
+  AGLM_TRY(pattern.find_all(text, matches, work));
   std::string out;
   out.reserve(text.size());
   size_t at = 0;
   for (const Span& match : matches) {
     out.append(text, at, match.begin - at).append(content);
-    if (out.size() > kMaxNormalizedBytes) return too_long();
+    AGLM_TRY(work.check_size(out.size()));
     at = match.end;
   }
   out.append(text, at, text.size() - at);
@@ -205,12 +213,16 @@ NormalizerPtr make_prepend(std::string prefix) {
 
 NormalizerPtr make_replace(std::string literal, std::string content) {
   return make_map([literal = std::move(literal), content = std::move(content)](
-                      const std::string& text) { return replace_literal(text, literal, content); });
+                      const std::string& text, TextWork& work) {
+    return replace_literal(text, literal, content, work);
+  });
 }
 
 NormalizerPtr make_replace(Regex pattern, std::string content) {
   return make_map([pattern = std::move(pattern), content = std::move(content)](
-                      const std::string& text) { return replace_matches(text, pattern, content); });
+                      const std::string& text, TextWork& work) {
+    return replace_matches(text, pattern, content, work);
+  });
 }
 
 NormalizerPtr make_byte_level_normalizer() {

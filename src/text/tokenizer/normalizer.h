@@ -9,6 +9,7 @@
 
 #include "autoglm/result.h"
 #include "text/tokenizer/regex.h"
+#include "text/tokenizer/text_work.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {
@@ -17,7 +18,11 @@ namespace autoglm {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual Result<std::string> apply(std::string text) const = 0;
+  Result<std::string> apply(std::string text, TextWork& work) const;
+
+ private:
+  // One pass has been paid for; what grows the text checks its size on the way.
+  virtual Result<std::string> run(std::string text, TextWork& work) const = 0;
 };
 using NormalizerPtr = std::unique_ptr<const Normalizer>;
 
@@ -27,9 +32,6 @@ struct BertNormalizerOptions {
   bool strip_accents = true;
   bool lowercase = true;
 };
-
-// The output of one normalizer over one text may not pass this.
-inline constexpr size_t kMaxNormalizedBytes = size_t{1} << 30;
 
 NormalizerPtr make_sequence(std::vector<NormalizerPtr> steps);
 NormalizerPtr make_unicode_form(NormalForm form);
@@ -45,10 +47,10 @@ NormalizerPtr make_bert_normalizer(BertNormalizerOptions options);
 // `charsmap`: the bytes of SentencePiece's precompiled map.
 Result<NormalizerPtr> make_precompiled(std::string charsmap, std::string_view where);
 
-// `text` with every `literal` (not empty) replaced; bounded by kMaxNormalizedBytes.
+// `text` with every `literal` (not empty) replaced. One pass has been paid for.
 Result<std::string> replace_literal(std::string_view text, std::string_view literal,
-                                    std::string_view content);
+                                    std::string_view content, TextWork& work);
 Result<std::string> replace_matches(std::string_view text, const Regex& pattern,
-                                    std::string_view content);
+                                    std::string_view content, TextWork& work);
 
 }  // namespace autoglm

@@ -31,13 +31,14 @@ class PipelineTokenizer : public Tokenizer {
     std::vector<TokenId> ids;
     ids.reserve(text.size() / 3 + 8);
     std::vector<AddedTokens::Segment> segments;
-    parts_.added.cut(text, false, options.parse_special, segments);
+    TextWork work(text.size());
+    AGLM_TRY(parts_.added.cut(text, false, options.parse_special, segments, work));
     for (const AddedTokens::Segment& segment : segments) {
       if (segment.id) {
         ids.push_back(*segment.id);
       } else {
         AGLM_TRY(encode_segment(segment.span.of(text), segment.span.begin == 0,
-                                options.parse_special, ids));
+                                options.parse_special, ids, work));
       }
     }
     if (!options.add_special_tokens) return ids;
@@ -65,7 +66,10 @@ class PipelineTokenizer : public Tokenizer {
         tokens.emplace_back(parts_.model->vocabulary().spelling(number));
       }
     }
-    for (const DecoderPtr& decoder : parts_.decoders) AGLM_TRY(decoder->apply(tokens));
+    size_t n_bytes = 0;
+    for (const std::string& token : tokens) n_bytes += token.size();
+    TextWork work(n_bytes);
+    for (const DecoderPtr& decoder : parts_.decoders) AGLM_TRY(decoder->apply(tokens, work));
     std::string text;
     for (const std::string& token : tokens) text += token;
     return text;
@@ -74,7 +78,12 @@ class PipelineTokenizer : public Tokenizer {
   std::string token_bytes(TokenId id) const override {
     if (const AddedToken* added = parts_.added.find(id)) return added->content;
     std::string bytes = token_spelling(id);
-    for (const DecoderPtr& decoder : parts_.decoders) bytes = decoder->alone(std::move(bytes));
+    TextWork work(bytes.size());
+    for (const DecoderPtr& decoder : parts_.decoders) {
+      Result<std::string> alone = decoder->alone(bytes, work);
+      if (!alone) break;  // decode() gives the error
+      bytes = std::move(*alone);
+    }
     return bytes;
   }
 
@@ -102,32 +111,37 @@ class PipelineTokenizer : public Tokenizer {
 
  private:
   Result<void> encode_segment(std::string_view text, bool at_origin, bool parse_special,
-                              std::vector<TokenId>& ids) const {
+                              std::vector<TokenId>& ids, TextWork& work) const {
     std::string normalized(text);
-    if (parts_.normalizer) normalized = AGLM_TRY(parts_.normalizer->apply(std::move(normalized)));
-    if (!parts_.added.any(true)) return encode_pieces(std::move(normalized), at_origin, ids);
+    if (parts_.normalizer) {
+      normalized = AGLM_TRY(parts_.normalizer->apply(std::move(normalized), work));
+    }
+    if (!parts_.added.any(true)) return encode_pieces(std::move(normalized), at_origin, ids, work);
     std::vector<AddedTokens::Segment> segments;
-    parts_.added.cut(normalized, true, parse_special, segments);
+    AGLM_TRY(parts_.added.cut(normalized, true, parse_special, segments, work));
     for (const AddedTokens::Segment& segment : segments) {
       if (segment.id) {
         ids.push_back(*segment.id);
       } else {
         AGLM_TRY(encode_pieces(std::string(segment.span.of(normalized)),
-                               at_origin && segment.span.begin == 0, ids));
+                               at_origin && segment.span.begin == 0, ids, work));
       }
     }
     return {};
   }
 
-  Result<void> encode_pieces(std::string text, bool at_origin, std::vector<TokenId>& ids) const {
+  Result<void> encode_pieces(std::string text, bool at_origin, std::vector<TokenId>& ids,
+                             TextWork& work) const {
     if (text.empty()) return {};
     Pieces pieces;
     pieces.text = std::move(text);
     pieces.spans.push_back({0, pieces.text.size()});
     pieces.first_is_at_origin = at_origin;
-    for (const PreTokenizerPtr& step : parts_.pre_tokenizers) AGLM_TRY(step->apply(pieces));
+    for (const PreTokenizerPtr& step : parts_.pre_tokenizers) AGLM_TRY(step->apply(pieces, work));
+    AGLM_TRY(work.spend(pieces.spans.size() * TextWork::kStepCost));
+    AGLM_TRY(work.spend_pass(pieces.text.size()));
     for (size_t i = 0; i < pieces.spans.size(); ++i) {
-      if (pieces.spans[i].size() > 0) AGLM_TRY(parts_.model->encode(pieces.piece(i), ids));
+      if (pieces.spans[i].size() > 0) AGLM_TRY(parts_.model->encode(pieces.piece(i), ids, work));
     }
     return {};
   }
@@ -208,6 +222,11 @@ Result<std::unique_ptr<Tokenizer>> make_pipeline(PipelineParts parts) {
   }
   if (parts.bos) used.push_back(*parts.bos);
   if (parts.eos) used.push_back(*parts.eos);
+  constexpr size_t kMaxFramed = 1024;  // real frames are of some four tokens
+  if (used.size() > kMaxFramed) {
+    return Error{ErrorCode::kCorrupt, "post-processor adds too many tokens", parts.where,
+                 fmt::format("at most {}", kMaxFramed), std::to_string(used.size())};
+  }
   for (const TokenId id : used) {
     if (known(id)) continue;
     return Error{ErrorCode::kCorrupt, "special token is not in the vocabulary", parts.where,

@@ -1,6 +1,7 @@
 // One small class a pre-tokenizer.
 #include "text/tokenizer/pre_tokenizer.h"
 
+#include "text/search.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/patterns.h"
 #include "text/tokenizer/unicode.h"
@@ -30,9 +31,9 @@ class RegexSplit : public PreTokenizer {
  public:
   RegexSplit(Regex pattern, SplitOptions options)
       : pattern_(std::move(pattern)), options_(options) {}
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& work) const override {
     return split_pieces(pieces, options_, [&](std::string_view text, std::vector<Span>& matches) {
-      return pattern_.find_all(text, matches);
+      return pattern_.find_all(text, matches, work);
     });
   }
 
@@ -45,12 +46,12 @@ class LiteralSplit : public PreTokenizer {
  public:
   LiteralSplit(std::string literal, SplitOptions options)
       : literal_(std::move(literal)), options_(options) {}
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     return split_pieces(pieces, options_,
                         [&](std::string_view text, std::vector<Span>& matches) -> Result<void> {
                           if (literal_.empty()) return {};
-                          for (size_t at = text.find(literal_); at != std::string_view::npos;
-                               at = text.find(literal_, at + literal_.size())) {
+                          for (size_t at = find_text(text, literal_); at != std::string_view::npos;
+                               at = find_text(text, literal_, at + literal_.size())) {
                             matches.push_back({at, at + literal_.size()});
                           }
                           return {};
@@ -66,7 +67,7 @@ class CharacterSplit : public PreTokenizer {
  public:
   CharacterSplit(bool (*separator)(char32_t), SplitOptions options)
       : separator_(separator), options_(options) {}
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     return split_pieces(pieces, options_,
                         [&](std::string_view text, std::vector<Span>& matches) -> Result<void> {
                           for (size_t at = 0; at < text.size();) {
@@ -85,7 +86,7 @@ class CharacterSplit : public PreTokenizer {
 
 class ByteLevel : public PreTokenizer {
  public:
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     std::string text;
     text.reserve(pieces.text.size() + pieces.text.size() / 2);
     for (Span& span : pieces.spans) {
@@ -101,7 +102,7 @@ class ByteLevel : public PreTokenizer {
 
 class PrefixSpace : public PreTokenizer {
  public:
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     std::string text;
     text.reserve(pieces.text.size() + pieces.spans.size());
     for (Span& span : pieces.spans) {
@@ -121,7 +122,7 @@ class Metaspace : public PreTokenizer {
   Metaspace(std::string replacement, PrependScheme prepend, bool split)
       : replacement_(std::move(replacement)), prepend_(prepend), split_(split) {}
 
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     std::string text;
     text.reserve(pieces.text.size() + pieces.text.size() / 2);
     std::vector<Span> spans;
@@ -167,7 +168,7 @@ class Metaspace : public PreTokenizer {
 class FixedLength : public PreTokenizer {
  public:
   explicit FixedLength(size_t n_characters) : n_characters_(n_characters) {}
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     std::vector<Span> parts;
     for (const Span& span : pieces.spans) {
       Span part{span.begin, span.begin};
@@ -191,7 +192,7 @@ class FixedLength : public PreTokenizer {
 
 class Whitespace : public PreTokenizer {
  public:
-  Result<void> apply(Pieces& pieces) const override {
+  Result<void> run(Pieces& pieces, TextWork& /*work*/) const override {
     enum class Kind { kSpace, kWord, kOther };
     const auto kind_of = [](char32_t c) {
       if (is_word(c)) return Kind::kWord;
@@ -219,6 +220,13 @@ class Whitespace : public PreTokenizer {
 };
 
 }  // namespace
+
+Result<void> PreTokenizer::apply(Pieces& pieces, TextWork& work) const {
+  AGLM_TRY(work.spend(pieces.spans.size() * TextWork::kStepCost));
+  AGLM_TRY(work.spend_pass(pieces.text.size()));
+  AGLM_TRY(run(pieces, work));
+  return work.check_size(pieces.text.size());
+}
 
 PreTokenizerPtr make_split(Regex pattern, SplitOptions options) {
   return std::make_unique<RegexSplit>(std::move(pattern), options);

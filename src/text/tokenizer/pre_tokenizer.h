@@ -14,7 +14,11 @@ namespace autoglm {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  virtual Result<void> apply(Pieces& pieces) const = 0;
+  Result<void> apply(Pieces& pieces, TextWork& work) const;
+
+ private:
+  // One pass has been paid for.
+  virtual Result<void> run(Pieces& pieces, TextWork& work) const = 0;
 };
 using PreTokenizerPtr = std::unique_ptr<const PreTokenizer>;
 

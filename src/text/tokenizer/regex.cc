@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
-#include <chrono>
 
 #include "text/tokenizer/oniguruma.h"
 #include "text/tokenizer/unicode.h"
@@ -16,13 +16,19 @@ namespace {
 
 // The longest pattern met in a real tokenizer has about 1,000 bytes.
 constexpr size_t kMaxPatternBytes = size_t{1} << 16;
-// Steps of one match. Real patterns need a few for each character of a match; catastrophic ones
-// reach this in some milliseconds.
+// Backtracking steps of a match that begins at one place. PCRE2 does not tell how many it took,
+// only that there were more than it was allowed: so the search begins with few, which real patterns
+// seldom need more than, and where they don't do, goes on with sixteen times as many, each time for
+// its price. Catastrophic patterns reach the last limit in some milliseconds.
+constexpr uint32_t kFirstMatchSteps = 64;
 constexpr uint32_t kMaxMatchSteps = 2'000'000;
+constexpr uint32_t kMoreMatchSteps = 16;
+constexpr uint32_t kStepsPerUnit = 4;
 constexpr uint32_t kMaxMatchHeapKib = 64 << 10;
-// A search over a whole text, whose matches may each stay just under the bound above.
-constexpr std::chrono::seconds kMaxSearchTime{20};
-constexpr size_t kMatchesBetweenClockReads = 256;
+// So many places are tried in one call at first, twice as many after each call that found nothing:
+// where a match is not far, no more than this is paid for in vain.
+constexpr size_t kFirstWindow = 16;
+constexpr size_t kMaxWindow = size_t{1} << 16;
 
 std::string pcre_message(int code) {
   std::array<PCRE2_UCHAR, 256> buffer{};
@@ -36,6 +42,73 @@ struct CompileContextFree {
 struct MatchDataFree {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
+struct MatchContextFree {
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+};
+
+// The first match at or behind a place, found in calls whose work is bounded and paid for.
+class Search {
+ public:
+  Search(const pcre2_code* code, std::string_view text, TextWork& work)
+      : code_(code),
+        text_(text),
+        work_(work),
+        data_(pcre2_match_data_create(1, nullptr)),
+        limits_(pcre2_match_context_create(nullptr)) {
+    pcre2_set_heap_limit(limits_.get(), kMaxMatchHeapKib);
+  }
+
+  // PCRE2's code: 1 or 0 where there is a match.
+  Result<int> next(size_t at) {
+    size_t window = kFirstWindow;
+    uint32_t steps = kFirstMatchSteps;
+    for (;;) {
+      const size_t last = at + std::min(window, text_.size() - at);
+      const int code = call(at, last, steps);
+      const bool gave_up = code == PCRE2_ERROR_MATCHLIMIT;
+      const size_t end = code >= 0 ? std::clamp(match().begin, at, last) : last;
+      AGLM_TRY(work_.spend((end - at + 1) * (steps / kStepsPerUnit)));
+      if (gave_up && steps < kMaxMatchSteps) {
+        // The same places again, fewer of them.
+        steps = std::min(steps * kMoreMatchSteps, kMaxMatchSteps);
+        window = std::max<size_t>(window / kMoreMatchSteps, 1);
+        continue;
+      }
+      if (code != PCRE2_ERROR_NOMATCH || last >= text_.size()) return code;
+      at = last + 1;
+      while (at < text_.size() && (static_cast<uint8_t>(text_[at]) & 0xC0) == 0x80) ++at;
+      steps = kFirstMatchSteps;
+      window = std::min(window * 2, kMaxWindow);
+    }
+  }
+
+  Span match() const {
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data_.get());
+    return {bounds[0], bounds[1]};
+  }
+
+ private:
+  // Tries the places from `at` to `last`.
+  int call(size_t at, size_t last, uint32_t steps) {
+    pcre2_set_match_limit(limits_.get(), steps);
+    pcre2_set_offset_limit(limits_.get(), last);
+    const auto subject = reinterpret_cast<PCRE2_SPTR>(text_.data());
+    int code = pcre2_match(code_, subject, text_.size(), at, PCRE2_NO_UTF_CHECK, data_.get(),
+                           limits_.get());
+    if (code == PCRE2_ERROR_JIT_STACKLIMIT) {
+      // Deep nesting of groups: the interpreter keeps its stack on the heap.
+      code = pcre2_match(code_, subject, text_.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                         data_.get(), limits_.get());
+    }
+    return code;
+  }
+
+  const pcre2_code* code_;
+  std::string_view text_;
+  TextWork& work_;
+  std::unique_ptr<pcre2_match_data, MatchDataFree> data_;
+  std::unique_ptr<pcre2_match_context, MatchContextFree> limits_;
+};
 
 }  // namespace
 
@@ -43,15 +116,11 @@ struct Regex::Compiled {
   std::string pattern;
   std::string where;
   pcre2_code* code = nullptr;
-  pcre2_match_context* limits = nullptr;
 
   Compiled() = default;
   Compiled(const Compiled&) = delete;
   Compiled& operator=(const Compiled&) = delete;
-  ~Compiled() {
-    pcre2_match_context_free(limits);
-    pcre2_code_free(code);
-  }
+  ~Compiled() { pcre2_code_free(code); }
 
   Error failure(std::string what, std::string found) const {
     return Error{ErrorCode::kInvalidArgument, std::move(what), where, {}, std::move(found)};
@@ -68,7 +137,7 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where,
   auto compiled = std::make_shared<Compiled>();
   compiled->pattern = pattern;
   compiled->where = where;
-  uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+  uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
   if (dialect == RegexDialect::kOniguruma) {
     compiled->pattern = AGLM_TRY(oniguruma_to_pcre(pattern, where));
     options |= PCRE2_MULTILINE;  // Ruby's ^ and $ are those of lines
@@ -87,36 +156,21 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where,
   }
   // Without JIT (a hardened kernel) the interpreter gives the same matches, slower.
   pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);
-  compiled->limits = pcre2_match_context_create(nullptr);
-  pcre2_set_match_limit(compiled->limits, kMaxMatchSteps);
-  pcre2_set_heap_limit(compiled->limits, kMaxMatchHeapKib);
   return Regex(std::move(compiled));
 }
 
-Result<void> Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
-  const std::unique_ptr<pcre2_match_data, MatchDataFree> data(pcre2_match_data_create(1, nullptr));
-  const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
-  const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  const auto start_time = std::chrono::steady_clock::now();
+Result<void> Regex::find_all(std::string_view text, std::vector<Span>& matches,
+                             TextWork& work) const {
+  Search search(compiled_->code, text, work);
   size_t at = 0, last_end = 0;
   bool any = false;
-  for (size_t n_matches = 1; at <= text.size(); ++n_matches) {
-    if (n_matches % kMatchesBetweenClockReads == 0 &&
-        std::chrono::steady_clock::now() - start_time > kMaxSearchTime) {
-      return compiled_->failure("regular expression takes too long on this text", {});
-    }
-    int code = pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK,
-                           data.get(), compiled_->limits);
-    if (code == PCRE2_ERROR_JIT_STACKLIMIT) {
-      // Deep nesting of groups: the interpreter keeps its stack on the heap.
-      code = pcre2_match(compiled_->code, subject, text.size(), at,
-                         PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), compiled_->limits);
-    }
+  while (at <= text.size()) {
+    const int code = AGLM_TRY(search.next(at));
     if (code == PCRE2_ERROR_NOMATCH) break;
     if (code < 0) {
       return compiled_->failure("regular expression gives up on this text", pcre_message(code));
     }
-    const Span match{bounds[0], bounds[1]};
+    const Span match = search.match();
     if (match.begin > match.end || (any && match.begin < last_end)) {
       return compiled_->failure("regular expression moves a match's start (\\K)", {});
     }

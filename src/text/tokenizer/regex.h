@@ -1,6 +1,6 @@
 // Regular expressions over PCRE2 with its JIT compiler, for patterns and texts that may be hostile:
-// pattern size, steps of one match and the time of one search are bounded, and passing a bound is
-// an error. Patterns of tokenizer.json are written for Oniguruma; oniguruma.h translates them.
+// pattern size, steps of one match and the work on one text are bounded, and passing a bound is an
+// error. Patterns of tokenizer.json are written for Oniguruma; oniguruma.h translates them.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 
 #include "autoglm/result.h"
 #include "text/tokenizer/span.h"
+#include "text/tokenizer/text_work.h"
 
 namespace autoglm {
 
@@ -23,7 +24,7 @@ class Regex {
                                RegexDialect dialect);
 
   // Appends all matches, left to right, without overlap. `text` must be valid UTF-8.
-  Result<void> find_all(std::string_view text, std::vector<Span>& matches) const;
+  Result<void> find_all(std::string_view text, std::vector<Span>& matches, TextWork& work) const;
 
  private:
   struct Compiled;

@@ -10,7 +10,8 @@ std::vector<std::string> matches(std::string_view pattern, std::string_view text
   const Result<Regex> regex = Regex::compile(pattern, "test", RegexDialect::kOniguruma);
   EXPECT_TRUE(regex) << regex.error().message();
   std::vector<Span> spans;
-  EXPECT_TRUE(regex->find_all(text, spans));
+  TextWork work(text.size());
+  EXPECT_TRUE(regex->find_all(text, spans, work));
   std::vector<std::string> out;
   for (const Span& span : spans) out.emplace_back(span.of(text));
   return out;
@@ -50,10 +51,38 @@ TEST(Regex, GivesUpOnCatastrophicBacktracking) {
   std::vector<Span> spans;
   std::string text(5000, 'a');
   text += 'b';
-  const Result<void> found = regex->find_all(text, spans);
+  TextWork work(text.size());
+  const Result<void> found = regex->find_all(text, spans, work);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().where, "model.json");
   EXPECT_EQ(found.error().what, "regular expression gives up on this text");
+}
+
+// Each stays below the limit of one match; over the whole text, or over all its matches, they
+// don't.
+TEST(Regex, ChargesWorkThatGrowsFasterThanTheText) {
+  for (const char* pattern :
+       {"a*[bc]", "a*a*[bc]", "(?:a|aa)+[bc]", "(?=(a*))a(?!\\1)b", "(a?){30}a{30}c",
+        "(?=(?:a|a)*+c)a|a(?=a{0,1000}?a{0,1000}?c)", "(?<=a*?a)b|\\b\\Bx"}) {
+    const auto regex = Regex::compile(pattern, "model.json", RegexDialect::kOniguruma);
+    if (!regex) continue;
+    std::vector<Span> spans;
+    const std::string text(200'000, 'a');
+    TextWork work(text.size());
+    const Result<void> found = regex->find_all(text, spans, work);
+    EXPECT_FALSE(found) << pattern;
+  }
+}
+
+TEST(Regex, FindsTheSameHoweverFarApartTheMatchesAre) {
+  std::string text;
+  std::vector<std::string> expected;
+  for (size_t gap = 0; gap < 3000; gap += 7) {
+    text +=
+        std::string(gap, gap % 2 == 0 ? ' ' : '.') + "\u4f60\u597d" + std::string(gap % 300, 'x');
+    expected.push_back("\u597d" + std::string(gap % 300, 'x'));
+  }
+  EXPECT_EQ(matches("(?<=\u4f60)\u597d(?:x|y)*", text), expected);
 }
 
 TEST(Regex, NamesWhatDoesNotCompile) {

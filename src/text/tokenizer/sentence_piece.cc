@@ -32,6 +32,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::vector<TokenId> before, after;
   std::optional<TokenId> bos_id, eos_id;
   std::string where;
+  size_t longest_piece = 0;  // bytes
 
   Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options) const override {
     std::string repaired;
@@ -39,8 +40,9 @@ class SentencePieceTokenizer : public Tokenizer {
       repaired = repair_utf8(text);
       text = repaired;
     }
+    TextWork work(text.size());
     std::vector<AddedTokens::Segment> segments;
-    searched.cut(text, false, options.parse_special, segments);
+    AGLM_TRY(searched.cut(text, false, options.parse_special, segments, work));
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids = before;
     for (const AddedTokens::Segment& segment : segments) {
@@ -50,6 +52,8 @@ class SentencePieceTokenizer : public Tokenizer {
       }
       std::vector<int> numbers;
       const std::string_view part = segment.span.of(text);
+      // The library tries all pieces that begin at each place.
+      AGLM_TRY(work.spend(part.size() * (TextWork::kPassCost + longest_piece / 4)));
       const auto status = processor->Encode({part.data(), part.size()}, &numbers);
       if (!status.ok()) return failure("text cannot be encoded", status.ToString());
       for (const int number : numbers) ids.push_back(TokenId{number});
@@ -91,7 +95,8 @@ class SentencePieceTokenizer : public Tokenizer {
     if (const AddedToken* token = special_token(id)) return token->content;
     const std::string spelling = token_spelling(id);
     if (const auto byte = byte_token_value(spelling)) return {static_cast<char>(*byte)};
-    Result<std::string> text = replace_literal(spelling, kMark, " ");
+    TextWork work(spelling.size());
+    Result<std::string> text = replace_literal(spelling, kMark, " ", work);
     return text ? *text : spelling;
   }
 
@@ -160,6 +165,7 @@ Result<std::unique_ptr<Tokenizer>> read_sentence_piece(std::string_view bytes, s
   }
   const bool chatglm = config.tokenizer_class == "ChatGLMTokenizer";
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    tokenizer->longest_piece = std::max(tokenizer->longest_piece, processor.IdToPiece(id).size());
     if (!processor.IsControl(id) && !processor.IsUnknown(id)) continue;
     // ChatGLM's tokenizer takes "</s>" in a text for five characters.
     AddedTokens& tokens = chatglm ? tokenizer->appended : tokenizer->searched;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "text/tokenizer/unicode.h"
 
@@ -98,8 +99,9 @@ class UnigramModel : public TokenModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
-  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids) const override {
-    const std::vector<Best> best = AGLM_TRY(best_paths(piece));
+  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids,
+                      TextWork& work) const override {
+    const std::vector<Best> best = AGLM_TRY(best_paths(piece, work));
     // Backwards from the end; neighbouring unknown characters become one.
     std::vector<Span> parts;
     bool fusing = false;
@@ -132,8 +134,10 @@ class UnigramModel : public TokenModel {
                  "a vocabulary with unk_id", "none"};
   }
 
-  Result<std::vector<Best>> best_paths(std::string_view piece) const {
+  Result<std::vector<Best>> best_paths(std::string_view piece, TextWork& work) const {
+    constexpr size_t kTrieCost = 8, kStepsAtOnce = 4096;
     std::vector<Best> best(piece.size() + 1);
+    size_t n_steps = 0;
     for (size_t at = 0; at < piece.size();) {
       const size_t one = std::min(character_at(piece, at).length, piece.size() - at);
       const double so_far = best[at].score;
@@ -143,20 +147,24 @@ class UnigramModel : public TokenModel {
         if (target.begin == kNowhere || score > target.score) target = {score, at, id};
       };
       const ByteTrie::Node* node = nullptr;
+      size_t walked_to = at;
       for (size_t end = at; end < piece.size();) {
         node = trie_.step(node, piece[end]);
         if (node == nullptr) break;
-        ++end;
+        walked_to = ++end;
         if (node->id < 0) continue;
         offer(end, so_far + scores_[static_cast<size_t>(node->id)], node->id);
         has_single = has_single || end == at + one;
       }
+      n_steps += walked_to - at;
+      if (n_steps > kStepsAtOnce) AGLM_TRY(work.spend(std::exchange(n_steps, 0) * kTrieCost));
       if (!has_single) {
         if (options_.unknown_id < 0) return no_unknown();
         offer(at + one, so_far + unknown_score_, options_.unknown_id);
       }
       at += one;
     }
+    AGLM_TRY(work.spend(n_steps * kTrieCost));
     return best;
   }
 

@@ -40,7 +40,8 @@ class WordModel : public TokenModel {
 class WordLevel : public WordModel {
  public:
   using WordModel::WordModel;
-  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids) const override {
+  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids,
+                      TextWork& /*work*/) const override {
     const std::optional<int32_t> id = vocabulary_.find(piece);
     if (!id) return append_unknown(ids);
     ids.push_back(TokenId{*id});
@@ -59,7 +60,8 @@ class WordPiece : public WordModel {
     }
   }
 
-  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids) const override {
+  Result<void> encode(std::string_view piece, std::vector<TokenId>& ids,
+                      TextWork& work) const override {
     if (count_characters(piece) > max_characters_) return append_unknown(ids);
     const size_t first = ids.size();
     std::string candidate;
@@ -68,6 +70,7 @@ class WordPiece : public WordModel {
       while (end < piece.size() && is_inside_character(piece, end)) --end;
       std::optional<int32_t> id;
       for (; end > at; end = previous_character(piece, end)) {
+        AGLM_TRY(work.spend(TextWork::kPassCost + end - at + prefix_.size()));
         candidate.assign(at > 0 ? prefix_ : std::string()).append(piece.substr(at, end - at));
         id = vocabulary_.find(candidate);
         if (id) break;
