@@ -26,13 +26,23 @@ struct AnswerDelta {
   bool operator==(const AnswerDelta&) const = default;
 };
 
+// Why no more text of an answer comes.
+enum class AnswerEnd {
+  kTurn,  // the model has ended its turn
+  kCut,   // a limit or a stop text did
+};
+
 // Reads the text of one answer as it comes. However the text is split, the deltas of each kind join
 // to the same; nothing is lost but white space around tags. What is no well-formed call is content.
 class AnswerReader {
  public:
   virtual ~AnswerReader() = default;
   virtual std::vector<AnswerDelta> push(std::string_view text) = 0;
-  virtual std::vector<AnswerDelta> finish() = 0;
+  // After kTurn the arguments of every call are JSON: those that the model left open are closed.
+  // After kCut the last ones are as far as they came.
+  virtual std::vector<AnswerDelta> finish(AnswerEnd end) = 0;
+  // Whether the arguments of all calls so far have come to their end.
+  virtual bool calls_are_whole() const = 0;
 };
 
 struct AnswerReaderOptions {

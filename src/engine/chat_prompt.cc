@@ -26,9 +26,10 @@ Result<ChatPrompt> ChatPrompt::make(std::string_view source, std::string_view wh
 Result<std::string> ChatPrompt::render(std::string_view context_json) const {
   const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
   const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
-  json::object context =
-      AGLM_TRY(chat_context(fields.raw(), {.content_format = template_.content_format(),
-                                           .special_tokens = special_tokens_}));
+  json::object context = AGLM_TRY(chat_context(
+      fields.raw(),
+      {.content_format = [this](std::string_view role) { return template_.content_format(role); },
+       .special_tokens = special_tokens_}));
   write_tool_messages(tool_messages_, context);
   return template_.render(context);
 }

@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+
+#include "text/tools/json_scanner.h"
 
 namespace autoglm {
 namespace {
@@ -60,7 +63,14 @@ Result<void> parse_arguments(json::object& call, const std::string& where, size_
   }
   if (!arguments.is_string()) return wrong(at, "an object or its JSON text", arguments);
   const std::string text(arguments.get_string().data(), arguments.get_string().size());
-  arguments = AGLM_TRY(json::parse(text, at, {.max_bytes = text.size(), .max_depth = max_depth}));
+  const json::ParseLimits limits{.max_bytes = text.size() + 2 * max_depth, .max_depth = max_depth};
+  Result<json::value> parsed = json::parse(text, at, limits);
+  if (!parsed) {
+    // A call that was cut off by a limit comes back in the history as its client got it.
+    const std::optional<std::string> closed = tools::closed_object(text);
+    if (closed) parsed = json::parse(*closed, at, limits);
+  }
+  arguments = AGLM_TRY(std::move(parsed));
   return {};
 }
 
@@ -112,9 +122,11 @@ Result<json::object> normalised(const json::value& v, const std::string& where,
   if (!v.is_object()) return wrong(where, "an object", v);
   json::object message = v.get_object();
   const json::Fields fields(message, where);
-  AGLM_TRY(fields.string("role"));
+  const std::string role = AGLM_TRY(fields.string("role"));
   if (json::value* content = message.if_contains("content")) {
-    if (content->is_array() && options.content_format == ContentFormat::kString) {
+    const bool as_parts =
+        options.content_format && options.content_format(role) == ContentFormat::kParts;
+    if (content->is_array() && !as_parts) {
       AGLM_TRY(join_parts(*content, where + ".content"));
     }
   }

@@ -3,7 +3,9 @@
 // OpenAI clients. It neither parses requests nor renders.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,7 +20,8 @@ struct ChatContextLimits {
 };
 
 struct ChatContextOptions {
-  ContentFormat content_format = ContentFormat::kString;
+  // By the role of the message; none: kString.
+  std::function<ContentFormat(std::string_view role)> content_format;
   // bos_token, eos_token, unk_token... as the tokenizer spells them; each becomes a variable.
   std::vector<std::pair<std::string, std::string>> special_tokens;
   ChatContextLimits limits;

@@ -59,12 +59,32 @@ TEST(ChatContext, NamesTheArgumentsThatAreNotJson) {
   EXPECT_THAT(context.error().where, HasSubstr("messages[0].tool_calls[0].function.arguments"));
 }
 
+// A call that max_tokens has cut comes back in the history for as long as the conversation lasts.
+TEST(ChatContext, ClosesArgumentsThatWereCutOff) {
+  const std::string whole = R"({"city": "Rome", "days": [1, 2], "deep": {"a": null}})";
+  for (size_t n = 0; n <= whole.size(); ++n) {
+    const json::object function{{"name", "f"}, {"arguments", whole.substr(0, n)}};
+    const json::object call{{"id", "c"}, {"type", "function"}, {"function", function}};
+    const json::object message{{"role", "assistant"}, {"content", ""}, {"tool_calls", {call}}};
+    const auto context = chat_context({{"messages", json::array{message}}}, {});
+    ASSERT_TRUE(context) << whole.substr(0, n) << context.error().message();
+    EXPECT_TRUE(context->at("messages")
+                    .at(0)
+                    .at("tool_calls")
+                    .at(0)
+                    .at("function")
+                    .at("arguments")
+                    .is_object());
+  }
+}
+
 TEST(ChatContext, JoinsTextPartsOnlyForTemplatesThatWantAString) {
   constexpr std::string_view request =
       R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]})";
   EXPECT_EQ(field(request, "/messages/0/content"), json::value("a\nb"));
-  EXPECT_TRUE(
-      field(request, "/messages/0/content", {.content_format = ContentFormat::kParts}).is_array());
+  EXPECT_TRUE(field(request, "/messages/0/content",
+                    {.content_format = [](std::string_view) { return ContentFormat::kParts; }})
+                  .is_array());
 }
 
 TEST(ChatContext, RefusesAnImageWhereATemplateTakesOnlyText) {

@@ -13,10 +13,10 @@
 
 namespace autoglm {
 
-// What a template expects in a message's `content`.
+// What a template expects in the `content` of a message that is text in parts.
 enum class ContentFormat {
-  kString,  // text
-  kParts,   // text, or a list of {"type": "text", ...} that the template loops over
+  kString,  // one text
+  kParts,   // the list of {"type": "text", ...}, which the template loops over
 };
 
 class ChatTemplate {
@@ -32,8 +32,10 @@ class ChatTemplate {
   Result<std::string> render(const json::object& context,
                              std::chrono::system_clock::time_point now) const;
 
-  // Found by reading the template: does it loop over a message's content?
-  ContentFormat content_format() const;
+  // Found by rendering a small conversation of which one message has its content as a text or as a
+  // list of one part: kParts where both give the same, or where a text is not shown at all. Where
+  // the conversation is refused: does the template loop over a message's content?
+  ContentFormat content_format(std::string_view role) const;
 
   struct Program;
 

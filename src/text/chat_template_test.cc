@@ -219,14 +219,37 @@ TEST(ChatTemplate, LeavesNothingBehindWhenValuesReferToThemselves) {
       "ok");
 }
 
-TEST(ChatTemplate, FindsWhetherContentIsLoopedOver) {
-  const auto format = [](std::string_view source) {
-    return ChatTemplate::parse(source, "t").value().content_format();
+TEST(ChatTemplate, FindsByRoleWhetherItTakesParts) {
+  const auto format = [](std::string_view source, std::string_view role = "user") {
+    return ChatTemplate::parse(source, "t").value().content_format(role);
   };
   EXPECT_EQ(format("{% for m in messages %}{{ m.content }}{% endfor %}"), ContentFormat::kString);
+  // A list alone.
+  EXPECT_EQ(format("{% for m in messages %}{% for p in m['content'] %}{{ p.text }}{% endfor %}"
+                   "{% endfor %}"),
+            ContentFormat::kParts);
+  // A list would show as Python's.
   EXPECT_EQ(
       format("{% for m in messages %}{% for p in m['content'] %}{{ p }}{% endfor %}{% endfor %}"),
-      ContentFormat::kParts);
+      ContentFormat::kString);
+  // GLM-4.5: a user's parts are read, a tool's list is one of results.
+  constexpr std::string_view kByRole =
+      "{% for m in messages %}{% if m.content is string %}{{ m.content }}"
+      "{% elif m.role == 'tool' %}{% for r in m.content %}{{ r.output if r.output is defined else "
+      "r "
+      "}}{% endfor %}{% else %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}"
+      "{% endfor %}";
+  EXPECT_EQ(format(kByRole, "user"), ContentFormat::kParts);
+  EXPECT_EQ(format(kByRole, "system"), ContentFormat::kParts);
+  EXPECT_EQ(format(kByRole, "assistant"), ContentFormat::kParts);
+  EXPECT_EQ(format(kByRole, "tool"), ContentFormat::kString);
+  // Where the conversation is refused, the template's source says it.
+  constexpr std::string_view kRefuses =
+      "{{ raise_exception('no') }}{% for m in messages %}{% set c = m.get('content') %}"
+      "{% for p in c %}{{ p.text }}{% endfor %}{% endfor %}";
+  EXPECT_EQ(format(kRefuses), ContentFormat::kParts);
+  EXPECT_EQ(format("{{ raise_exception('no') }}{{ messages[0].get('role') }}"),
+            ContentFormat::kString);
   EXPECT_EQ(
       format(
           "{% for m in messages %}{% set c = m.content %}{% for p in c %}{% endfor %}{% endfor %}"),

@@ -16,6 +16,44 @@ namespace {
 constexpr size_t kMaxMessages = 10'000;
 constexpr size_t kMaxTools = 1024;
 
+// The text of a thinking part: {"thinking": text or text parts}, or {"text": ...}.
+std::string thinking_text(const json::object& part) {
+  const json::value* found = part.if_contains("thinking");
+  if (found == nullptr) found = part.if_contains("text");
+  if (found == nullptr) return {};
+  if (found->is_string()) return std::string(found->get_string());
+  std::string text;
+  if (!found->is_array()) return text;
+  for (const json::value& item : found->get_array()) {
+    const json::object* inner = item.if_object();
+    const json::value* words = inner == nullptr ? nullptr : inner->if_contains("text");
+    if (words != nullptr && words->is_string()) text += words->get_string();
+  }
+  return text;
+}
+
+// An assistant's thoughts among the parts of its content, as Anthropic's and Mistral's clients send
+// them back, become its reasoning_content. Thoughts that a provider has encrypted are left out.
+void take_thoughts(json::object& message) {
+  json::array& parts = message.at("content").get_array();
+  std::string thoughts;
+  json::array others;
+  for (json::value& part : parts) {
+    const json::object* fields = part.if_object();
+    const json::value* type = fields == nullptr ? nullptr : fields->if_contains("type");
+    if (type != nullptr && (*type == "thinking" || *type == "reasoning")) {
+      thoughts += thinking_text(*fields);
+    } else if (type == nullptr || *type != "redacted_thinking") {
+      others.push_back(std::move(part));
+    }
+  }
+  parts = std::move(others);
+  if (!thoughts.empty() && !message.contains("reasoning_content")) {
+    message["reasoning_content"] = thoughts;
+  }
+  if (parts.empty()) message["content"] = "";
+}
+
 // The models served today read text alone; a picture that a template would pass over in silence is
 // refused.
 Result<void> check_parts(const json::array& parts, const std::string& where) {
@@ -38,9 +76,20 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
   }
   // OpenAI's later name; the templates of open models know the earlier one.
   if (*role == "developer") message["role"] = "system";
+  // What typed clients write for "none". Templates ask whether a field is there.
+  json::object given;
+  for (auto& field : message) {
+    const json::value& value = field.value();
+    const bool none = value.is_null() || (value.is_array() && value.get_array().empty());
+    if (!none || field.key() == "content") given[field.key()] = std::move(field.value());
+  }
+  message = std::move(given);
+  if (json::value* content = message.if_contains("content");
+      content != nullptr && content->is_array() && message.at("role") == "assistant") {
+    take_thoughts(message);
+  }
   const json::value* content = message.if_contains("content");
-  const json::value* calls = message.if_contains("tool_calls");
-  const bool has_calls = calls != nullptr && !calls->is_null();
+  const bool has_calls = message.contains("tool_calls");
   if (content == nullptr || content->is_null()) {
     if (!has_calls && message.at("role") != "assistant") {
       return bad_field(where + ".content", "field is missing", "a string or a list of parts");
@@ -52,7 +101,6 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
     return bad_field(where + ".content", "wrong kind", "a string or a list of parts",
                      json::kind_name(*content));
   }
-  if (!has_calls) message.erase("tool_calls");
   return {};
 }
 
@@ -110,10 +158,53 @@ Result<ToolWish> read_tools(const json::Fields& fields) {
   return wish;
 }
 
+// `enable_thinking`, and `thinking` as GLM's and Anthropic's API have it, {"type": "enabled"}, or
+// as the switch that DeepSeek's templates know.
+Result<void> read_thinking(const json::Fields& fields, json::object& context) {
+  if (const json::value* thinking = fields.find("thinking")) {
+    bool enabled = false;
+    if (thinking->is_object()) {
+      const json::Fields inner = AGLM_TRY(required_object(fields, "thinking"));
+      const std::string type = AGLM_TRY(required_string(inner, "type"));
+      if (type != "enabled" && type != "disabled" && type != "adaptive" && type != "auto") {
+        return bad_field("thinking.type", "unknown kind", "\"enabled\" or \"disabled\"",
+                         printable_utf8(std::string_view(type).substr(0, 40)));
+      }
+      enabled = type != "disabled";
+    } else if (thinking->is_bool()) {
+      enabled = thinking->get_bool();
+    } else {
+      return bad_field("thinking", "wrong kind", "{\"type\": \"enabled\"}, or true or false",
+                       json::kind_name(*thinking));
+    }
+    context["thinking"] = enabled;
+    context["enable_thinking"] = enabled;
+  }
+  // OpenRouter's, {"effort": "low"} or {"enabled": false}.
+  if (fields.find("reasoning") != nullptr) {
+    const json::Fields inner = AGLM_TRY(required_object(fields, "reasoning"));
+    if (inner.find("enabled") != nullptr) {
+      context["enable_thinking"] = AGLM_TRY(boolean_field(inner, "enabled", true));
+    }
+    if (const auto effort = AGLM_TRY(string_field(inner, "effort"))) {
+      context["reasoning_effort"] = *effort;
+    }
+  }
+  if (fields.find("enable_thinking") != nullptr) {
+    context["enable_thinking"] = AGLM_TRY(boolean_field(fields, "enable_thinking", true));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ChatContext> read_chat(const json::Fields& fields) {
   ChatContext chat;
+  if (const auto source = AGLM_TRY(string_field(fields, "chat_template"));
+      source && !source->empty()) {
+    return not_offered("chat_template",
+                       "requests cannot bring a template; start the server with --chat-template");
+  }
   if (fields.find("chat_template_kwargs") != nullptr) {
     chat.context = AGLM_TRY(fields.child("chat_template_kwargs")).raw();
   }
@@ -151,15 +242,18 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
                      "cannot be true together with add_generation_prompt");
   }
   chat.context["add_generation_prompt"] = generation_prompt;
-  if (fields.find("enable_thinking") != nullptr) {
-    chat.context["enable_thinking"] = AGLM_TRY(fields.boolean("enable_thinking"));
+  AGLM_TRY(read_thinking(fields, chat.context));
+  // What templates of retrieval show beside the messages.
+  if (fields.find("documents") != nullptr) {
+    chat.context["documents"] = *AGLM_TRY(fields.list("documents"));
   }
   if (const auto effort = AGLM_TRY(string_field(fields, "reasoning_effort"))) {
     chat.context["reasoning_effort"] = *effort;
-    // Templates that know no effort know this.
-    if (*effort == "none" && !chat.context.contains("enable_thinking")) {
-      chat.context["enable_thinking"] = false;
-    }
+  }
+  // Templates that know no effort know this.
+  if (const json::value* effort = chat.context.if_contains("reasoning_effort");
+      effort != nullptr && *effort == "none" && !chat.context.contains("enable_thinking")) {
+    chat.context["enable_thinking"] = false;
   }
   chat.add_special_tokens = AGLM_TRY(boolean_field(fields, "add_special_tokens", false));
   return chat;

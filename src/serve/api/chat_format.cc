@@ -20,7 +20,8 @@ class ChatFormat : public AnswerFormat {
     json::array choices;
     for (size_t i = 0; i < result.choices.size(); ++i) {
       const Choice& choice = result.choices[i];
-      json::object message = messages_[i].whole(choice.text, echo());
+      json::object message = messages_[i].whole(
+          choice.text, {choice.finish_reason, choice.stop_reason.has_value()}, echo());
       message["role"] = role_;
       message["refusal"] = nullptr;
       json::object object;
@@ -64,7 +65,7 @@ class ChatFormat : public AnswerFormat {
     const bool has_ids = facts_.options.return_token_ids && !event.tokens.empty();
     const bool has_prompt_logprobs = !event.prompt_logprobs.empty();
     std::vector<json::object> deltas =
-        message.deltas(event.text, event.finish_reason != FinishReason::kNone);
+        message.deltas(event.text, {event.finish_reason, event.stop_reason.has_value()});
     if (deltas.empty() && (has_logprobs || has_ids || has_prompt_logprobs)) {
       deltas.push_back({{"content", ""}});
     }

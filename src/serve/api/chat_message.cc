@@ -25,17 +25,22 @@ bool ChatMessage::wanted(const AnswerDelta& delta) const {
   return true;
 }
 
-std::vector<AnswerDelta> ChatMessage::read(std::string_view text, bool last) {
+std::vector<AnswerDelta> ChatMessage::read(std::string_view text, Ending ending) {
   std::vector<AnswerDelta> deltas;
   if (reader_ == nullptr) {
     if (!text.empty()) deltas.push_back({.text = std::string(text)});
     return deltas;
   }
   deltas = reader_->push(text);
-  if (last) {
-    std::vector<AnswerDelta> rest = reader_->finish();
+  if (ending.reason != FinishReason::kNone) {
+    const bool by_itself = ending.reason == FinishReason::kStop && !ending.by_stop_text;
+    std::vector<AnswerDelta> rest = reader_->finish(by_itself ? AnswerEnd::kTurn : AnswerEnd::kCut);
     deltas.insert(deltas.end(), std::make_move_iterator(rest.begin()),
                   std::make_move_iterator(rest.end()));
+  }
+  for (const AnswerDelta& delta : deltas) {
+    has_left_out_calls_ =
+        has_left_out_calls_ || (delta.kind == AnswerDelta::Kind::kCall && !wanted(delta));
   }
   std::erase_if(deltas, [this](const AnswerDelta& delta) { return !wanted(delta); });
   for (const AnswerDelta& delta : deltas) {
@@ -51,11 +56,11 @@ json::object ChatMessage::begun_call(const std::string& name) const {
                       {"function", json::object{{"name", name}, {"arguments", ""}}}};
 }
 
-json::object ChatMessage::whole(std::string_view text, std::string_view echo) {
+json::object ChatMessage::whole(std::string_view text, Ending ending, std::string_view echo) {
   std::string content(echo);
   std::string reasoning;
   json::array calls;
-  for (const AnswerDelta& delta : read(text, true)) {
+  for (const AnswerDelta& delta : read(text, ending)) {
     switch (delta.kind) {
       case AnswerDelta::Kind::kContent: content += delta.text; break;
       case AnswerDelta::Kind::kReasoning: reasoning += delta.text; break;
@@ -93,14 +98,15 @@ json::object ChatMessage::delta_json(const AnswerDelta& delta) const {
   return {{"content", delta.text}};
 }
 
-std::vector<json::object> ChatMessage::deltas(std::string_view text, bool last) {
+std::vector<json::object> ChatMessage::deltas(std::string_view text, Ending ending) {
   std::vector<json::object> objects;
-  for (const AnswerDelta& delta : read(text, last)) objects.push_back(delta_json(delta));
+  for (const AnswerDelta& delta : read(text, ending)) objects.push_back(delta_json(delta));
   return objects;
 }
 
 json::value ChatMessage::finish_reason(FinishReason reason) const {
-  if (has_calls_ && reason == FinishReason::kStop) return "tool_calls";
+  const bool whole = reader_ != nullptr && (reader_->calls_are_whole() || has_left_out_calls_);
+  if (has_calls_ && whole && reason == FinishReason::kStop) return "tool_calls";
   return finish_reason_json(reason);
 }
 

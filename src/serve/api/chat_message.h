@@ -20,16 +20,23 @@ class ChatMessage {
   // `reading` must outlive it.
   explicit ChatMessage(const ChatReading& reading);
 
+  // How the engine's answer has ended; nothing while it goes on.
+  struct Ending {
+    FinishReason reason = FinishReason::kNone;
+    bool by_stop_text = false;
+  };
+
   // {"content", "reasoning_content", "tool_calls"} of the whole answer. `echo` stands before the
   // content.
-  json::object whole(std::string_view text, std::string_view echo);
-  // What some more text adds. `last`: no more comes.
-  std::vector<json::object> deltas(std::string_view text, bool last);
-  // "tool_calls" where the answer ends by itself after calls. After all text has been given.
+  json::object whole(std::string_view text, Ending ending, std::string_view echo);
+  // What some more text adds.
+  std::vector<json::object> deltas(std::string_view text, Ending ending);
+  // "tool_calls" where the answer ends by itself after calls, or by a stop text behind whole ones.
+  // After all text has been given.
   json::value finish_reason(FinishReason reason) const;
 
  private:
-  std::vector<AnswerDelta> read(std::string_view text, bool last);
+  std::vector<AnswerDelta> read(std::string_view text, Ending ending);
   bool wanted(const AnswerDelta& delta) const;
   json::object delta_json(const AnswerDelta& delta) const;
   json::object begun_call(const std::string& name) const;
@@ -37,6 +44,7 @@ class ChatMessage {
   const ChatReading* reading_;
   std::unique_ptr<AnswerReader> reader_;
   bool has_calls_ = false;
+  bool has_left_out_calls_ = false;  // so that the one that is given is whole
 };
 
 }  // namespace autoglm::serve

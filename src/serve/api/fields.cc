@@ -38,6 +38,8 @@ Result<json::object> parse_body(std::string_view body) {
   if (body.empty()) {
     return bad_field("", "the request has no body", "a JSON object");
   }
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   json::value value =
       AGLM_TRY(json::parse(body, "request body", {.max_bytes = body.size(), .max_depth = 64}));
   if (!value.is_object()) {

@@ -24,10 +24,20 @@ constexpr int64_t kMaxChoices = 128;     // OpenAI's limit for n
 constexpr int64_t kMaxLogprobs = 20;     // OpenAI's limit for top_logprobs
 constexpr double kMaxTemperature = 100;  // far beyond use; keeps logits / temperature finite
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
+constexpr int64_t kNoSeed = -1;  // llama.cpp's and vLLM's clients send it as their default
 
 Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) {
   if (const auto v = AGLM_TRY(number_field(fields, "temperature", 0, kMaxTemperature))) {
     sampling.temperature = *v;
+  }
+  // transformers' switch: without sampling the temperature says nothing.
+  if (fields.find("do_sample") != nullptr) {
+    const bool sample = AGLM_TRY(boolean_field(fields, "do_sample", true));
+    if (!sample) {
+      sampling.temperature = 0;
+    } else if (fields.find("temperature") == nullptr && sampling.temperature == 0) {
+      sampling.temperature = 1;
+    }
   }
   if (const auto v = AGLM_TRY(number_field(fields, "top_p", 0, 1))) {
     if (*v == 0) return bad_field("top_p", "out of range", "a number above 0, at most 1", "0");
@@ -37,11 +47,12 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
     sampling.top_k = static_cast<int32_t>(*v);
   }
   if (const auto v = AGLM_TRY(number_field(fields, "min_p", 0, 1))) sampling.min_p = *v;
-  if (const auto v = AGLM_TRY(number_field(fields, "repetition_penalty", 0, 100))) {
-    if (*v == 0) {
-      return bad_field("repetition_penalty", "out of range", "a number above 0", "0");
+  // llama.cpp's name and vLLM's.
+  for (const std::string_view key : {"repeat_penalty", "repetition_penalty"}) {
+    if (const auto v = AGLM_TRY(number_field(fields, key, 0, 100))) {
+      if (*v == 0) return bad_field(key, "out of range", "a number above 0", "0");
+      sampling.repetition_penalty = *v;
     }
-    sampling.repetition_penalty = *v;
   }
   if (const auto v = AGLM_TRY(number_field(fields, "presence_penalty", -2, 2))) {
     sampling.presence_penalty = *v;
@@ -52,9 +63,11 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
   if (const json::value* seed = fields.find("seed")) {
     if (seed->is_uint64()) {
       sampling.seed = seed->get_uint64();
+    } else if (const int64_t number = AGLM_TRY(fields.integer("seed")); number == kNoSeed) {
+      sampling.seed.reset();
     } else {
-      // Negative seeds are common in the wild; each is a seed of its own.
-      sampling.seed = static_cast<uint64_t>(AGLM_TRY(fields.integer("seed")));
+      // Other negative seeds are common in the wild; each is a seed of its own.
+      sampling.seed = static_cast<uint64_t>(number);
     }
   }
   if (const auto v = AGLM_TRY(integer_field(fields, "n", 1, kMaxChoices))) {
@@ -66,16 +79,51 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
   return {};
 }
 
+// Ours, llama.cpp's and Qwen's names; -1 is no limit. Anthropic's and GLM's `thinking` has it
+// inside.
+Result<void> read_thinking_budget(const json::Fields& fields, SamplingParams& sampling) {
+  const auto read = [&](const json::Fields& where, std::string_view key) -> Result<void> {
+    if (const auto v = AGLM_TRY(integer_field(where, key, -1, kMaxTokens))) {
+      if (*v < 0) {
+        sampling.thinking_token_budget.reset();
+      } else {
+        sampling.thinking_token_budget = *v;
+      }
+    }
+    return {};
+  };
+  if (const json::value* thinking = fields.find("thinking"); thinking && thinking->is_object()) {
+    const json::Fields inner = AGLM_TRY(required_object(fields, "thinking"));
+    AGLM_TRY(read(inner, "budget_tokens"));
+  }
+  for (const std::string_view key :
+       {"reasoning_budget", "thinking_budget", "thinking_budget_tokens", "thinking_token_budget"}) {
+    AGLM_TRY(read(fields, key));
+  }
+  return {};
+}
+
 Result<void> read_lengths(const json::Fields& fields, Dialect dialect, SamplingParams& sampling) {
   // 0 is for completions that only echo and score their prompt.
   const int64_t least = dialect == Dialect::kCompletions ? 0 : 1;
-  for (const std::string_view key : {"max_tokens", "max_completion_tokens"}) {
-    if (const auto v = AGLM_TRY(integer_field(fields, key, least, kMaxTokens))) {
+  // llama.cpp's name, transformers', and OpenAI's two. llama.cpp's clients write -1 and -2 for "no
+  // limit".
+  bool unlimited = false;
+  for (const std::string_view key :
+       {"n_predict", "max_new_tokens", "max_tokens", "max_completion_tokens"}) {
+    const json::value* given = fields.find(key);
+    if (given != nullptr && (*given == -1 || *given == -2)) {
+      sampling.max_tokens.reset();
+      unlimited = true;
+    } else if (const auto v = AGLM_TRY(integer_field(fields, key, least, kMaxTokens))) {
       sampling.max_tokens = *v;
+      unlimited = false;
     }
   }
   // OpenAI's default for completions; everywhere else an answer may fill the context.
-  if (dialect == Dialect::kCompletions && !sampling.max_tokens) sampling.max_tokens = 16;
+  if (dialect == Dialect::kCompletions && !sampling.max_tokens && !unlimited) {
+    sampling.max_tokens = 16;
+  }
   if (const auto v = AGLM_TRY(integer_field(fields, "min_tokens", 0, kMaxTokens))) {
     if (sampling.max_tokens && *v > *sampling.max_tokens) {
       return bad_field("min_tokens", "out of range",
@@ -84,9 +132,7 @@ Result<void> read_lengths(const json::Fields& fields, Dialect dialect, SamplingP
     }
     sampling.min_tokens = *v;
   }
-  if (const auto v = AGLM_TRY(integer_field(fields, "thinking_token_budget", 0, kMaxTokens))) {
-    sampling.thinking_token_budget = *v;
-  }
+  AGLM_TRY(read_thinking_budget(fields, sampling));
   sampling.ignore_eos = AGLM_TRY(boolean_field(fields, "ignore_eos", sampling.ignore_eos));
   sampling.skip_special_tokens =
       AGLM_TRY(boolean_field(fields, "skip_special_tokens", sampling.skip_special_tokens));
@@ -206,6 +252,35 @@ Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling)
   return {};
 }
 
+// Fields of llama.cpp, vLLM and SGLang that change the answer and are not offered, with the number
+// that means "as without"; clients spell out such defaults.
+struct Neutral {
+  std::string_view key;
+  double number = 0;
+};
+constexpr std::array kNeutral = {Neutral{"mirostat", 0},
+                                 Neutral{"typical_p", 1},
+                                 Neutral{"typ_p", 1},
+                                 Neutral{"tfs_z", 1},
+                                 Neutral{"top_a", 0},
+                                 Neutral{"top_n_sigma", -1},
+                                 Neutral{"xtc_probability", 0},
+                                 Neutral{"dry_multiplier", 0},
+                                 Neutral{"dynatemp_range", 0},
+                                 Neutral{"min_keep", 0},
+                                 Neutral{"epsilon_cutoff", 0},
+                                 Neutral{"eta_cutoff", 0},
+                                 Neutral{"smoothing_factor", 0},
+                                 Neutral{"penalty_alpha", 0},
+                                 Neutral{"no_repeat_ngram_size", 0},
+                                 Neutral{"num_beams", 1},
+                                 Neutral{"length_penalty", 1},
+                                 Neutral{"guidance_scale", 1},
+                                 Neutral{"n_probs", 0},
+                                 Neutral{"n_indent", 0},
+                                 Neutral{"t_max_predict_ms", 0},
+                                 Neutral{"diversity_penalty", 0}};
+
 // Present, and neither null, false, "" nor an empty list or object: a wish, not a default spelled
 // out.
 bool wished(const json::Fields& fields, std::string_view key) {
@@ -246,6 +321,23 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
                                         "prompt_embeds",
                                         "guided_whitespace_pattern",
                                         "truncate_prompt_tokens",
+                                        "stop_regex",
+                                        "custom_logit_processor",
+                                        "custom_params",
+                                        "lora",
+                                        "lora_path",
+                                        "lora_request",
+                                        "control_vectors",
+                                        "mm_processor_kwargs",
+                                        "media_io_kwargs",
+                                        "image_data",
+                                        "multimodal_data",
+                                        "samplers_order",
+                                        "suppress_tokens",
+                                        "begin_suppress_tokens",
+                                        "force_words_ids",
+                                        "stop_sequences",
+                                        "return_tokens_as_token_ids",
                                         "logits_processors",
                                         "functions",
                                         "function_call",
@@ -253,6 +345,14 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
                                         "web_search_options"};
   for (const std::string_view key : kNever) {
     if (wished(fields, key)) return not_offered(key, "this field is not supported");
+  }
+  for (const Neutral& neutral : kNeutral) {
+    const json::value* v = fields.find(neutral.key);
+    if (v == nullptr || !wished(fields, neutral.key)) continue;
+    if (!v->is_number() || v->to_number<double>() != neutral.number) {
+      return not_offered(neutral.key, fmt::format("this field is not supported; {} is as without",
+                                                  neutral.number));
+    }
   }
   if (const json::value* best_of = fields.find("best_of")) {
     const auto v = AGLM_TRY(integer_field(fields, "best_of", 1, kMaxChoices));

@@ -39,6 +39,14 @@ class ContentSearch {
         return index.kind == ExprKind::kConst && index.constant.is_string() &&
                index.constant.text() == "content";
       }
+      case ExprKind::kCall: {  // message.get("content")
+        const Expr& callee = *node->children[0];
+        if (callee.kind != ExprKind::kAttribute || callee.name != "get") return false;
+        if (node->call.positional.empty()) return false;
+        const Expr& key = *node->call.positional[0];
+        return key.kind == ExprKind::kConst && key.constant.is_string() &&
+               key.constant.text() == "content";
+      }
       case ExprKind::kFilter:
         // Text filters and lengths give something else than the parts.
         if (node->name != "list" && node->name != "default" && node->name != "d" &&

@@ -16,19 +16,20 @@ namespace {
 
 // The longest pattern met in a real tokenizer has about 1,000 bytes.
 constexpr size_t kMaxPatternBytes = size_t{1} << 16;
-// Backtracking steps of a match that begins at one place. PCRE2 does not tell how many it took,
-// only that there were more than it was allowed: so the search begins with few, which real patterns
-// seldom need more than, and where they don't do, goes on with sixteen times as many, each time for
-// its price. Catastrophic patterns reach the last limit in some milliseconds.
-constexpr uint32_t kFirstMatchSteps = 64;
-constexpr uint32_t kMaxMatchSteps = 2'000'000;
-constexpr uint32_t kMoreMatchSteps = 16;
-constexpr uint32_t kStepsPerUnit = 4;
+// PCRE2 does not tell how much a match took, only that it was more than it was allowed. So a search
+// begins with little: few places at which a match may begin, few bytes that it may look at, few
+// backtracking steps, which real patterns seldom need more than. Where they do, it goes on with
+// more of what was lacking, each time for its price. Catastrophic patterns reach the last limit in
+// some milliseconds.
+constexpr uint32_t kFirstSteps = 32;
+constexpr uint32_t kMaxSteps = 2'000'000;
+constexpr uint32_t kMoreSteps = 16;
+constexpr size_t kFirstPlaces = 8;
+constexpr size_t kMaxPlaces = 32;
+constexpr size_t kFirstAhead = 32;
+// A step may look at all the bytes that it may look at.
+constexpr size_t kByteStepsPerUnit = 64;
 constexpr uint32_t kMaxMatchHeapKib = 64 << 10;
-// So many places are tried in one call at first, twice as many after each call that found nothing:
-// where a match is not far, no more than this is paid for in vain.
-constexpr size_t kFirstWindow = 16;
-constexpr size_t kMaxWindow = size_t{1} << 16;
 
 std::string pcre_message(int code) {
   std::array<PCRE2_UCHAR, 256> buffer{};
@@ -60,25 +61,40 @@ class Search {
 
   // PCRE2's code: 1 or 0 where there is a match.
   Result<int> next(size_t at) {
-    size_t window = kFirstWindow;
-    uint32_t steps = kFirstMatchSteps;
+    size_t places = kFirstPlaces, ahead = kFirstAhead;
+    uint32_t steps = kFirstSteps;
     for (;;) {
-      const size_t last = at + std::min(window, text_.size() - at);
-      const int code = call(at, last, steps);
-      const bool gave_up = code == PCRE2_ERROR_MATCHLIMIT;
-      const size_t end = code >= 0 ? std::clamp(match().begin, at, last) : last;
-      AGLM_TRY(work_.spend((end - at + 1) * (steps / kStepsPerUnit)));
-      if (gave_up && steps < kMaxMatchSteps) {
-        // The same places again, fewer of them.
-        steps = std::min(steps * kMoreMatchSteps, kMaxMatchSteps);
-        window = std::max<size_t>(window / kMoreMatchSteps, 1);
+      const size_t last = character_end(at + std::min(places, text_.size() - at));
+      const size_t end = character_end(last + std::min(ahead, text_.size() - last));
+      int code = call(at, last, end, steps);
+      // Compiled patterns are tried once behind the limit, be it inside a character.
+      bool has_place = code >= 0 || code == PCRE2_ERROR_PARTIAL;
+      if (has_place && match().begin > last) {
+        code = PCRE2_ERROR_NOMATCH;
+        has_place = false;
+      }
+      const size_t reached = has_place ? std::max(match().begin, at) : last;
+      const size_t n_tried = code == PCRE2_ERROR_MATCHLIMIT ? 1 : reached - at + 1;
+      const size_t shown = end - reached + n_tried / 2;  // to each of the places tried, on average
+      AGLM_TRY(work_.spend(n_tried + n_tried * shown * steps / kByteStepsPerUnit));
+      if (code == PCRE2_ERROR_PARTIAL) {
+        // It would look on behind the end of what it was shown.
+        at = reached;
+        places = 1;
+        ahead *= 2;
+        continue;
+      }
+      if (code == PCRE2_ERROR_MATCHLIMIT && steps < kMaxSteps) {
+        // Which of the places needs more is not known.
+        steps = std::min(steps * kMoreSteps, kMaxSteps);
+        places = std::max<size_t>(places / kMoreSteps, 1);
         continue;
       }
       if (code != PCRE2_ERROR_NOMATCH || last >= text_.size()) return code;
-      at = last + 1;
-      while (at < text_.size() && (static_cast<uint8_t>(text_[at]) & 0xC0) == 0x80) ++at;
-      steps = kFirstMatchSteps;
-      window = std::min(window * 2, kMaxWindow);
+      at = character_end(last + 1);
+      steps = kFirstSteps;
+      ahead = kFirstAhead;
+      places = std::min(places * 2, kMaxPlaces);
     }
   }
 
@@ -88,17 +104,23 @@ class Search {
   }
 
  private:
-  // Tries the places from `at` to `last`.
-  int call(size_t at, size_t last, uint32_t steps) {
+  // The first place at or behind `at` that is not inside a character.
+  size_t character_end(size_t at) const {
+    while (at < text_.size() && (static_cast<uint8_t>(text_[at]) & 0xC0) == 0x80) ++at;
+    return at;
+  }
+
+  // Tries the places from `at` to `last`, showing the text up to `end`.
+  int call(size_t at, size_t last, size_t end, uint32_t steps) {
     pcre2_set_match_limit(limits_.get(), steps);
     pcre2_set_offset_limit(limits_.get(), last);
     const auto subject = reinterpret_cast<PCRE2_SPTR>(text_.data());
-    int code = pcre2_match(code_, subject, text_.size(), at, PCRE2_NO_UTF_CHECK, data_.get(),
-                           limits_.get());
+    const uint32_t options = PCRE2_NO_UTF_CHECK | (end < text_.size() ? PCRE2_PARTIAL_HARD : 0u);
+    int code = pcre2_match(code_, subject, end, at, options, data_.get(), limits_.get());
     if (code == PCRE2_ERROR_JIT_STACKLIMIT) {
       // Deep nesting of groups: the interpreter keeps its stack on the heap.
-      code = pcre2_match(code_, subject, text_.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-                         data_.get(), limits_.get());
+      code =
+          pcre2_match(code_, subject, end, at, options | PCRE2_NO_JIT, data_.get(), limits_.get());
     }
     return code;
   }
@@ -155,7 +177,7 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where,
         fmt::format("{} at byte {} of {}", pcre_message(code), offset, compiled->pattern));
   }
   // Without JIT (a hardened kernel) the interpreter gives the same matches, slower.
-  pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);
+  pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
   return Regex(std::move(compiled));
 }
 

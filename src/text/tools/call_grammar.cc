@@ -103,6 +103,7 @@ std::vector<Parameter> parameters_of(const Function& function) {
 // What a text may be that stands between tags as it is: one of the enumeration's, or so long, or
 // anything up to the closing tag, of which a text of bounded length holds no beginning.
 json::object bare_text(const json::value& schema) {
+  if (!schema.is_object()) return any_text();
   const json::object& object = schema.get_object();
   if (const json::value* one = object.if_contains("const"); one != nullptr && one->is_string()) {
     return text_format(one->get_string());
@@ -125,6 +126,29 @@ json::object bare_text(const json::value& schema) {
   return texts.empty() ? any_text() : elements("or", std::move(texts));
 }
 
+// The same where the schema's alternatives may be something else too: each of them if all are known
+// words or no texts, else any text, since any is one that is admitted.
+json::object bare_value(const json::value& schema, const json::value& root) {
+  const json::value& found = resolved(schema, root);
+  const json::object* object = found.if_object();
+  if (object == nullptr) return any_text();
+  for (const std::string_view key : {"anyOf", "oneOf", "allOf"}) {
+    const json::value* parts = object->if_contains(key);
+    if (parts == nullptr || !parts->is_array() || parts->get_array().empty()) continue;
+    json::array forms;
+    for (const json::value& part : parts->get_array()) {
+      const json::value& alternative = resolved(part, root);
+      const ValueKinds kinds = value_kinds(alternative, root);
+      json::object form =
+          kinds.text || key == "allOf" ? bare_value(alternative, root) : schema_format(alternative);
+      if (form == any_text()) return form;
+      forms.push_back(std::move(form));
+    }
+    return key == "allOf" && forms.size() > 1 ? any_text() : elements("or", std::move(forms));
+  }
+  return value_kinds(found, root).null ? any_text() : bare_text(found);
+}
+
 // -- one call in each format ---------------------------------------------------------------------
 
 // A call between its tags: begin, content, end.
@@ -145,8 +169,9 @@ json::object tagged_arguments(const Function& function, bool qwen, bool later_fo
         qwen ? "<parameter=" + parameter.name + ">\n"
              : line + "<arg_key>" + parameter.name + "</arg_key>" + line + "<arg_value>";
     json::object argument = tag(begin,
-                                takes_text(parameter.schema) ? bare_text(parameter.schema)
-                                                             : schema_format(parameter.schema),
+                                value_kinds(parameter.schema, parameter.schema).text
+                                    ? bare_value(parameter.schema, parameter.schema)
+                                    : schema_format(parameter.schema),
                                 qwen ? "\n</parameter>\n" : "</arg_value>");
     if (parameter.required) {
       list.push_back(std::move(argument));

@@ -118,6 +118,59 @@ JsonScanner::Step JsonScanner::feed(char c) {
   }
 }
 
+bool JsonScanner::can_close() const {
+  switch (state_) {
+    case State::kFirstItem:
+    case State::kFirstKey:
+    case State::kAfterValue: return true;
+    case State::kString: return !is_key_;
+    case State::kNumber: return is_json(word_);
+    default: return false;
+  }
+}
+
+std::string JsonScanner::closing() const {
+  std::string text;
+  if (state_ == State::kString) text += '"';
+  for (auto opened = open_.rbegin(); opened != open_.rend(); ++opened) {
+    text += *opened == '{' ? '}' : ']';
+  }
+  return text;
+}
+
+std::string OpenJson::feed(std::string_view text) {
+  std::string given;
+  for (const char c : text) {
+    if (done_) break;
+    held_ += c;
+    const bool was_in_string = scanner_.in_string();
+    // Its text was checked by whoever read it: a bad byte can only be of a later value.
+    const JsonScanner::Step step = scanner_.feed(c);
+    done_ = step != JsonScanner::Step::kMore;
+    if (!done_ && !scanner_.can_close()) continue;
+    given += std::exchange(held_, {});
+    if (begun_ && was_in_string && scanner_.in_string()) continue;
+    begun_ = true;
+    last_closing_ = done_ ? std::string() : scanner_.closing();
+  }
+  return given;
+}
+
+std::string OpenJson::close() {
+  held_.clear();
+  done_ = true;
+  return begun_ ? last_closing_ : "{}";
+}
+
+std::optional<std::string> closed_object(std::string_view text) {
+  OpenJson value;
+  std::string closed = value.feed(text);
+  closed += value.close();
+  const Result<json::value> parsed = json::parse(closed, "value", {.max_depth = kMaxDepth});
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  return closed;
+}
+
 bool is_json(std::string_view text) {
   return json::parse(text, "value", {.max_depth = kMaxDepth}).has_value();
 }

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace autoglm::tools {
 
@@ -18,6 +21,10 @@ class JsonScanner {
   // White space before the value is part of it. Not to be called after kDone or kBad.
   Step feed(char c);
   bool in_string() const { return state_ == State::kString || state_ == State::kEscape; }
+  // Whether closing() makes a value of what came: not inside a key, a word or an escape.
+  bool can_close() const;
+  // The end of a string and of all that is open.
+  std::string closing() const;
 
  private:
   enum class State {
@@ -44,6 +51,29 @@ class JsonScanner {
   int digits_left_ = 0;
   std::string word_;  // a number, or what is left of a word
 };
+
+// A JSON value of which the end may never come. What cannot be closed, like a key without its
+// value, is held back, so that what was given can be.
+class OpenJson {
+ public:
+  // What can be given now. After the value's end: nothing.
+  std::string feed(std::string_view text);
+  bool done() const { return done_; }
+  // What is held back; for who gives a value as far as it came.
+  std::string take_held() { return std::exchange(held_, {}); }
+  // Ends the value before what is held back; "{}" when nothing has been given.
+  std::string close();
+
+ private:
+  JsonScanner scanner_;
+  std::string held_;
+  std::string last_closing_;  // of what has been given
+  bool begun_ = false;
+  bool done_ = false;
+};
+
+// An object that breaks off, closed; nothing when `text` is no beginning of one.
+std::optional<std::string> closed_object(std::string_view text);
 
 // Whether `text` is one JSON value, white space around it allowed.
 bool is_json(std::string_view text);

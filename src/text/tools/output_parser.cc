@@ -39,7 +39,7 @@ std::vector<AnswerDelta> OutputParser::push(std::string_view text) {
   return sink_.take();
 }
 
-std::vector<AnswerDelta> OutputParser::finish() {
+std::vector<AnswerDelta> OutputParser::finish(AnswerEnd end) {
   if (state_ == State::kBegin) {
     state_ = State::kAnswer;
     for (const char c : std::exchange(held_, {})) answer(c);
@@ -49,6 +49,7 @@ std::vector<AnswerDelta> OutputParser::finish() {
   if (state_ == State::kAnswer && !opening_.empty()) settle(false);
   held_.clear();
   if (calls_ != nullptr) calls_->finish();
+  sink_.finish(end);
   return sink_.take();
 }
 

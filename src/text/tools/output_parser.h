@@ -27,7 +27,8 @@ class OutputParser : public AnswerReader {
   OutputParser(const OutputParserOptions& options, ToolCatalog catalog);
 
   std::vector<AnswerDelta> push(std::string_view text) override;
-  std::vector<AnswerDelta> finish() override;
+  std::vector<AnswerDelta> finish(AnswerEnd end) override;
+  bool calls_are_whole() const override { return !sink_.calls_are_open(); }
 
  private:
   enum class State {

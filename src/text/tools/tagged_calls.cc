@@ -42,6 +42,7 @@ constexpr Tags kQwen{.name_open = "<function=",
                      .call_close = "</function>",
                      .value_on_lines = true};
 constexpr size_t kMaxName = 256;  // of tools and parameters
+constexpr std::string_view kNull = "null";
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -76,7 +77,7 @@ class TaggedReader : public CallReader {
     if (state_ == State::kValue) {
       // Cut off inside a value: given as far as it came.
       value_text(held_);
-      if (!is_text_) sink_.arguments("\"" + json_escaped(value_));
+      if (!is_text_) sink_.arguments(written_as_json() ? value_ : "\"" + json_escaped(value_));
     } else if (!started_) {
       text_.reject(raw_);
     }
@@ -197,7 +198,8 @@ class TaggedReader : public CallReader {
 
   void begin_value() {
     state_ = State::kValue;
-    is_text_ = catalog_.is_text(name_, key_);
+    kinds_ = catalog_.kinds(name_, key_);
+    is_text_ = kinds_.text && !kinds_.null && !kinds_.structured;
     value_.clear();
     at_line_begin_ = tags_.value_on_lines;
     line_end_held_ = false;
@@ -218,8 +220,8 @@ class TaggedReader : public CallReader {
     if (is_text_) {
       sink_.arguments("\"");
     } else {
-      const std::string_view whole = trimmed(value_);
-      sink_.arguments(is_json(whole) ? std::string(whole) : "\"" + json_escaped(value_) + "\"");
+      sink_.arguments(written_as_json() ? std::string(trimmed(value_))
+                                        : "\"" + json_escaped(value_) + "\"");
     }
     state_ = State::kBetween;
   }
@@ -238,9 +240,27 @@ class TaggedReader : public CallReader {
   void value_char(char c) {
     if (is_text_) {
       sink_.arguments(json_escaped({&c, 1}));
-    } else {
-      value_ += c;
+      return;
     }
+    value_ += c;
+    if (!kinds_.text || may_be_json()) return;
+    // A text after all: it streams from here on.
+    is_text_ = true;
+    sink_.arguments("\"" + json_escaped(std::exchange(value_, {})));
+  }
+
+  // Of a value that may be a text: whether what came can still be something else that its schema
+  // admits.
+  bool may_be_json() const {
+    const std::string_view text = trimmed(value_);
+    if (text.empty()) return true;
+    if (kinds_.null && kNull.starts_with(text)) return true;
+    return kinds_.structured && (text.front() == '{' || text.front() == '[');
+  }
+
+  bool written_as_json() const {
+    const std::string_view text = trimmed(value_);
+    return is_json(text) && (!kinds_.text || may_be_json());
   }
 
   void closing(char c) {
@@ -283,7 +303,8 @@ class TaggedReader : public CallReader {
   std::string name_, key_, value_;
   bool started_ = false;        // the call has been given
   bool first_ = true;           // no argument has been given
-  bool is_text_ = false;        // the argument at hand
+  ValueKinds kinds_;            // of the argument at hand
+  bool is_text_ = false;        // it is a text, and streams
   bool at_line_begin_ = false;  // of a value on lines
   bool line_end_held_ = false;
 };

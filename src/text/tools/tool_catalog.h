@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -11,8 +10,19 @@
 
 namespace autoglm::tools {
 
-// A parameter with this schema takes strings only, so that "12" written there is a text.
-bool takes_text(const json::value& schema);
+// What a value with some schema may be, as far as reading it needs that. `text`: the schema says
+// that it may be a string, so that "12" written there is one. Schemas that say nothing leave it to
+// how the value is written.
+struct ValueKinds {
+  bool text = false;
+  bool null = false;        // besides
+  bool structured = false;  // besides, an array or an object
+};
+// Reads type, enum, const, anyOf, oneOf, allOf, and $ref into `root`.
+ValueKinds value_kinds(const json::value& schema, const json::value& root);
+
+// The schema that a chain of references ends in.
+const json::value& resolved(const json::value& schema, const json::value& root);
 
 class ToolCatalog {
  public:
@@ -25,12 +35,11 @@ class ToolCatalog {
   bool knows(std::string_view name) const { return texts_.contains(name); }
   // Some tool's name begins so.
   bool begins_a_name(std::string_view text) const;
-  // takes_text() of the parameter's schema.
-  bool is_text(std::string_view tool, std::string_view parameter) const;
+  ValueKinds kinds(std::string_view tool, std::string_view parameter) const;
 
  private:
-  // name -> its parameters that are texts
-  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> texts_;
+  // name -> parameter -> what it takes, for those that may be texts
+  std::map<std::string, std::map<std::string, ValueKinds, std::less<>>, std::less<>> texts_;
 };
 
 }  // namespace autoglm::tools

@@ -70,17 +70,26 @@ const ToolCatalog& catalog() {
   return kCatalog;
 }
 
-Read read_pieces(const OutputParserOptions& options, const std::vector<std::string>& pieces) {
+Read read_pieces(const OutputParserOptions& options, const std::vector<std::string>& pieces,
+                 AnswerEnd end) {
   OutputParser parser(options, catalog());
   Read read;
   for (const std::string& piece : pieces) take(parser.push(piece), read);
-  take(parser.finish(), read);
+  take(parser.finish(end), read);
+  if (end == AnswerEnd::kTurn) {
+    EXPECT_TRUE(parser.calls_are_whole());
+    for (const Call& call : read.calls) {
+      const auto arguments = json::parse(call.arguments, "arguments");
+      EXPECT_TRUE(arguments && arguments->is_object()) << read;
+    }
+  }
   return read;
 }
 
 // Reads `text` whole, and again in many random splits, which must not matter.
-Read read(const OutputParserOptions& options, const std::string& text) {
-  const Read whole = read_pieces(options, {text});
+Read read(const OutputParserOptions& options, const std::string& text,
+          AnswerEnd end = AnswerEnd::kTurn) {
+  const Read whole = read_pieces(options, {text}, end);
   std::mt19937 random(1);
   for (int round = 0; round < 30; ++round) {
     std::vector<std::string> pieces;
@@ -89,13 +98,13 @@ Read read(const OutputParserOptions& options, const std::string& text) {
       pieces.push_back(text.substr(at, n));
       at += n;
     }
-    EXPECT_EQ(read_pieces(options, pieces), whole);
+    EXPECT_EQ(read_pieces(options, pieces, end), whole);
   }
   return whole;
 }
 
-Read read(CallFormat format, const std::string& text) {
-  return read({.format = {.calls = format, .reasoning = true}}, text);
+Read read(CallFormat format, const std::string& text, AnswerEnd end = AnswerEnd::kTurn) {
+  return read({.format = {.calls = format, .reasoning = true}}, text, end);
 }
 
 Read just(const std::string& content) { return {.content = content}; }
@@ -136,14 +145,18 @@ TEST(Hermes, WhatIsNoCallIsContentToTheLastByte) {
   }
 }
 
-TEST(Hermes, ACallThatBreaksOffKeepsWhatCame) {
+TEST(Hermes, ACallThatBreaksOffIsClosed) {
   EXPECT_EQ(read(CallFormat::kHermes,
                  "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Pa"),
+            (Read{.calls = {{"get_weather", R"({"city": "Pa"})"}}}));
+  EXPECT_EQ(read(CallFormat::kHermes,
+                 "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Pa",
+                 AnswerEnd::kCut),
             (Read{.calls = {{"get_weather", R"({"city": "Pa)"}}}));
-  // Bad JSON: the call is cut, the rest is content.
+  // Bad JSON: the call is closed, the rest is content.
   EXPECT_EQ(read(CallFormat::kHermes,
                  "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\" oops}}"),
-            (Read{.content = "oops}}", .calls = {{"get_weather", R"({"city" )"}}}));
+            (Read{.content = "\"city\" oops}}", .calls = {{"get_weather", "{}"}}}));
   // A missing end tag is no reason to lose what follows.
   EXPECT_EQ(read(CallFormat::kHermes,
                  "<tool_call>{\"name\": \"get_time\"}<tool_call>{\"name\": "
@@ -210,7 +223,133 @@ TEST(Glm45, ACallThatBreaksOffIsClosedAndTheRestIsContent) {
             (Read{.content = "and then?", .calls = {{"get_weather", R"({"days": 3})"}}}));
   EXPECT_EQ(
       read(CallFormat::kGlm45, "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Par"),
+      (Read{.calls = {{"get_weather", R"({"city": "Par"})"}}}));
+  EXPECT_EQ(
+      read(CallFormat::kGlm45, "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Par",
+           AnswerEnd::kCut),
       (Read{.calls = {{"get_weather", R"({"city": "Par)"}}}));
+}
+
+// Where the schema admits a string, however it says so, a value is what the model wrote.
+TEST(Glm45, SchemasSayWhatMayBeATextInManyWays) {
+  const json::value root = *json::parse(R"({"$defs": {"Id": {"type": "string"}, "Other": {"$ref":
+      "#/$defs/Id"}, "Loop": {"$ref": "#/$defs/Loop"}, "Deep": {"anyOf": [{"$ref": "#/$defs/Other"},
+      {"type": "null"}]}}})",
+                                        "root");
+  struct Case {
+    const char* schema;
+    bool text, null, structured;
+  };
+  for (const Case& c : std::vector<Case>{
+           {R"({"type": "string"})", true, false, false},
+           {R"({"anyOf": [{"type": "string"}, {"type": "null"}]})", true, true, false},
+           {R"({"oneOf": [{"type": "string"}, {"type": "null"}]})", true, true, false},
+           {R"({"type": ["string", "null"]})", true, true, false},
+           {R"({"type": ["null", "integer"]})", false, false, false},
+           {R"({"allOf": [{"type": "string"}]})", true, false, false},
+           {R"({"allOf": [{"type": ["string", "null"]}, {"type": "string"}]})", true, false, false},
+           {R"({"$ref": "#/$defs/Id"})", true, false, false},
+           {R"({"$ref": "#/$defs/Other"})", true, false, false},
+           {R"({"$ref": "#/$defs/Deep"})", true, true, false},
+           {R"({"$ref": "#/$defs/Loop"})", false, false, false},
+           {R"({"$ref": "#/$defs/Nowhere"})", false, false, false},
+           {R"({"enum": ["a", "b"]})", true, false, false},
+           {R"({"enum": ["a", null]})", true, true, false},
+           {R"({"enum": [1, 2]})", false, false, false},
+           {R"({"const": "a"})", true, false, false},
+           {R"({"type": "string", "nullable": true})", true, true, false},
+           {R"({"anyOf": [{"type": "string"}, {"type": "array"}]})", true, false, true},
+           {R"({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "object"}]})", true,
+            false, true},
+           {R"({"type": "integer"})", false, false, false},
+           {R"({"type": "object"})", false, false, false},
+           {"{}", false, false, false},
+           {"true", false, false, false},
+           {R"({"description": "d"})", false, false, false}}) {
+    const ValueKinds kinds = value_kinds(*json::parse(c.schema, "schema"), root);
+    EXPECT_EQ(kinds.text, c.text) << c.schema;
+    EXPECT_EQ(kinds.null, c.null) << c.schema;
+    EXPECT_EQ(kinds.structured, c.structured) << c.schema;
+  }
+}
+
+TEST(Glm45, UnionsWithAStringKeepWhatTheModelWrote) {
+  const json::value tools = *json::parse(R"([{"function": {"name": "find", "parameters": {
+      "properties": {"s": {"type": ["string", "null"]}, "u": {"type": ["string", "array"]},
+                     "n": {"type": ["integer", "null"]}}}}}])",
+                                         "tools");
+  const ToolCatalog unions(tools.as_array());
+  const auto value = [&](std::string_view name, std::string_view written) {
+    OutputParser parser({.format = {.calls = CallFormat::kGlm45}}, unions);
+    Read found;
+    take(parser.push("<tool_call>find\n<arg_key>" + std::string(name) + "</arg_key><arg_value>" +
+                     std::string(written) + "</arg_value></tool_call>"),
+         found);
+    take(parser.finish(AnswerEnd::kTurn), found);
+    return boost::json::serialize(json::parse(found.calls.at(0).arguments, "")->at(name));
+  };
+  EXPECT_EQ(value("s", "10001"), R"("10001")");
+  EXPECT_EQ(value("s", "true"), R"("true")");
+  EXPECT_EQ(value("s", "null"), "null");
+  EXPECT_EQ(value("s", "nul"), R"("nul")");
+  EXPECT_EQ(value("s", "nullify"), R"("nullify")");
+  EXPECT_EQ(value("s", "[1]"), R"("[1]")");
+  EXPECT_EQ(value("s", ""), R"("")");
+  EXPECT_EQ(value("u", "[1]"), "[1]");
+  EXPECT_EQ(value("u", "[1"), R"("[1")");
+  EXPECT_EQ(value("u", "7"), R"("7")");
+  EXPECT_EQ(value("n", "7"), "7");
+  EXPECT_EQ(value("n", "null"), "null");
+}
+
+// Each format's call, cut after each of its bytes: at the model's own end its arguments are JSON
+// (read() looks), at a limit they are the beginning of the whole call's.
+TEST(AllFormats, ACallCutAnywhereIsClosedOrLeftAsItCame) {
+  const std::vector<std::pair<CallFormat, std::string>> answers = {
+      {CallFormat::kGlm45,
+       "<tool_call>get_weather\n<arg_key>text</arg_key>\n<arg_value>a \"b\" \\ é</arg_value>\n"
+       "<arg_key>deep</arg_key><arg_value>{\"a\": [1, -2.5e3, true, "
+       "null]}</arg_value></tool_call>"},
+      {CallFormat::kQwenCoder,
+       "<tool_call>\n<function=get_weather>\n<parameter=text>\na\n</parameter>\n<parameter=days>\n"
+       "12\n</parameter>\n</function>\n</tool_call>"},
+      {CallFormat::kHermes,
+       R"(<tool_call>{"name": "get_weather", "arguments": {"text": "a\u00e9\"", "days": -12.5e1, )"
+       R"("deep": {"a": [true, {}, []]}}}</tool_call>)"},
+      {CallFormat::kLlama3, R"({"name": "get_weather", "parameters": {"text": "a", "days": 12}})"},
+      {CallFormat::kMistral,
+       R"([TOOL_CALLS][{"name": "get_weather", "arguments": {"text": "a", "deep": [[1]]}}])"},
+      {CallFormat::kMistral, R"([TOOL_CALLS]get_weather[ARGS]{"text": "a", "deep": {"a": null}})"},
+      {CallFormat::kGlm4, "get_weather\n{\"text\": \"a\", \"deep\": {\"a\": [false]}}"},
+      {CallFormat::kChatGlm3,
+       "get_weather\n ```python\ntool_call(text='a', deep={'a': [1]})\n```"}};
+  for (const auto& [format, answer] : answers) {
+    const Read whole = read(format, answer);
+    ASSERT_EQ(whole.calls.size(), 1u) << answer;
+    for (size_t n = 0; n < answer.size(); ++n) {
+      if ((static_cast<unsigned char>(answer[n]) & 0xC0) == 0x80) continue;
+      const std::string begun = answer.substr(0, n);
+      read_pieces({.format = {.calls = format}}, {begun}, AnswerEnd::kTurn);
+      OutputParser parser({.format = {.calls = format}}, catalog());
+      Read cut;
+      take(parser.push(begun), cut);
+      take(parser.finish(AnswerEnd::kCut), cut);
+      if (cut.calls.empty()) continue;
+      const bool is_json = json::parse(cut.calls[0].arguments, "").has_value();
+      EXPECT_EQ(parser.calls_are_whole(), is_json) << begun;
+    }
+  }
+}
+
+TEST(OpenJson, IsClosedWhereverItBreaksOff) {
+  const std::string text =
+      R"( {"a": "x\n\u00e9", "b": [1, -2.5E+3, {"c": null}, []], "d": {}, "e": true} )";
+  for (size_t n = 0; n <= text.size(); ++n) {
+    const auto closed = closed_object(text.substr(0, n));
+    ASSERT_TRUE(closed) << text.substr(0, n);
+    EXPECT_TRUE(is_json(*closed)) << *closed;
+  }
+  for (const char* wrong : {"[1", "abc", "{a", "12", "\"x"}) EXPECT_FALSE(closed_object(wrong));
 }
 
 TEST(QwenCoder, FunctionsAndParameters) {

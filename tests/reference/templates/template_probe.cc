@@ -27,7 +27,8 @@ json::object answer(std::string_view line) {
           ? parsed->render(context)
           : parsed->render(context, std::chrono::system_clock::from_time_t(now->as_int64()));
   if (!text) return fail(text.error());
-  return {{"text", *text}, {"parts", parsed->content_format() == ContentFormat::kParts}};
+  // Of no role in particular: what the source says, which is what vLLM goes by.
+  return {{"text", *text}, {"parts", parsed->content_format("") == ContentFormat::kParts}};
 }
 
 }  // namespace
