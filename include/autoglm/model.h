@@ -90,6 +90,15 @@ struct ModelInfo {
 struct TokenizeOptions {
   bool add_special_tokens = true;  // what the tokenizer's post-processor adds
   bool parse_special = true;       // "<|user|>" in the text becomes one token
+  std::vector<size_t> literal;     // but not where it begins at one of these bytes (ascending)
+};
+
+// A conversation as its template writes it, special tokens spelled out.
+struct RenderedChat {
+  std::string text;
+  // Where in it a user's or a tool's words look like special tokens: for TokenizeOptions, so that
+  // they open no turn.
+  std::vector<size_t> literal;
 };
 
 // A snapshot for metrics; counters only grow.
@@ -183,8 +192,9 @@ class GLMModel {
   std::string token_text(TokenId id) const;  // its bytes alone, which may be part of a character
 
   // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...} as
-  // transformers hands it to a chat template. The result holds special tokens as text.
-  Result<std::string> apply_chat_template(std::string_view context_json) const;
+  // transformers hands it to a chat template.
+  Result<RenderedChat> render_chat(std::string_view context_json) const;
+  Result<std::string> apply_chat_template(std::string_view context_json) const;  // its text alone
 
   // A reader for one answer to a conversation, in this model's format.
   Result<std::unique_ptr<AnswerReader>> answer_reader(const AnswerReaderOptions& options) const;

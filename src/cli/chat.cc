@@ -18,8 +18,8 @@ Result<std::vector<TokenId>> conversation_tokens(const GLMModel& model,
                  "--chat-template, or autoglm generate --raw", ""};
   }
   const json::object context{{"messages", messages}, {"add_generation_prompt", true}};
-  const std::string prompt = AGLM_TRY(model.apply_chat_template(boost::json::serialize(context)));
-  return model.tokenize(prompt, {.add_special_tokens = false});
+  const RenderedChat prompt = AGLM_TRY(model.render_chat(boost::json::serialize(context)));
+  return model.tokenize(prompt.text, {.add_special_tokens = false, .literal = prompt.literal});
 }
 
 Result<void> converse(const GLMModel& model, const SamplingParams& sampling,

@@ -234,9 +234,9 @@ Result<std::vector<TokenId>> encode_prompt(const GLMModel& model, std::string_vi
   if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
   messages.push_back({{"role", "user"}, {"content", text}});
   const json::object context{{"messages", std::move(messages)}, {"add_generation_prompt", true}};
-  const std::string prompt = AGLM_TRY(model.apply_chat_template(boost::json::serialize(context)));
+  const RenderedChat prompt = AGLM_TRY(model.render_chat(boost::json::serialize(context)));
   // The template wrote the special tokens itself.
-  return model.tokenize(prompt, {.add_special_tokens = false});
+  return model.tokenize(prompt.text, {.add_special_tokens = false, .literal = prompt.literal});
 }
 
 }  // namespace autoglm

@@ -27,7 +27,7 @@ void add_template_command(CommandLine& line) {
     const std::string path = AGLM_TRY(find_model(flags->path));
     const std::string context = AGLM_TRY(read_standard_input());
     const ChatPrompt chat = AGLM_TRY(load_chat_prompt(path));
-    const std::string prompt = AGLM_TRY(chat.render(context));
+    const std::string prompt = AGLM_TRY(chat.render(context)).text;
     if (flags->as_json) {
       fmt::print("{}\n", boost::json::serialize(json::object{{"prompt", prompt}}));
     } else {

@@ -20,18 +20,22 @@ Result<ChatPrompt> ChatPrompt::make(std::string_view source, std::string_view wh
     special_tokens.emplace_back("eos_token", tokenizer.token_spelling(*eos));
   }
   return ChatPrompt(std::move(chat_template), std::move(special_tokens),
-                    tools::detect_output_format(source), tool_messages_of(source));
+                    tools::detect_output_format(source), tool_messages_of(source),
+                    LiteralText(tokenizer));
 }
 
-Result<std::string> ChatPrompt::render(std::string_view context_json) const {
+Result<RenderedChat> ChatPrompt::render(std::string_view context_json) const {
   const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
   const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
   json::object context = AGLM_TRY(chat_context(
       fields.raw(),
       {.content_format = [this](std::string_view role) { return template_.content_format(role); },
        .special_tokens = special_tokens_}));
+  const std::string mark = literal_text_.mark(context);
   write_tool_messages(tool_messages_, context);
-  return template_.render(context);
+  RenderedChat rendered{.text = AGLM_TRY(template_.render(context))};
+  rendered.literal = LiteralText::unmark(rendered.text, mark);
+  return rendered;
 }
 
 Result<ChatPrompt> load_chat_prompt(const std::string& path) {

@@ -6,9 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "autoglm/model.h"
 #include "autoglm/result.h"
 #include "text/chat_template.h"
 #include "text/glm_messages.h"
+#include "text/literal_text.h"
 #include "text/tokenizer.h"
 #include "text/tools/output_format.h"
 
@@ -21,7 +23,7 @@ class ChatPrompt {
                                  const Tokenizer& tokenizer);
 
   // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...}.
-  Result<std::string> render(std::string_view context_json) const;
+  Result<RenderedChat> render(std::string_view context_json) const;
 
   // How answers are written, as the template has it.
   const tools::OutputFormat& answer_format() const { return answer_format_; }
@@ -29,16 +31,19 @@ class ChatPrompt {
  private:
   ChatPrompt(ChatTemplate chat_template,
              std::vector<std::pair<std::string, std::string>> special_tokens,
-             tools::OutputFormat answer_format, ToolMessages tool_messages)
+             tools::OutputFormat answer_format, ToolMessages tool_messages,
+             LiteralText literal_text)
       : template_(std::move(chat_template)),
         special_tokens_(std::move(special_tokens)),
         answer_format_(answer_format),
-        tool_messages_(tool_messages) {}
+        tool_messages_(tool_messages),
+        literal_text_(std::move(literal_text)) {}
 
   ChatTemplate template_;
   std::vector<std::pair<std::string, std::string>> special_tokens_;
   tools::OutputFormat answer_format_;
   ToolMessages tool_messages_;
+  LiteralText literal_text_;
 };
 
 // Of a directory or .gguf file, which need not hold weights. No template is an error.

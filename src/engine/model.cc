@@ -349,7 +349,8 @@ void GLMModel::drain(int64_t timeout_ms) const { impl_->engine->drain(timeout_ms
 Result<std::vector<TokenId>> GLMModel::tokenize(std::string_view text,
                                                 TokenizeOptions options) const {
   return impl_->tokenizer->encode(text, {.add_special_tokens = options.add_special_tokens,
-                                         .parse_special = options.parse_special});
+                                         .parse_special = options.parse_special,
+                                         .literal = options.literal});
 }
 
 Result<std::string> GLMModel::detokenize(const std::vector<TokenId>& ids,
@@ -359,9 +360,13 @@ Result<std::string> GLMModel::detokenize(const std::vector<TokenId>& ids,
 
 std::string GLMModel::token_text(TokenId id) const { return impl_->tokenizer->token_bytes(id); }
 
-Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
+Result<RenderedChat> GLMModel::render_chat(std::string_view context_json) const {
   if (!impl_->chat_prompt) return impl_->chat_prompt.error();
   return impl_->chat_prompt->render(context_json);
+}
+
+Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
+  return AGLM_TRY(render_chat(context_json)).text;
 }
 
 Result<std::unique_ptr<AnswerReader>> GLMModel::answer_reader(

@@ -21,7 +21,7 @@ class ModelBackend {
   virtual Result<std::string> detokenize(const std::vector<TokenId>& ids,
                                          bool skip_special_tokens) const = 0;
   virtual std::string token_text(TokenId id) const = 0;
-  virtual Result<std::string> apply_chat_template(std::string_view context_json) const = 0;
+  virtual Result<RenderedChat> render_chat(std::string_view context_json) const = 0;
   virtual Result<std::unique_ptr<AnswerReader>> answer_reader(
       const AnswerReaderOptions& options) const = 0;
   virtual Result<ToolRules> tool_rules(const ToolRulesOptions& options) const = 0;

@@ -20,8 +20,8 @@ class GlmBackend : public ModelBackend {
     return model_.detokenize(ids, skip_special_tokens);
   }
   std::string token_text(TokenId id) const override { return model_.token_text(id); }
-  Result<std::string> apply_chat_template(std::string_view context_json) const override {
-    return model_.apply_chat_template(context_json);
+  Result<RenderedChat> render_chat(std::string_view context_json) const override {
+    return model_.render_chat(context_json);
   }
   Result<std::unique_ptr<AnswerReader>> answer_reader(
       const AnswerReaderOptions& options) const override {

@@ -33,6 +33,8 @@ struct EmbeddedVocabulary {
 struct EncodeOptions {
   bool add_special_tokens = true;  // what the post-processor (or add_bos) adds
   bool parse_special = true;       // special tokens spelled in the text become their ids
+  // Places, in bytes and ascending, where none is meant: what begins there is text.
+  std::span<const size_t> literal = {};
 };
 
 // Immutable after construction: any thread may use it.

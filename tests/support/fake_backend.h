@@ -29,7 +29,7 @@ struct FakeScript {
   bool endless = false;
   std::chrono::microseconds pause{0};
   std::optional<Error> refuse;          // submit() fails
-  std::optional<Error> template_error;  // apply_chat_template() fails
+  std::optional<Error> template_error;  // render_chat() fails
   std::optional<TokenId> stop_token;    // why answers end
   std::optional<Error> fail_at_end;     // the last event is an error
   double seconds_to_drain = 0;          // of the queue, as the engine estimates it
@@ -100,7 +100,7 @@ class FakeBackend : public ModelBackend {
     if (number == 257) return "</s>";
     return std::string(1, static_cast<char>(number));
   }
-  Result<std::string> apply_chat_template(std::string_view context_json) const override {
+  Result<RenderedChat> render_chat(std::string_view context_json) const override {
     {
       const std::lock_guard lock(mutex_);
       last_context_ = context_json;
@@ -116,7 +116,7 @@ class FakeBackend : public ModelBackend {
               "<end>";
     }
     if (context.at("add_generation_prompt").as_bool()) text += "<assistant>";
-    return text + script_.prompt_tail;
+    return RenderedChat{.text = text + script_.prompt_tail};
   }
   Result<std::unique_ptr<AnswerReader>> answer_reader(
       const AnswerReaderOptions& options) const override {

@@ -259,11 +259,11 @@ Result<ChatContext> read_chat(const json::Fields& fields) {
   return chat;
 }
 
-Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& chat) {
+Result<RenderedChat> render_chat(const ModelBackend& backend, const ChatContext& chat) {
   if (!backend.info().has_chat_template) {
     return bad_field("messages", "the model has no chat template; use a completion instead");
   }
-  Result<std::string> rendered = backend.apply_chat_template(dump(chat.context));
+  Result<RenderedChat> rendered = backend.render_chat(dump(chat.context));
   if (!rendered) {
     Error error = rendered.error();
     if (error.where.starts_with("messages") || error.where.starts_with("tools")) return error;
@@ -272,15 +272,15 @@ Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& 
     error.what = fmt::format("the chat template refuses the conversation: {}", error.what);
     return error;
   }
-  std::string text = std::move(*rendered);
-  if (!chat.continue_final_message) return text;
+  if (!chat.continue_final_message) return rendered;
+  std::string& text = rendered->text;
   // As transformers does it: the prompt ends with the last message's words, before what the
   // template puts behind a finished turn. Templates may trim the words.
   std::string_view words = chat.last_content;
   const size_t found_whole = text.rfind(words);
   if (found_whole != std::string::npos) {
     text.resize(found_whole + words.size());
-    return text;
+    return rendered;
   }
   constexpr std::string_view kSpace = " \t\r\n";
   const size_t first = words.find_first_not_of(kSpace);
@@ -293,7 +293,7 @@ Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& 
                      "the chat template does not show the last message as it is");
   }
   text.resize(found + words.size());
-  return text;
+  return rendered;
 }
 
 }  // namespace autoglm::serve

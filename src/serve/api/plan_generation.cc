@@ -68,12 +68,13 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   AnswerFacts facts =
       facts_for(context, "chatcmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kChat, model)));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
-  const std::string text = AGLM_TRY(render_chat(*context.backend, chat));
-  ChatReading reading = AGLM_TRY(
-      read_chat_reading(context, fields, chat, text, std::move(facts.options.structured_output)));
+  RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
+  ChatReading reading = AGLM_TRY(read_chat_reading(context, fields, chat, prompt.text,
+                                                   std::move(facts.options.structured_output)));
   facts.options.structured_output = reading.form;
+  prompt.text += reading.begun;
   facts.prompts.push_back(AGLM_TRY(
-      prompt_ids(*context.backend, text + reading.begun, chat.add_special_tokens, "messages")));
+      prompt_ids(*context.backend, std::move(prompt), chat.add_special_tokens, "messages")));
   AGLM_TRY(check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens,
                          "messages"));
   if (reading.reader && model.answer_tags_are_special) {

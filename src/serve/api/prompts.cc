@@ -53,6 +53,9 @@ Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Promp
   std::vector<TokenId> ids;
   if (const auto* text = std::get_if<std::string>(&prompt)) {
     ids = AGLM_TRY(backend.tokenize(*text, {.add_special_tokens = add_special_tokens}));
+  } else if (const auto* chat = std::get_if<RenderedChat>(&prompt)) {
+    ids = AGLM_TRY(backend.tokenize(
+        chat->text, {.add_special_tokens = add_special_tokens, .literal = chat->literal}));
   } else {
     ids = std::get<std::vector<TokenId>>(prompt);
   }

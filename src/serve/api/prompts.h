@@ -11,8 +11,8 @@
 
 namespace autoglm::serve {
 
-// Text, or token ids.
-using Prompt = std::variant<std::string, std::vector<TokenId>>;
+// Text, a conversation's text, or token ids.
+using Prompt = std::variant<std::string, RenderedChat, std::vector<TokenId>>;
 
 // A string, a list of strings, a list of ids, or a list of lists of ids.
 Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string_view key,
@@ -39,7 +39,7 @@ struct ChatContext {
 };
 Result<ChatContext> read_chat(const json::Fields& fields);
 // The rendered prompt.
-Result<std::string> render_chat(const ModelBackend& backend, const ChatContext& chat);
+Result<RenderedChat> render_chat(const ModelBackend& backend, const ChatContext& chat);
 
 // Ids of a prompt; special tokens spelled in the text become tokens. An error when none result.
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,

@@ -63,22 +63,22 @@ Result<json::value> answer_tokenize(const ServiceContext& context, std::string_v
   AGLM_TRY(check_model(context, fields));
   if (fields.find("content") != nullptr) return llama_tokenize(context, fields);
   const ModelBackend& backend = *context.backend;
-  std::string text;
+  RenderedChat prompt;
   bool add_special = true;
   if (fields.find("messages") != nullptr) {
     const ChatContext chat = AGLM_TRY(read_chat(fields));
-    text = AGLM_TRY(render_chat(backend, chat));
+    prompt = AGLM_TRY(render_chat(backend, chat));
     add_special = chat.add_special_tokens;
   } else {
     if (fields.find("prompt") == nullptr) {
       return bad_field("prompt", "one of prompt, messages and content is needed");
     }
-    text = AGLM_TRY(required_string(fields, "prompt"));
+    prompt.text = AGLM_TRY(required_string(fields, "prompt"));
     add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
   }
   const bool with_strings = AGLM_TRY(boolean_field(fields, "return_token_strs", false));
-  const std::vector<TokenId> ids =
-      AGLM_TRY(backend.tokenize(text, {.add_special_tokens = add_special}));
+  const std::vector<TokenId> ids = AGLM_TRY(backend.tokenize(
+      prompt.text, {.add_special_tokens = add_special, .literal = prompt.literal}));
   json::object answer;
   answer["count"] = static_cast<int64_t>(ids.size());
   answer["max_model_len"] = backend.info().max_model_len;
@@ -115,7 +115,7 @@ Result<json::value> answer_apply_template(const ServiceContext& context, std::st
   const json::Fields fields(object, "");
   AGLM_TRY(check_model(context, fields));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
-  return json::value(json::object{{"prompt", AGLM_TRY(render_chat(*context.backend, chat))}});
+  return json::value(json::object{{"prompt", AGLM_TRY(render_chat(*context.backend, chat)).text}});
 }
 
 json::value answer_models(const ServiceContext& context) {

@@ -121,10 +121,13 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
   return {};
 }
 
-Result<void> AddedTokens::cut(std::string_view text, bool normalized, bool parse_special,
+Result<void> AddedTokens::cut(std::string_view text, const CutOptions& options,
                               std::vector<Segment>& segments, TextWork& work) const {
   AGLM_TRY(work.spend(TextWork::kStepCost + text.size()));
-  const Trie& trie = tries_[normalized];
+  const Trie& trie = tries_[options.normalized];
+  const auto literal_at = [&](size_t at) {
+    return std::binary_search(options.literal.begin(), options.literal.end(), at);
+  };
   size_t done = 0;
   for (size_t at = 0; at < text.size() && !trie.patterns.empty();) {
     size_t n_steps = 0;
@@ -137,7 +140,7 @@ Result<void> AddedTokens::cut(std::string_view text, bool normalized, bool parse
     Span span{at, at + length};
     at = span.end;
     const AddedToken& token = tokens_.at(static_cast<int32_t>(id));
-    if (token.special && !parse_special) continue;
+    if (token.special && (!options.parse_special || literal_at(span.begin))) continue;
     if (token.single_word && (word_ends_at(text, span.begin) || word_begins_at(text, span.end))) {
       continue;
     }

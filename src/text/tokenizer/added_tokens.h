@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -41,9 +42,15 @@ class AddedTokens {
   Result<void> finish(const Normalizer* normalizer);
 
   // Cuts `text` at the tokens that are looked for before (normalized = false) or after normalizing.
-  // Without parse_special, special tokens are ordinary text.
-  Result<void> cut(std::string_view text, bool normalized, bool parse_special,
-                   std::vector<Segment>& segments, TextWork& work) const;
+  // Special tokens are ordinary text without `parse_special`, and where one begins at a place of
+  // `literal`.
+  struct CutOptions {
+    bool normalized = false;
+    bool parse_special = true;
+    std::span<const size_t> literal = {};  // ascending
+  };
+  Result<void> cut(std::string_view text, const CutOptions& options, std::vector<Segment>& segments,
+                   TextWork& work) const;
   bool any(bool normalized) const { return !tries_[normalized].patterns.empty(); }
 
   const AddedToken* find(TokenId id) const;

@@ -24,7 +24,11 @@ class PipelineTokenizer : public Tokenizer {
                    fmt::format("{} bytes", text.size())};
     }
     std::string repaired;
+    std::span<const size_t> literal = options.literal;
     if (!is_valid_utf8(text)) {
+      // Mending moves the places too.
+      if (!literal.empty()) options.parse_special = false;
+      literal = {};
       repaired = repair_utf8(text);
       text = repaired;
     }
@@ -32,13 +36,17 @@ class PipelineTokenizer : public Tokenizer {
     ids.reserve(text.size() / 3 + 8);
     std::vector<AddedTokens::Segment> segments;
     TextWork work(text.size());
-    AGLM_TRY(parts_.added.cut(text, false, options.parse_special, segments, work));
+    AGLM_TRY(parts_.added.cut(text, {.parse_special = options.parse_special, .literal = literal},
+                              segments, work));
     for (const AddedTokens::Segment& segment : segments) {
       if (segment.id) {
         ids.push_back(*segment.id);
       } else {
+        // Normalizing moves the places: a stretch that has some is text as a whole.
+        const auto place = std::lower_bound(literal.begin(), literal.end(), segment.span.begin);
+        const bool has_literal = place != literal.end() && *place < segment.span.end;
         AGLM_TRY(encode_segment(segment.span.of(text), segment.span.begin == 0,
-                                options.parse_special, ids, work));
+                                options.parse_special && !has_literal, ids, work));
       }
     }
     if (!options.add_special_tokens) return ids;
@@ -118,7 +126,8 @@ class PipelineTokenizer : public Tokenizer {
     }
     if (!parts_.added.any(true)) return encode_pieces(std::move(normalized), at_origin, ids, work);
     std::vector<AddedTokens::Segment> segments;
-    AGLM_TRY(parts_.added.cut(normalized, true, parse_special, segments, work));
+    AGLM_TRY(parts_.added.cut(normalized, {.normalized = true, .parse_special = parse_special},
+                              segments, work));
     for (const AddedTokens::Segment& segment : segments) {
       if (segment.id) {
         ids.push_back(*segment.id);

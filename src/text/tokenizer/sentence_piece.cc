@@ -36,13 +36,17 @@ class SentencePieceTokenizer : public Tokenizer {
 
   Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options) const override {
     std::string repaired;
+    std::span<const size_t> literal = options.literal;
     if (!is_valid_utf8(text)) {
+      if (!literal.empty()) options.parse_special = false;  // mending moves the places
+      literal = {};
       repaired = repair_utf8(text);
       text = repaired;
     }
     TextWork work(text.size());
     std::vector<AddedTokens::Segment> segments;
-    AGLM_TRY(searched.cut(text, false, options.parse_special, segments, work));
+    AGLM_TRY(searched.cut(text, {.parse_special = options.parse_special, .literal = literal},
+                          segments, work));
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids = before;
     for (const AddedTokens::Segment& segment : segments) {
