@@ -89,7 +89,7 @@ Result<std::optional<Value>> member(Interpreter& interpreter, const Value& base,
 Result<std::optional<Value>> element(Interpreter& interpreter, const Value& base,
                                      const Value& index) {
   if (base.is(Kind::kDict)) {
-    AGLM_TRY(interpreter.spend(index.weight() * 64));
+    AGLM_TRY(interpreter.spend_more(index.weight() * 64));
     if (!hashable(index)) return std::optional<Value>();
     const Value* found = AGLM_TRY(interpreter.find(base.as<Dict>(), index));
     return found == nullptr ? std::optional<Value>() : *found;
@@ -159,7 +159,7 @@ Result<Value> Interpreter::get_attribute(const Value& base, std::string_view nam
 
 Result<Value> Interpreter::get_item(const Value& base, const Value& index) {
   if (base.is_undefined()) return template_error(base.undefined_message());
-  if (index.is_string()) AGLM_TRY(spend(static_cast<int64_t>(index.text().size())));
+  if (index.is_string()) AGLM_TRY(spend_more(static_cast<int64_t>(index.text().size())));
   if (std::optional<Value> v = AGLM_TRY(element(*this, base, index))) return *v;
   if (index.is_string()) {
     if (std::optional<Value> v = AGLM_TRY(member(*this, base, index.text()))) return *v;

@@ -91,19 +91,24 @@ Result<void> Deeper::check() const {
 }
 
 Result<void> Interpreter::spend(int64_t bytes) {
-  steps_ += 1 + bytes / kBytesPerStep;
+  ++steps_;
+  return spend_more(bytes);
+}
+
+Result<void> Interpreter::spend_more(int64_t bytes) {
+  steps_ += bytes / kBytesPerStep;
   if (steps_ <= limits_.steps) return {};
   return exhausted(fmt::format("template takes more than {} steps", limits_.steps));
 }
 
 Result<void> Interpreter::spend_scan(std::string_view text) {
-  return spend(static_cast<int64_t>(text.size()) * kScanCost);
+  return spend_more(static_cast<int64_t>(text.size()) * kScanCost);
 }
 
 Result<void> Interpreter::spend_search(std::string_view text, std::string_view needle) {
-  if (needle.size() > text.size()) return spend(0);
+  if (needle.size() > text.size()) return {};
   const auto size = static_cast<int64_t>(text.size());
-  return spend(needle.size() <= 1 ? size : size * kSearchCost);
+  return spend_more(needle.size() <= 1 ? size : size * kSearchCost);
 }
 
 Result<void> Interpreter::spend_call(const Value& self, const Arguments& arguments) {
@@ -225,7 +230,7 @@ Result<std::vector<Value>> Interpreter::collect(const Value& source) {
 
 Result<std::string> Interpreter::to_text(const Value& v) {
   if (!v.is_string() && !v.is_undefined()) return to_representation(v);
-  AGLM_TRY(spend(v.is_string() ? static_cast<int64_t>(v.text().size()) : 0));
+  AGLM_TRY(spend_more(v.is_string() ? static_cast<int64_t>(v.text().size()) : 0));
   return v.is_string() ? std::string(v.text()) : std::string();
 }
 
@@ -241,7 +246,7 @@ auto Interpreter::counted(Compare compare) -> Result<decltype(compare(std::declv
   const int64_t before = (limits_.steps - steps_) * kBytesPerStep;
   Work work{before};
   auto result = compare(work);
-  AGLM_TRY(spend(before - work.left));
+  AGLM_TRY(work.left < 0 ? spend(before) : spend_more(before - work.left));
   return result;
 }
 

@@ -69,6 +69,8 @@ class Interpreter {
   // the work is more than one look at each byte, for that too. Calling a builtin pays for one look
   // at each text it is given.
   Result<void> spend(int64_t bytes);
+  // The same for what an evaluation that has been counted does besides: small texts are free.
+  Result<void> spend_more(int64_t bytes);
   // For a text that is read code point by code point.
   Result<void> spend_scan(std::string_view text);
   // For finding `needle` in `text` (search.h).
