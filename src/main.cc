@@ -6,6 +6,8 @@
 #include <cstdio>
 
 #include "autoglm/version.h"
+#include "base/log.h"
+#include "base/visible_text.h"
 #include "cli/command.h"
 
 int main(int argc, char** argv) {
@@ -27,17 +29,19 @@ int main(int argc, char** argv) {
   // Last: commands inherit a footer that stands when they are added.
   line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   try {
+    (void)autoglm::configure_log("info", "text");  // until settings say otherwise
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();
     if (done) return 0;
-    fmt::print(stderr, "autoglm: {}\n", done.error().message());
+    fmt::print(stderr, "autoglm: {}\n", autoglm::visible(done.error().message()));
     return 1;
   } catch (const CLI::ParseError& problem) {  // CLI11 reports --help and wrong flags by throwing
     if (problem.get_exit_code() == 0) return line.app.exit(problem);
-    fmt::print(stderr, "autoglm: {}\n", autoglm::explain_wrong_line(line.app, problem));
+    fmt::print(stderr, "autoglm: {}\n",
+               autoglm::visible_lines(autoglm::explain_wrong_line(line.app, problem)));
     return 2;
   } catch (const std::exception& problem) {  // out of memory, mostly
-    fmt::print(stderr, "autoglm: {}\n", problem.what());
+    fmt::print(stderr, "autoglm: {}\n", autoglm::visible(problem.what()));
     return 1;
   }
 }

@@ -15,6 +15,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/visible_text.h"
 #include "cli/bench_roof.h"
 #include "cli/bench_serve.h"
 #include "cli/bench_speculation.h"
@@ -186,8 +187,8 @@ RoofShare share_of(const ModelInfo& info, const Roof& roof, const Row& row) {
 void print_table(const GLMModel& model, const Measured& measured) {
   const ModelInfo& info = model.info();
   fmt::print("{}  {}  {} weights  {} kernels  {:.2f} GB weights  {:.2f} GB peak memory\n",
-             info.path, info.architecture, info.weight_format, info.instruction_set,
-             static_cast<double>(info.weight_bytes) / 1e9,
+             visible(info.path), visible(info.architecture), info.weight_format,
+             info.instruction_set, static_cast<double>(info.weight_bytes) / 1e9,
              static_cast<double>(measured.peak_memory_bytes) / 1e9);
   fmt::print("{:<28} {:>12} {:>12} {:>12}  {}\n", "tokens/s", "median", "min", "max",
              "share of the roof");

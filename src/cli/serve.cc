@@ -3,6 +3,7 @@
 
 #include "autoglm/service.h"
 #include "base/log.h"
+#include "base/visible_text.h"
 #include "cli/command.h"
 
 namespace autoglm {
@@ -16,7 +17,7 @@ void print_greeting(const GLMModel& model, const Settings& settings, uint16_t po
       "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   fmt::print(
       "{} is ready: {:.1f} million parameters, weights {}, {} tokens of context, {} kernels\n\n",
-      info.path, static_cast<double>(info.parameters) / 1e6,
+      visible(info.path), static_cast<double>(info.parameters) / 1e6,
       info.quantization == "none" ? "as stored" : "in " + info.quantization, info.max_model_len,
       info.instruction_set);
   if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);

@@ -31,7 +31,7 @@ void add_template_command(CommandLine& line) {
     if (flags->as_json) {
       fmt::print("{}\n", boost::json::serialize(json::object{{"prompt", prompt}}));
     } else {
-      fmt::print("{}\n", prompt);
+      fmt::print("{}\n", for_output(prompt));
     }
     return {};
   });

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/visible_text.h"
 #include "cli/command.h"
 #include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
@@ -23,7 +24,7 @@ Result<void> encode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags
       AGLM_TRY(tokenizer.encode(text, {.add_special_tokens = !flags.no_special}));
   if (!flags.as_json) {
     for (const TokenId id : tokens) {
-      fmt::print("{:>8}  {}\n", static_cast<int32_t>(id), tokenizer.token_spelling(id));
+      fmt::print("{:>8}  {}\n", static_cast<int32_t>(id), visible(tokenizer.token_spelling(id)));
     }
     return {};
   }
@@ -45,7 +46,7 @@ Result<void> decode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags
   if (flags.as_json) {
     fmt::print("{}\n", boost::json::serialize(json::object{{"text", text}}));
   } else {
-    fmt::print("{}\n", text);
+    fmt::print("{}\n", for_output(text));
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/visible_text.h"
 #include "formats/pack_file.h"
 
 namespace autoglm {
@@ -148,7 +149,7 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
 std::string to_text(const CheckpointEstimate& e) {
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
-    out += fmt::format("{:<15} {}\n", name, value);
+    out += fmt::format("{:<15} {}\n", visible(name), visible(value));
   };
   line("path", e.path);
   line("format", e.format);

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/json.h"
+#include "base/visible_text.h"
 #include "graph/program.h"
 
 namespace autoglm {
@@ -55,7 +56,7 @@ std::string weight_names(const Graph& graph, const Node& node) {
   if (node.weight == WeightId::kNone) return {};
   std::string names;
   for (const WeightPart& part : graph.weight(node.weight).parts) {
-    names += (names.empty() ? "" : ", ") + part.tensor;
+    names += (names.empty() ? "" : ", ") + visible(part.tensor);
   }
   return names;
 }

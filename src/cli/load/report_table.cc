@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/visible_text.h"
 #include "cli/load/report.h"
 
 namespace autoglm::load {
@@ -42,10 +43,11 @@ std::string describe_prompts(const RequestForm& form) {
 
 std::string table(const Measured& measured) {
   const Summary& s = measured.summary;
-  std::string out = fmt::format(
-      "{}{}  model {}\n{}; prompts: {}; tokens counted by {}\n", measured.url, measured.form.path,
-      measured.form.model, describe_arrivals(measured.options), describe_prompts(measured.form),
-      s.with_usage == s.completed ? "the server's usage" : "pieces of the stream");
+  std::string out =
+      fmt::format("{}{}  model {}\n{}; prompts: {}; tokens counted by {}\n", measured.url,
+                  measured.form.path, visible(measured.form.model),
+                  describe_arrivals(measured.options), describe_prompts(measured.form),
+                  s.with_usage == s.completed ? "the server's usage" : "pieces of the stream");
   const auto to = std::back_inserter(out);
   fmt::format_to(to, "{:<30} {} done, {} failed in {:.2f} s, {:.2f} a second, {} at once at most\n",
                  "requests", s.completed, s.failed, s.duration_s, s.per_second(s.completed),
@@ -76,7 +78,7 @@ std::string table(const Measured& measured) {
                    s.structured);
   }
   for (const auto& [kind, count] : s.errors) {
-    const std::string& example = s.error_examples.at(kind);
+    const std::string example = visible(s.error_examples.at(kind));
     fmt::format_to(to, "{:<30} {} x {}{}{}\n", "error", count, kind, example.empty() ? "" : ": ",
                    example);
   }

@@ -100,7 +100,7 @@ class Gptq final : public QuantizationMethod {
     }
     second_version_ = format == "gptq_v2";
     if (!symmetric_ && !second_version_) {
-      spdlog::info(
+      logger()->info(
           "{}: asymmetric GPTQ of version 1: AutoGPTQ before 0.8 damaged the neighbours of zero "
           "points that are 0, and such a file cannot be told from a good one",
           config.where());

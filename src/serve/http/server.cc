@@ -130,11 +130,11 @@ class HttpServer::Impl {
       const auto [code, signal] = co_await signals_.async_wait(kToken);
       if (code) break;
       if (state_->draining) {
-        spdlog::warn("signal {} again: closing at once", signal);
+        logger()->warn("signal {} again: closing at once", signal);
         finish();
         break;
       }
-      spdlog::info("signal {}: no new connections, waiting for running answers", signal);
+      logger()->info("signal {}: no new connections, waiting for running answers", signal);
       stop();  // posted: the drain may end everything, this coroutine too
     }
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/visible_text.h"
 
 namespace autoglm {
 namespace {
@@ -28,7 +29,7 @@ json::value group_or_null(const Precision& precision) {
 std::string to_text(const QuantizeReport& r) {
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
-    out += fmt::format("{:<16}{}\n", name, value);
+    out += fmt::format("{:<16}{}\n", name, visible(value));
   };
   line("output", r.output);
   if (!r.input_quantization.empty()) {
@@ -55,7 +56,7 @@ std::string to_text(const QuantizeReport& r) {
                      "group", "weight %", "output %", "spread");
   for (const MatrixReport& m : r.matrices) {
     const Precision& precision = m.precision;
-    out += fmt::format("{:<52} {:>13} {:>4} {:>5} {:>9} {:>9} {:>7}\n", m.tensor,
+    out += fmt::format("{:<52} {:>13} {:>4} {:>5} {:>9} {:>9} {:>7}\n", visible(m.tensor),
                        fmt::format("{}x{}", m.rows, m.columns), precision.bits,
                        precision.bits == 8 ? "-" : fmt::format("{}", precision.group_size),
                        percent(m.weight_error), m.output_error ? percent(*m.output_error) : "-",
