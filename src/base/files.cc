@@ -2,13 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 
 namespace autoglm {
 namespace {
@@ -62,6 +67,25 @@ Result<void> write_all(int fd, std::span<const std::byte> bytes, const std::stri
   return {};
 }
 
+// An open file.
+Result<void> make_private(int file, const std::string& path) {
+  AGLM_TRY(regular_size(file, path));
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return system_error("cannot read the file's owner", path);
+  if (info.st_uid != ::geteuid()) {
+    return Error{ErrorCode::kInvalidArgument, "a private file belongs to another user", path,
+                 fmt::format("user {}", ::geteuid()), fmt::format("user {}", info.st_uid)};
+  }
+  if ((info.st_mode & 07777) != 0600 && ::fchmod(file, 0600) != 0) {
+    return system_error("cannot close the file to other users", path);
+  }
+  return {};
+}
+
+int64_t nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_bytes) {
@@ -105,14 +129,57 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> byte
   return {};
 }
 
+Result<int> open_private_file(const std::string& path) {
+  const int file =
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+  if (file < 0 && errno == ELOOP) {
+    return Error{ErrorCode::kInvalidArgument, "somebody's link is not followed to a private file",
+                 path, "a regular file, or none", "a symbolic link"};
+  }
+  if (file < 0) return system_error("cannot open", path);
+  const Result<void> is_private = make_private(file, path);
+  if (is_private) return file;
+  ::close(file);
+  return is_private.error();
+}
+
+Result<FileStamp> file_stamp(int file, const std::string& path) {
+  struct stat info {};
+  struct statfs system {};
+  timespec now{};
+  if (::fstat(file, &info) != 0 || ::fstatfs(file, &system) != 0 ||
+      ::clock_gettime(CLOCK_REALTIME, &now) != 0) {
+    return system_error("cannot read the file's size and times", path);
+  }
+  FileStamp stamp{.size_bytes = info.st_size,
+                  .inode = static_cast<int64_t>(info.st_ino),
+                  .modified_ns = nanoseconds(info.st_mtim),
+                  .changed_ns = nanoseconds(info.st_ctim)};
+  stamp.reliable = stamp_is_reliable(system.f_type, stamp.changed_ns, nanoseconds(now));
+  return stamp;
+}
+
+bool stamp_is_reliable(int64_t file_system, int64_t changed_ns, int64_t now_ns) {
+  constexpr int64_t kZfs = 0x2FC12FC1, kBcachefs = 0xCA451A4E;  // not in linux/magic.h
+  constexpr std::array<int64_t, 7> kKeepTimes = {
+      EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC, kZfs,
+      kBcachefs};
+  // Times tick: two changes within one tick of the kernel (10 ms at most) have one time.
+  constexpr int64_t kAtRest = 1'000'000'000;
+  // Whole seconds were set by whoever made an image, not by a kernel that wrote a file.
+  return std::find(kKeepTimes.begin(), kKeepTimes.end(), file_system) != kKeepTimes.end() &&
+         changed_ns % 1'000'000'000 != 0 && changed_ns < now_ns - kAtRest;
+}
+
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const Descriptor fd(open_to_read(path));
   if (fd.get() < 0) return system_error("cannot open", path);
   const size_t size = AGLM_TRY(regular_size(fd.get(), path));
   if (size == 0) return Error{ErrorCode::kCorrupt, "file is empty", path, "", "0 bytes"};
+  const FileStamp stamp = AGLM_TRY(file_stamp(fd.get(), path));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return system_error("cannot map", path);
-  return MappedFile(path, {static_cast<const std::byte*>(data), size});
+  return MappedFile(path, stamp, {static_cast<const std::byte*>(data), size});
 }
 
 MappedFile::~MappedFile() {

@@ -74,5 +74,79 @@ TEST(AlignedBuffer, SaysHowMuchWasAskedWhenThereIsNoSuchMemory) {
   EXPECT_EQ(buffer.error().expected, "1152921504606846976 bytes");
 }
 
+TEST_F(Files, AStampIsReliableWhereTheSystemKeepsTimesOfChange) {
+  constexpr int64_t kExt4 = 0xEF53, kXfs = 0x58465342, kBtrfs = 0x9123683E, kTmpfs = 0x01021994;
+  constexpr int64_t kSquashfs = 0x73717368, kErofs = 0xE0F5E1E2, kIso = 0x9660, kNfs = 0x6969,
+                    kOverlay = 0x794C7630, kFuse = 0x65735546;
+  constexpr int64_t kSecond = 1'000'000'000, kNow = 1'700'000'000 * kSecond + 123;
+  constexpr int64_t kThen = kNow - 5 * kSecond;
+  for (const int64_t system : {kExt4, kXfs, kBtrfs, kTmpfs}) {
+    EXPECT_TRUE(stamp_is_reliable(system, kThen, kNow));
+    EXPECT_FALSE(stamp_is_reliable(system, kNow - 1000, kNow)) << "it may change within the tick";
+    EXPECT_FALSE(stamp_is_reliable(system, kNow + kSecond, kNow)) << "the clock was set back";
+    EXPECT_FALSE(stamp_is_reliable(system, 1'600'000'000 * kSecond, kNow)) << "an image's time";
+    EXPECT_FALSE(stamp_is_reliable(system, 0, kNow));
+  }
+  for (const int64_t system : {kSquashfs, kErofs, kIso, kNfs, kOverlay, kFuse, int64_t{0}}) {
+    EXPECT_FALSE(stamp_is_reliable(system, kThen, kNow)) << system;
+  }
+  FileStamp stamp{.size_bytes = 1, .inode = 2, .modified_ns = 3, .changed_ns = 4};
+  EXPECT_FALSE(stamp.same_bytes_as(stamp));
+  stamp.reliable = true;
+  EXPECT_TRUE(stamp.same_bytes_as(stamp));
+  for (int64_t FileStamp::*const field : {&FileStamp::size_bytes, &FileStamp::inode,
+                                          &FileStamp::modified_ns, &FileStamp::changed_ns}) {
+    FileStamp other = stamp;
+    ++(other.*field);
+    EXPECT_FALSE(stamp.same_bytes_as(other));
+  }
+}
+
+TEST_F(Files, APrivateFileIsClosedToOthersAndIsNobodyElses) {
+  const std::string file_path = path("private");
+  const auto mode = [&] {
+    struct stat info {};
+    EXPECT_EQ(::stat(file_path.c_str(), &info), 0);
+    return info.st_mode & 07777;
+  };
+  for (const mode_t before : {mode_t{0666}, mode_t{0644}, mode_t{0640}, mode_t{04755}}) {
+    std::ofstream(file_path) << "kept";
+    ASSERT_EQ(::chmod(file_path.c_str(), before), 0);
+    const auto file = open_private_file(file_path);
+    ASSERT_TRUE(file) << file.error().message();
+    ::close(*file);
+    EXPECT_EQ(mode(), 0600U) << before;
+    EXPECT_EQ(std::filesystem::file_size(file_path), 4U);
+  }
+  std::filesystem::remove(file_path);
+  const mode_t mask = ::umask(0);
+  const auto created = open_private_file(file_path);
+  ::umask(mask);
+  ASSERT_TRUE(created);
+  ::close(*created);
+  EXPECT_EQ(mode(), 0600U);
+
+  const auto refusal = [&] {
+    const auto file = open_private_file(file_path);
+    return file ? std::string("opened") : file.error().message();
+  };
+  if (::geteuid() == 0) {  // only root gives files away
+    ASSERT_EQ(::chown(file_path.c_str(), 4711, 4711), 0);
+    EXPECT_NE(refusal().find("user 4711"), std::string::npos) << refusal();
+  }
+  std::filesystem::remove(file_path);
+  std::ofstream(file_path + ".target") << "somebody's";
+  std::filesystem::create_symlink(file_path + ".target", file_path);
+  EXPECT_NE(refusal().find("a symbolic link"), std::string::npos) << refusal();
+  std::filesystem::remove(file_path);
+  std::filesystem::remove(file_path + ".target");
+  std::filesystem::create_directory(file_path);
+  EXPECT_NE(refusal(), "opened");
+  std::filesystem::remove(file_path);
+  ASSERT_EQ(::mkfifo(file_path.c_str(), 0600), 0);
+  EXPECT_NE(refusal().find("regular file"), std::string::npos) << refusal();
+  std::filesystem::remove(file_path);
+}
+
 }  // namespace
 }  // namespace autoglm

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "devices/cpu/pack_weights.h"
+#include "formats/model_identity.h"
 
 namespace autoglm {
 namespace {
@@ -41,9 +42,20 @@ Error stale(const PackFile& pack, std::string_view what, std::string expected, s
                fmt::format("{}: {}", pack.path(), what), std::move(expected), std::move(found)};
 }
 
-std::string text(const SourceFile& file) {
-  return fmt::format("{} of {} bytes, modified at {}, head {:016x}", file.name, file.size_bytes,
-                     file.modified_ns, file.head_hash);
+// As far as it is the same for copies.
+struct FileBytes {
+  std::string name, digest;
+  bool operator==(const FileBytes& other) const { return digest == other.digest; }
+};
+
+std::string text(const FileBytes& file) {
+  return fmt::format("{} with SHA-256 {}", file.name, file.digest);
+}
+
+std::vector<FileBytes> bytes_of(const std::vector<WeightFile>& files) {
+  std::vector<FileBytes> bytes;
+  for (const WeightFile& file : files) bytes.push_back({file.name, file.digest});
+  return bytes;
 }
 
 std::string text(const WeightDescription& weight) {
@@ -70,6 +82,31 @@ Result<void> check_same(const PackFile& pack, std::string_view what, const std::
     return stale(pack, what, i < expected.size() ? text(expected[i]) : "no more",
                  i < found.size() ? text(found[i]) : "no more");
   }
+  return {};
+}
+
+// Whether what was packed is what the checkpoint holds now. Its weights are read for that, unless
+// the system vouches that nobody has touched the files since (FileStamp).
+Result<void> check_source(const PackFile& pack, const Checkpoint& checkpoint,
+                          const CpuOptions& options) {
+  const PackHeader& header = pack.header();
+  const SmallFiles small = AGLM_TRY(digest_small_files(checkpoint));
+  if (small.configuration != header.configuration) {
+    return stale(pack, "the model's configuration", header.configuration, small.configuration);
+  }
+  if (small.quantization != header.quantization) {
+    return stale(pack, "the model's quantization files", header.quantization, small.quantization);
+  }
+  const auto untouched = [](const WeightFile& a, const WeightFile& b) {
+    return a.stamp.same_bytes_as(b.stamp);
+  };
+  if (std::ranges::equal(stamp_weights(checkpoint), header.source, untouched)) return {};
+  logger()->info("{}: reading all weights to see whether they are those of the pack",
+                 checkpoint.path());
+  const std::vector<WeightFile> now =
+      digest_weights(checkpoint, {.threads = options.threads, .progress = options.progress});
+  AGLM_TRY(check_same(pack, "the model's weights", bytes_of(now), bytes_of(header.source)));
+  logger()->info("they are; `autoglm pack IN OUT` makes a model that starts without reading them");
   return {};
 }
 
@@ -103,12 +140,11 @@ Result<std::shared_ptr<const PackFile>> CheckpointWeights::fitting_pack(
   if (header.quantize != quantize) {
     return stale(*pack, "quantize", std::string(quantize), header.quantize);
   }
-  const std::vector<SourceFile> source = AGLM_TRY(identify_source(checkpoint_->path()));
-  AGLM_TRY(check_same(*pack, "source", source, header.source));
   std::vector<WeightDescription> packed;
   for (const PackedWeightEntry& entry : header.weights) packed.push_back(description_of(entry));
   const std::vector<WeightDescription> expected = AGLM_TRY(describe_weights(graph, *this, options));
   AGLM_TRY(check_same(*pack, "weights", expected, packed));
+  AGLM_TRY(check_source(*pack, *checkpoint_, options));
   return pack;
 }
 
@@ -120,11 +156,12 @@ void CheckpointWeights::look_for_pack(const Graph& graph, const CpuOptions& opti
   if (!std::filesystem::exists(path, ignored)) return;
   auto pack = fitting_pack(path, graph, options, quantize);
   if (!pack) {
-    spdlog::warn("the pack is not used, `autoglm pack` makes it anew: {}", pack.error().message());
+    logger()->warn("the pack is not used, `autoglm pack` makes it anew: {}",
+                   pack.error().message());
     return;
   }
   pack_ = *std::move(pack);
-  spdlog::info("weights are mapped from {}", path);
+  logger()->info("weights are mapped from {}", path);
 }
 
 Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {

@@ -27,7 +27,7 @@ class CheckpointWeights : public WeightSource {
   // Takes the pack beside the checkpoint, if there is one and it holds exactly what packing the
   // checkpoint would give now. One that does not is left alone, and the log says why.
   void look_for_pack(const Graph& graph, const CpuOptions& options, std::string_view quantize);
-  bool has_pack() const { return pack_ != nullptr; }
+  const std::shared_ptr<const PackFile>& pack() const { return pack_; }  // or nullptr
 
   Result<SourceTensor> open(std::string_view name) const override;
   std::optional<HeldTensor> held(std::string_view key) const override;

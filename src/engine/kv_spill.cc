@@ -14,7 +14,9 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/files.h"
 #include "base/log.h"
+#include "formats/model_identity.h"
 
 namespace autoglm {
 namespace {
@@ -88,9 +90,7 @@ Result<std::unique_ptr<KvSpill>> KvSpill::open(const SpillOptions& options) {
                  .expected = fmt::format("at least {} bytes", kHeaderBytes + spill->slot_bytes_),
                  .found = fmt::format("{}", size)};
   }
-  // No device, no directory, no link that somebody put there.
-  spill->file_ = ::open(options.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (spill->file_ < 0) return io_error(options.path, "cannot be opened for spilled KV pages");
+  spill->file_ = AGLM_TRY(open_private_file(options.path));
   AGLM_TRY(spill->read_or_write_header());
   return spill;
 }
@@ -99,7 +99,6 @@ Result<void> KvSpill::read_or_write_header() {
   const std::string& path = options_.path;
   struct stat status {};
   if (fstat(file_, &status) != 0) return io_error(path, "cannot be looked at");
-  if (!S_ISREG(status.st_mode)) return refused(path, "is no file", "a regular file", "another");
   if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
     return Error{.code = ErrorCode::kUnavailable,
                  .what = "another process spills KV pages there",
@@ -124,12 +123,14 @@ Result<void> KvSpill::read_or_write_header() {
   }
   if (found != wanted) {
     const auto text = [](const SpillFileHeader& header) {
-      return fmt::format("version {}, {}, {} bytes for {} tokens", header.version, header.identity,
-                         header.page_bytes, header.page_tokens);
+      return fmt::format("file version {}; {}; pages of {} bytes; {} tokens each", header.version,
+                         header.identity, header.page_bytes, header.page_tokens);
     };
+    IdentityDifference difference = identity_difference(text(read_spill_file_header(wanted)),
+                                                        text(read_spill_file_header(found)));
     return refused(path,
                    "holds KV pages of another model or program; name another file or delete it",
-                   text(read_spill_file_header(wanted)), text(read_spill_file_header(found)));
+                   std::move(difference.expected), std::move(difference.found));
   }
   read_entries(status.st_size);
   return {};
@@ -150,7 +151,8 @@ void KvSpill::read_entries(int64_t file_bytes) {
     }
   }
   if (n_damaged > 0) {
-    spdlog::warn("{}: {} spilled KV pages are damaged and are not used", options_.path, n_damaged);
+    logger()->warn("{}: {} spilled KV pages are damaged and are not used", options_.path,
+                   n_damaged);
   }
 }
 
@@ -163,8 +165,8 @@ int64_t KvSpill::offset(int32_t slot) const { return kHeaderBytes + slot * slot_
 void KvSpill::failed(const char* what, int32_t slot) {
   // Once: a full disk fails at every page.
   if (n_failed_++ == 0) {
-    spdlog::warn("{}: {} (page {}); answers are computed again where pages are missing",
-                 options_.path, what, slot);
+    logger()->warn("{}: {} (page {}); answers are computed again where pages are missing",
+                   options_.path, what, slot);
   }
 }
 

@@ -1,12 +1,15 @@
 // Joins a checkpoint's weights, a model's graph and the CPU.
 #include "engine/load_executor.h"
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 #include <utility>
 
+#include "base/log.h"
 #include "devices/cpu/cpu_executor.h"
+#include "devices/cpu/pack_weights.h"
 #include "engine/checkpoint_weights.h"
+#include "kernels/arithmetic.h"
 #include "kernels/attention/attention.h"
 #include "models/registry.h"
 
@@ -26,6 +29,17 @@ Result<CpuOptions> cpu_options(const ExecutorOptions& options, int64_t max_conte
                     .max_context = max_context,
                     .fuse = options.fuse,
                     .progress = options.progress};
+}
+
+// All that decides the bits of a result beside the model's files. Threads, batches and the order of
+// requests do not (docs/decisions/0001), nor do instruction sets, but for AMX (0072).
+std::string numerics(const std::string& quantize, const ModelSummary& summary,
+                     const PackFile* pack) {
+  const int64_t rounding =
+      pack != nullptr ? pack->header().rounding_version : kWeightRoundingVersion;
+  return fmt::format("weights in {} ({}, rounding {}); KV pages in {}; {} sums; arithmetic {}",
+                     summary.weight_format, quantize, rounding, summary.kv_format,
+                     summary.amx_sums ? "AMX" : "plain", kArithmeticVersion);
 }
 
 }  // namespace
@@ -70,15 +84,16 @@ Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoin
   std::unique_ptr<CpuExecutor> executor = AGLM_TRY(make_cpu_executor(model.graph, weights, cpu));
   const ModelSummary summary = executor->summary();
   if (summary.nodes > 1) {
-    spdlog::info("weights lie in the memory of {} NUMA nodes, near the threads that read them",
-                 summary.nodes);
+    logger()->info("weights lie in the memory of {} NUMA nodes, near the threads that read them",
+                   summary.nodes);
   }
   return LoadedExecutor{.executor = std::move(executor),
                         .instruction_set = summary.isa,
                         .weight_format = summary.weight_format,
                         .step_weight_bytes = summary.step_weight_bytes,
                         .operations_per_token = summary.operations_per_token,
-                        .from_pack = weights.has_pack()};
+                        .pack = weights.pack(),
+                        .numerics = numerics(wanted.quantize, summary, weights.pack().get())};
 }
 
 }  // namespace autoglm

@@ -11,6 +11,7 @@
 #include "autoglm/result.h"
 #include "devices/executor.h"
 #include "formats/checkpoint.h"
+#include "formats/pack_file.h"
 #include "graph/program.h"
 
 namespace autoglm {
@@ -52,7 +53,8 @@ struct LoadedExecutor {
   std::string weight_format;    // of the layers' matrices: "bf16"
   int64_t step_weight_bytes = 0;
   int64_t operations_per_token = 0;
-  bool from_pack = false;  // weights are mapped, not packed anew
+  std::shared_ptr<const PackFile> pack;  // that weights are mapped from; nullptr: packed anew
+  std::string numerics;                  // as ModelIdentity
 };
 Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
                                      const ExecutorOptions& options);

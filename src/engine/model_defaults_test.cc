@@ -18,6 +18,7 @@ class FakeCheckpoint : public Checkpoint {
   const json::object& generation_config() const override { return generation_; }
   std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+  std::vector<const MappedFile*> weight_files() const override { return {}; }
 
  private:
   std::string path_ = "model";

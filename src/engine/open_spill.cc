@@ -1,44 +1,23 @@
 #include "engine/open_spill.h"
 
-#include <fmt/format.h>
-
-#include <filesystem>
-#include <iterator>
 #include <utility>
-#include <vector>
 
-#include "autoglm/version.h"
 #include "formats/pack_file.h"
 
 namespace autoglm {
-namespace {
 
-// What keys and values depend on, to the bit: the weights and how they are held, the program, and
-// how pages are held. Not on the instruction set or the threads (docs/decisions/0001).
-Result<std::string> identity(const LoadOptions& options, const std::string& checkpoint,
-                             const ExecutorPlan& plan) {
-  std::string text = fmt::format("autoglm {}, {}, weights {}, KV pages {} of {} bytes", kVersion,
-                                 plan.architecture, plan.quantization,
-                                 options.kv_cache_dtype == "q8_0" ? "int8" : options.kv_cache_dtype,
-                                 plan.page_bytes);
-  std::vector<SourceFile> files = AGLM_TRY(identify_source(checkpoint));
-  const std::filesystem::path pack = std::filesystem::path(checkpoint) / kPackFileName;
-  if (std::filesystem::exists(pack)) {
-    const auto more = AGLM_TRY(identify_source(pack.string()));
-    files.insert(files.end(), more.begin(), more.end());
-  }
-  for (const SourceFile& file : files) {
-    text += fmt::format(", {} ({} bytes, {}, {:x})", file.name, file.size_bytes, file.modified_ns,
-                        file.head_hash);
-  }
-  return text;
+Result<ModelIdentity> identify_model(const Checkpoint& checkpoint, const LoadedExecutor& loaded,
+                                     const DigestOptions& options) {
+  SmallFiles files = AGLM_TRY(digest_small_files(checkpoint));
+  return ModelIdentity{.weights = digest_of_all(loaded.pack ? loaded.pack->header().source
+                                                            : digest_weights(checkpoint, options)),
+                       .files = std::move(files),
+                       .numerics = loaded.numerics};
 }
 
-}  // namespace
-
 Result<std::unique_ptr<KvSpill>> open_spill(const LoadOptions& options,
-                                            const std::string& checkpoint, const ExecutorPlan& plan,
-                                            const ExecutorLimits& limits) {
+                                            const Checkpoint& checkpoint,
+                                            const LoadedExecutor& loaded) {
   if (options.kv_cache_spill_path.empty()) return std::unique_ptr<KvSpill>();
   if (!options.enable_prefix_caching) {
     return Error{.code = ErrorCode::kInvalidArgument,
@@ -47,11 +26,14 @@ Result<std::unique_ptr<KvSpill>> open_spill(const LoadOptions& options,
                  .expected = "enable_prefix_caching",
                  .found = "it is off"};
   }
+  const ModelIdentity identity = AGLM_TRY(identify_model(
+      checkpoint, loaded, {.threads = options.threads, .progress = options.progress}));
+  const ExecutorLimits limits = loaded.executor->limits();
   return KvSpill::open({.path = options.kv_cache_spill_path,
                         .size_bytes = options.kv_cache_spill_bytes,
                         .page_bytes = limits.page_bytes,
                         .page_tokens = limits.page_tokens,
-                        .identity = AGLM_TRY(identity(options, checkpoint, plan))});
+                        .identity = identity.text()});
 }
 
 }  // namespace autoglm

@@ -5,15 +5,20 @@
 #include <string>
 
 #include "autoglm/model.h"
-#include "devices/executor.h"
 #include "engine/kv_spill.h"
 #include "engine/load_executor.h"
+#include "formats/checkpoint.h"
+#include "formats/model_identity.h"
 
 namespace autoglm {
 
-// `checkpoint`: the path that was loaded. Nothing when the options name no file.
+// Reads all weights, unless they were mapped from a pack, which says what it was made of.
+Result<ModelIdentity> identify_model(const Checkpoint& checkpoint, const LoadedExecutor& loaded,
+                                     const DigestOptions& options);
+
+// Nothing when the options name no file.
 Result<std::unique_ptr<KvSpill>> open_spill(const LoadOptions& options,
-                                            const std::string& checkpoint, const ExecutorPlan& plan,
-                                            const ExecutorLimits& limits);
+                                            const Checkpoint& checkpoint,
+                                            const LoadedExecutor& loaded);
 
 }  // namespace autoglm

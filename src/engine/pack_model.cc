@@ -16,6 +16,7 @@
 #include "engine/checkpoint_weights.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf_companions.h"
+#include "formats/model_identity.h"
 #include "formats/pack_file.h"
 #include "models/registry.h"
 
@@ -88,12 +89,16 @@ struct Described {
 Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
                            const CheckpointWeights& weights, const CpuOptions& options,
                            const std::string& quantize) {
-  auto source = AGLM_TRY(identify_source(checkpoint.path()));
-  Described described{.header = {.layout_version = kWeightLayoutVersion,
-                                 .rounding_version = kWeightRoundingVersion,
-                                 .architecture = model.architecture,
-                                 .quantize = quantize,
-                                 .source = std::move(source)}};
+  SmallFiles small = AGLM_TRY(digest_small_files(checkpoint));
+  Described described{
+      .header = {.layout_version = kWeightLayoutVersion,
+                 .rounding_version = kWeightRoundingVersion,
+                 .architecture = model.architecture,
+                 .quantize = quantize,
+                 .source = digest_weights(
+                     checkpoint, {.threads = options.threads, .progress = options.progress}),
+                 .configuration = std::move(small.configuration),
+                 .quantization = std::move(small.quantization)}};
   std::set<std::string_view> used;
   for (const Weight& weight : model.graph.weights()) {
     for (const WeightPart& part : weight.parts) used.insert(part.tensor);

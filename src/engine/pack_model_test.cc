@@ -71,7 +71,7 @@ class Packing : public testing::Test {
     EXPECT_TRUE(checkpoint);
     const auto loaded = load_executor(*checkpoint, {.quantize = quantize, .threads = 1});
     EXPECT_TRUE(loaded) << loaded.error().message();
-    return loaded && loaded->from_pack;
+    return loaded && loaded->pack != nullptr;
   }
 
   fs::path folder_;
@@ -114,13 +114,9 @@ TEST_F(Packing, APackThatDoesNotFitIsPassedOver) {
   ASSERT_TRUE(packed);
   ASSERT_TRUE(maps(source, "int8"));
 
-  // A file of the checkpoint was touched.
+  // A file of the checkpoint that was touched, but not changed, is no reason.
   const std::string weights = source + "/model.safetensors";
-  const auto time = fs::last_write_time(weights);
-  fs::last_write_time(weights, time + std::chrono::seconds(2));
-  EXPECT_FALSE(maps(source, "int8"));
-  EXPECT_EQ(answer(source, "int8"), expected);
-  fs::last_write_time(weights, time);
+  fs::last_write_time(weights, fs::last_write_time(weights) + std::chrono::seconds(2));
   ASSERT_TRUE(maps(source, "int8"));
 
   // The pack was cut off.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "formats/coded_matrix.h"
 #include "tensor/code_row.h"
@@ -85,6 +86,8 @@ class Checkpoint {
   virtual std::string quantization() const { return {}; }
   virtual const std::vector<StoredTensor>& tensors() const = 0;
   const StoredTensor* find(std::string_view name) const;  // nullptr: there is none
+  // What the tensors lie in. Empty for a packed model.
+  virtual std::vector<const MappedFile*> weight_files() const = 0;
   // The weights of a packed model; nullptr for the other kinds.
   virtual std::shared_ptr<const PackFile> pack() const { return nullptr; }
 

@@ -19,6 +19,7 @@ class InMemory final : public Checkpoint {
   const json::object& generation_config() const override { return generation_config_; }
   std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+  std::vector<const MappedFile*> weight_files() const override { return {}; }
 
   void add(std::string name, DType dtype, std::vector<int64_t> shape, size_t bytes) {
     tensors_.push_back({.name = std::move(name),

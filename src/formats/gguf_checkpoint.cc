@@ -29,6 +29,7 @@ class GgufCheckpoint final : public Checkpoint {
   const json::object& generation_config() const override { return translated_.generation_config; }
   std::optional<std::string> chat_template() const override { return chat_template_; }
   const std::vector<StoredTensor>& tensors() const override { return translated_.tensors; }
+  std::vector<const MappedFile*> weight_files() const override { return {&file_}; }
 
  private:
   MappedFile file_;

@@ -38,6 +38,11 @@ class HuggingFaceCheckpoint final : public Checkpoint {
   std::string quantization() const override { return quantization_; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
 
+  std::vector<const MappedFile*> weight_files() const override {
+    std::vector<const MappedFile*> files;
+    for (const MappedFile& file : files_) files.push_back(&file);
+    return files;
+  }
   std::shared_ptr<const PackFile> pack() const override { return pack_; }
 
   Result<void> load() {

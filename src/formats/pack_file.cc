@@ -1,11 +1,9 @@
 #include "formats/pack_file.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -24,20 +22,11 @@ namespace fs = std::filesystem;
 static_assert(std::endian::native == std::endian::little, "files hold little endian numbers");
 
 constexpr std::string_view kMagic = "AGLMPACK";
-constexpr uint32_t kFileVersion = 1;
+constexpr uint32_t kFileVersion = 2;
 constexpr size_t kPreamble = 8 + 4 + 4 + 8;            // magic, version, zero, header length
 constexpr size_t kMaxHeaderBytes = size_t{256} << 20;  // a million weights take less
 constexpr size_t kMaxEntries = size_t{1} << 20;        // weights, and tensors
 constexpr int64_t kMaxDimension = int64_t{1} << 40;    // rows, columns
-constexpr size_t kHeadBytes = size_t{64} << 10;        // of a source file, hashed
-constexpr size_t kMaxSourceFiles = 20'000;             // twice the shards that an index may name
-
-// FNV-1a: tells apart files that someone changed, not files that someone forges.
-uint64_t hash_of(std::span<const std::byte> bytes) {
-  uint64_t hash = 14695981039346656037U;
-  for (const std::byte b : bytes) hash = (hash ^ static_cast<uint64_t>(b)) * 1099511628211U;
-  return hash;
-}
 
 template <class T>
 T load(const std::byte* from) {
@@ -100,14 +89,17 @@ std::optional<DType> dtype_named(std::string_view name) {
   return std::nullopt;
 }
 
-Result<SourceFile> parse_source(const json::value& entry, const std::string& where) {
+Result<WeightFile> parse_source(const json::value& entry, const std::string& where) {
   const json::Fields fields = AGLM_TRY(json::fields_of(entry, where));
   // Field by field: compilers forget what an aggregate holds when its initialiser returns early.
-  SourceFile file;
+  WeightFile file;
   file.name = AGLM_TRY(fields.string("name"));
-  file.size_bytes = AGLM_TRY(fields.integer("bytes"));
-  file.modified_ns = AGLM_TRY(fields.integer("modified_ns"));
-  file.head_hash = std::bit_cast<uint64_t>(AGLM_TRY(fields.integer("head_hash")));
+  file.digest = AGLM_TRY(fields.string("sha256"));
+  file.stamp.size_bytes = AGLM_TRY(fields.integer("bytes"));
+  file.stamp.inode = AGLM_TRY(fields.integer("inode"));
+  file.stamp.modified_ns = AGLM_TRY(fields.integer("modified_ns"));
+  file.stamp.changed_ns = AGLM_TRY(fields.integer("changed_ns"));
+  file.stamp.reliable = AGLM_TRY(fields.boolean("reliable"));
   return file;
 }
 
@@ -180,17 +172,20 @@ Result<Text> header_text(std::span<const std::byte> file, std::string_view where
               static_cast<int64_t>(kPreamble + length)};
 }
 
-json::object source_json(const SourceFile& file) {
+json::object source_json(const WeightFile& file) {
   return {{"name", file.name},
-          {"bytes", file.size_bytes},
-          {"modified_ns", file.modified_ns},
-          {"head_hash", std::bit_cast<int64_t>(file.head_hash)}};
+          {"sha256", file.digest},
+          {"bytes", file.stamp.size_bytes},
+          {"inode", file.stamp.inode},
+          {"modified_ns", file.stamp.modified_ns},
+          {"changed_ns", file.stamp.changed_ns},
+          {"reliable", file.stamp.reliable}};
 }
 
 // The header with the places of everything in a file whose data begin at `begin`.
 json::object header_json(const PackHeader& header, int64_t begin) {
   json::array source;
-  for (const SourceFile& file : header.source) source.push_back(source_json(file));
+  for (const WeightFile& file : header.source) source.push_back(source_json(file));
   int64_t offset = begin;
   json::array tensors;
   for (const StoredTensor& tensor : header.tensors) {
@@ -217,49 +212,12 @@ json::object header_json(const PackHeader& header, int64_t begin) {
   }
   return {{"layout", header.layout_version},     {"rounding", header.rounding_version},
           {"architecture", header.architecture}, {"quantize", header.quantize},
-          {"source", std::move(source)},         {"tensors", std::move(tensors)},
+          {"source", std::move(source)},         {"configuration", header.configuration},
+          {"quantization", header.quantization}, {"tensors", std::move(tensors)},
           {"weights", std::move(weights)}};
 }
 
-Result<SourceFile> identify_file(const fs::path& path) {
-  const MappedFile file = AGLM_TRY(MappedFile::open(path.string()));
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
-    return Error{ErrorCode::kIo, "cannot read the file's time", path.string(), "",
-                 std::strerror(errno)};
-  }
-  return SourceFile{
-      .name = path.filename().string(),
-      .size_bytes = static_cast<int64_t>(file.bytes().size()),
-      .modified_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec,
-      .head_hash = hash_of(file.bytes().first(std::min(file.bytes().size(), kHeadBytes)))};
-}
-
 }  // namespace
-
-Result<std::vector<SourceFile>> identify_source(const std::string& path) {
-  std::error_code failure;
-  std::vector<SourceFile> files;
-  if (!fs::is_directory(path, failure)) {
-    files.push_back(AGLM_TRY(identify_file(path)));
-    return files;
-  }
-  for (const auto& entry : fs::directory_iterator(path, failure)) {
-    const std::string name = entry.path().filename().string();
-    if (name != "config.json" && !name.ends_with(".safetensors") &&
-        !name.ends_with(".safetensors.index.json")) {
-      continue;
-    }
-    if (files.size() == kMaxSourceFiles) {
-      return Error{ErrorCode::kResourceExhausted, "directory has too many weight files", path,
-                   fmt::format("at most {}", kMaxSourceFiles), "more"};
-    }
-    files.push_back(AGLM_TRY(identify_file(entry.path())));
-  }
-  std::sort(files.begin(), files.end(),
-            [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
-  return files;
-}
 
 Result<PackHeader> parse_pack(std::span<const std::byte> file, std::string_view where) {
   const Text text = AGLM_TRY(header_text(file, where));
@@ -275,6 +233,8 @@ Result<PackHeader> parse_pack(std::span<const std::byte> file, std::string_view 
   for (const json::value& entry : *AGLM_TRY(entries(fields, "source"))) {
     header.source.push_back(AGLM_TRY(parse_source(entry, name + ": source")));
   }
+  header.configuration = AGLM_TRY(fields.string("configuration"));
+  header.quantization = AGLM_TRY(fields.string("quantization"));
   Data data(file, text.data_begin);
   std::set<std::string_view> seen;
   const json::array& tensors = *AGLM_TRY(entries(fields, "tensors"));

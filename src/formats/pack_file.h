@@ -14,6 +14,7 @@
 #include "autoglm/result.h"
 #include "base/files.h"
 #include "formats/checkpoint.h"
+#include "formats/model_identity.h"
 #include "formats/tensor_file.h"
 
 namespace autoglm {
@@ -21,20 +22,6 @@ namespace autoglm {
 inline constexpr int64_t kPackPageBytes = 4096;  // every weight begins on a page
 // The weights of a packed model's directory.
 inline constexpr std::string_view kPackFileName = "autoglm.pack";
-// Its tokenizer, where the checkpoint was a GGUF file: that file's metadata alone.
-
-// One file of the checkpoint that was packed, as it was then.
-struct SourceFile {
-  std::string name;
-  int64_t size_bytes = 0;
-  int64_t modified_ns = 0;
-  uint64_t head_hash = 0;  // of the first 64 KiB
-  bool operator==(const SourceFile&) const = default;
-};
-// The files that decide a checkpoint's weights: config.json, *.safetensors and their index, or the
-// .gguf file. Reads 64 KiB of each.
-Result<std::vector<SourceFile>> identify_source(const std::string& path);
-
 struct PackedWeightEntry {
   std::string key;  // of which rows of which tensors it is made
   std::string form;
@@ -51,7 +38,10 @@ struct PackHeader {
   int64_t rounding_version = 0;
   std::string architecture;
   std::string quantize;
-  std::vector<SourceFile> source;
+  // The packed checkpoint: every byte of its weights, and what says how they are meant.
+  std::vector<WeightFile> source;
+  std::string configuration;  // as SmallFiles
+  std::string quantization;
   // The checkpoint's tensors: names, dtypes and shapes; bytes of the few small ones that are no
   // weights but shape the graph.
   std::vector<StoredTensor> tensors;

@@ -30,6 +30,7 @@ class Altered : public Checkpoint {
   const json::object& generation_config() const override { return original_->generation_config(); }
   std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+  std::vector<const MappedFile*> weight_files() const override { return {}; }
 
   void set(std::string_view key, json::value value) { config_[key] = std::move(value); }
   void drop_key(std::string_view key) { config_.erase(key); }

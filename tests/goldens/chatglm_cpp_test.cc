@@ -55,6 +55,7 @@ class RawCheckpoint : public Checkpoint {
   const json::object& generation_config() const override { return none_; }
   std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+  std::vector<const MappedFile*> weight_files() const override { return {}; }
 
   template <class T>
   std::vector<T> take(size_t n) {

@@ -33,6 +33,12 @@ std::string_view kv_format(DType dtype) {
   return dtype == DType::kF32 ? "f32" : dtype == DType::kI8 ? "int8" : "bf16";
 }
 
+bool has_bf16_products(const std::vector<WeightPlan>& plans) {
+  return std::any_of(plans.begin(), plans.end(), [](const WeightPlan& plan) {
+    return plan.form == WeightPlan::Form::kPacked && plan.format == WeightFormat::kBF16;
+  });
+}
+
 Result<Graph> prepared(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
   if (!options.fuse) return graph;
   if (options.quantize != Quantize::kNone) return fuse(graph, {.integer_matrices = true});
@@ -115,6 +121,7 @@ class Executing : public CpuExecutor {
                 .isa = std::string(isa_name(isa_)),
                 .weight_format = std::string(weight_format_name(matrices)),
                 .kv_format = std::string(kv_format(kv)),
+                .amx_sums = isa_ == Isa::kAmx && (kv == DType::kBF16 || has_bf16_products(plans)),
                 .threads = pool_.size(),
                 .nodes = pool_.n_nodes()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;

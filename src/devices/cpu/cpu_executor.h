@@ -72,6 +72,7 @@ struct ModelSummary {
   std::string isa;            // "avx2"
   std::string weight_format;  // of the layers' matrices: "bf16", "int4"
   std::string kv_format;      // "f32", "bf16"
+  bool amx_sums = false;      // bits are not those of other instruction sets (decision 0072)
   int threads = 0;
   int nodes = 0;  // of memory, with threads on each
 };

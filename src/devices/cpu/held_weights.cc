@@ -509,7 +509,7 @@ Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
                                              const std::vector<WeightPlan>& plans,
                                              const WeightSource& source, ThreadPool& pool,
                                              const CpuOptions& options) {
-  int64_t total = 1;
+  int64_t total = 0;
   for (const WeightPlan& plan : plans) total += plan.bytes;
   std::vector<HeldWeight> held(plans.size());
   int64_t done = 0;

@@ -34,7 +34,7 @@ Result<void> pack_weights(const Graph& graph, const WeightSource& source, const 
                           const std::function<Result<void>(std::span<const std::byte>)>& take) {
   const Graph used = AGLM_TRY(cpu_program(graph, source, options)).graph;
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(used, source, options.quantize));
-  int64_t total = 1;
+  int64_t total = 0;
   for (const WeightPlan& plan : plans) total += plan.bytes;
   ThreadPool pool(options.threads);
   int64_t done = 0;

@@ -1,0 +1,53 @@
+// The bits of tiny-glm's logits, by the version of the arithmetic. A change that moves them must
+// raise kArithmeticVersion, or pages and answers that were kept would be taken for what this
+// program computes.
+#include "kernels/arithmetic.h"
+
+#include <gtest/gtest.h>
+
+#include "base/digest.h"
+#include "goldens/run_model.h"
+#include "kernels/isa.h"
+#include "support/source_folder.h"
+
+namespace autoglm {
+namespace {
+
+TEST(Arithmetic, ItsBitsAreThoseOfItsVersion) {
+  struct Way {
+    const char* quantize;
+    const char* kv_cache_dtype;
+    const char* digest;
+  };
+  constexpr int64_t kVersionOfDigests = 1;
+  const Way ways[] = {
+      {"none", "f32", "71b4bee9f0bec478d596fd099bafeadfe62974e050732f6bebaa906251231503"},
+      {"none", "bf16", "80f8d7f33505f8d658e7e0f3ff556ee9170781c180bc10996047f235622f9f8f"},
+      {"int8", "int8", "05d476d8c049e2a2d78d43c7a9d3212ddd6306e2d1d03d4c9ab7d06e9692017e"},
+      {"int4", "f32", "ac05cb25e430474485f4726a18f28dab51382cd65d10b446dc75e23c416d89dc"},
+      {"int4", "bf16", "b8a4802106bbbc5eae2c29e277983cfe4491ce9c0da2a6117d70e5985ce4facf"},
+      {"int2", "int8", "69ce07d951ae89f26001d41be7849593a2ffe7af00d7755d199a5d1aa9320027"},
+  };
+  for (const Way& way : ways) {
+    auto model = RunModel::load(source_folder() + "/models/tiny-glm",
+                                {.quantize = way.quantize, .kv_cache_dtype = way.kv_cache_dtype});
+    ASSERT_TRUE(model) << model.error().message();
+    std::vector<TokenId> tokens;
+    for (int32_t i = 0; i < 100; ++i) tokens.push_back(TokenId{i * 37 % 1000});
+    RunModel::Sequence sequence;
+    model->feed(sequence, tokens);
+    Sha256 sum;
+    for (const auto& logits : sequence.logits) sum.add(std::as_bytes(std::span(logits)));
+    const bool own_order = best_isa() == Isa::kAmx && (std::string(way.quantize) == "none" ||
+                                                       std::string(way.kv_cache_dtype) == "bf16");
+    if (own_order) continue;  // docs/decisions/0072
+    EXPECT_EQ(sum.finish(), way.digest)
+        << way.quantize << ", " << way.kv_cache_dtype
+        << ": results have other bits than before. Where that is meant, raise kArithmeticVersion "
+           "(kernels/arithmetic.h) and state the new digests and their version here.";
+  }
+  EXPECT_EQ(kVersionOfDigests, kArithmeticVersion);
+}
+
+}  // namespace
+}  // namespace autoglm
