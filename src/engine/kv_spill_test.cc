@@ -93,6 +93,27 @@ TEST_F(KvSpillTest, IsForItsOwnerAlone) {
   EXPECT_NE(refusal(options()).find("another process spills KV pages there"), std::string::npos);
 }
 
+TEST_F(KvSpillTest, AFileThatOthersCouldReadIsClosedToThem) {
+  open()->write(0, page(1), bytes(1));
+  ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
+  EXPECT_EQ(open()->take_entries().size(), 1U);
+  struct stat status {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0600U);
+}
+
+TEST_F(KvSpillTest, ALinkAndAnotherUsersFileAreRefused) {
+  const std::string target = path_ + ".target";
+  std::filesystem::create_symlink(target, path_);
+  EXPECT_NE(refusal(options()).find("a symbolic link"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(target));
+  std::filesystem::remove(path_);
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  open();
+  ASSERT_EQ(chown(path_.c_str(), 4711, 4711), 0);
+  EXPECT_NE(refusal(options()).find("belongs to another user"), std::string::npos);
+}
+
 TEST_F(KvSpillTest, AnotherModelsFileIsRefusedAndNamed) {
   open()->write(0, page(1), bytes(1));
   const std::string said = refusal(options("model B"));

@@ -24,7 +24,6 @@ PrefixTree::PrefixTree(PagePool& pool, Executor& executor, KvSpill* spill)
       hash_key_(random_key()),
       by_key_(0, KeyHash{this}, KeyEqual{this}) {
   if (spill_ == nullptr) return;
-  for (int32_t slot = spill_->n_slots() - 1; slot >= 0; --slot) free_slots_.push_back(slot);
   load_entries();
 }
 
@@ -35,6 +34,7 @@ void PrefixTree::load_entries() {
   std::sort(entries.begin(), entries.end(),
             [](const auto& a, const auto& b) { return a.page.id < b.page.id; });
   std::unordered_map<uint64_t, int32_t> by_id;
+  std::vector<bool> taken(static_cast<size_t>(spill_->n_slots()), false);
   for (const KvSpill::Entry& entry : entries) {
     const SpilledPage& page = entry.page;
     last_id_ = std::max(last_id_, page.id);
@@ -48,12 +48,16 @@ void PrefixTree::load_entries() {
     if (parent == kNone || by_id.contains(page.id) || child(parent, page.tokens) != kNone) continue;
     const int32_t node = add_child(parent, page.tokens, page.id);
     by_id.emplace(page.id, node);
-    at(node).used = page.used;
+    // A parent was used as lately as its children, whatever the file says.
+    at(node).used = page.parent == 0 ? page.used : std::min(page.used, at(parent).used);
     at(node).slot = entry.slot;
     leave_orders(parent);
     enter_orders(parent);
     enter_orders(node);
-    std::erase(free_slots_, entry.slot);
+    taken[static_cast<size_t>(entry.slot)] = true;
+  }
+  for (int32_t slot = spill_->n_slots() - 1; slot >= 0; --slot) {
+    if (!taken[static_cast<size_t>(slot)]) free_slots_.push_back(slot);
   }
 }
 

@@ -122,12 +122,15 @@ void PrefixTree::save() {
 }
 
 void PrefixTree::remove(int32_t node) {
-  // Depth first without recursion: a conversation is a thousand pages deep.
+  // Depth first without recursion: a conversation is a thousand pages deep, and what a file says
+  // may be one chain of all its pages.
+  int32_t last = node;
   while (true) {
-    int32_t last = node;
     while (at(last).first_child != kNone) last = at(last).first_child;
+    const int32_t parent = at(last).parent;
     unlink(last);
     if (last == node) return;
+    last = parent;
   }
 }
 

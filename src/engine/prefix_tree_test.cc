@@ -3,6 +3,10 @@
 #include "engine/prefix_tree.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "engine/testing/fakes.h"
 
@@ -122,6 +126,81 @@ TEST_F(PrefixTreeTest, KnowsWhatTheDraftModelHasComputedUntilThePageIsAnothers) 
   compute(again);
   EXPECT_EQ(tree_.drafted_pages(again.path), 1);
   tree_.release(again.path);
+}
+
+// A tree put together from a file that anybody may have written.
+class PrefixTreeOfAFile : public testing::Test {
+ protected:
+  ~PrefixTreeOfAFile() override { std::filesystem::remove(path_); }
+
+  std::unique_ptr<KvSpill> open(int32_t n_slots) const {
+    auto spill = KvSpill::open({.path = path_,
+                                .size_bytes = 4096 + int64_t{n_slots} * 8192,
+                                .page_bytes = kLimits.page_bytes,
+                                .page_tokens = kLimits.page_tokens,
+                                .identity = "a fake"});
+    EXPECT_TRUE(spill) << spill.error().message();
+    return *std::move(spill);
+  }
+  static SpilledPage page(uint64_t id, uint64_t parent, uint64_t used, int32_t token) {
+    return {.id = id,
+            .parent = parent,
+            .used = used,
+            .salt = "",
+            .tokens = {TokenId{token}, TokenId{token}}};
+  }
+
+  const std::string path_ =
+      testing::TempDir() + "prefix_tree_test." + std::to_string(getpid()) + ".kv";
+};
+
+TEST_F(PrefixTreeOfAFile, TakesWhatMakesSenseAndFreesTheOtherSlots) {
+  const std::vector<std::byte> bytes(8);
+  {
+    const auto spill = open(8);
+    spill->write(0, page(1, 0, 10, 1), bytes);
+    spill->write(1, page(1, 0, 20, 2), bytes);   // a number a second time
+    spill->write(2, page(3, 0, 30, 1), bytes);   // the same page a second time
+    spill->write(3, page(9, 7, 40, 3), bytes);   // no such parent
+    spill->write(5, page(5, 1, 999, 4), bytes);  // used later than its parent
+    spill->write(7, page(6, 5, 1, 5), bytes);
+  }
+  const auto spill = open(8);
+  FakeExecutor executor(kLimits);
+  ASSERT_TRUE(executor.reserve_pages(4));
+  PagePool pool(4);
+  PrefixTree tree(pool, executor, spill.get());
+  EXPECT_EQ(tree.check({}), std::nullopt);
+  const std::vector<TokenId> text = {TokenId{1}, TokenId{1}, TokenId{4},
+                                     TokenId{4}, TokenId{5}, TokenId{5}};
+  EXPECT_EQ(tree.find("", {text, {}}, 100).pages, 3);
+}
+
+// One chain of all its pages, whose first is damaged: with it goes all that follows.
+TEST_F(PrefixTreeOfAFile, ForgetsALongChainWhoseBeginningIsDamaged) {
+  constexpr int32_t kSlots = 3000;
+  const std::vector<std::byte> bytes(8);
+  {
+    const auto spill = open(kSlots);
+    for (int32_t slot = 0; slot < kSlots; ++slot) {
+      const auto id = static_cast<uint64_t>(slot) + 1;
+      ASSERT_TRUE(spill->write(slot, page(id, id - 1, 10, slot % 26), bytes));
+    }
+  }
+  std::fstream(path_, std::ios::in | std::ios::out | std::ios::binary).seekp(4096 + 4096) << 'x';
+  const auto spill = open(kSlots);
+  FakeExecutor executor(kLimits);
+  ASSERT_TRUE(executor.reserve_pages(4));
+  PagePool pool(4);
+  PrefixTree tree(pool, executor, spill.get());
+  const std::vector<TokenId> text = {TokenId{0}, TokenId{0}, TokenId{1}, TokenId{1}};
+  ASSERT_EQ(tree.find("", {text, {}}, 100).pages, 2);
+  PrefixPath path;
+  std::vector<int32_t> pages;
+  tree.acquire("", {text, {}}, 100, path, pages);
+  EXPECT_TRUE(path.empty());
+  EXPECT_EQ(tree.find("", {text, {}}, 100).pages, 0);
+  EXPECT_EQ(tree.check({}), std::nullopt);
 }
 
 }  // namespace
