@@ -40,7 +40,7 @@ struct LoadOptions {
   int64_t max_model_len = 0;          // 0: the model's own, cut to what the KV pool can hold
   int32_t max_batch_size = 16;        // sequences that decode together
   int32_t max_batched_tokens = 512;   // rows of one step, prefill and decode together
-  int32_t max_queue = 256;            // requests that may wait; one more is refused
+  int32_t max_queue = 256;            // requests of each class that may wait
   // Time that a step should take at most while answers are read as they come; 0: from measurements.
   int32_t max_inter_token_ms = 0;
   int32_t batch_window_ms = 50;                  // batched requests (priority 1) gather so long,
@@ -210,7 +210,8 @@ class GLMModel {
                                     const SamplingParams& sampling = {}) const;
 
   // The mean of the last hidden states over the tokens, scaled to length 1: [hidden_size].
-  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const;
+  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens,
+                                   const Scheduling& scheduling = {}) const;
 
   // Stops taking requests and waits until those accepted have ended, at most `timeout_ms`; what is
   // left then is cancelled.

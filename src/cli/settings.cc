@@ -178,8 +178,8 @@ std::vector<SettingInfo> model_settings() {
           "max_batched_tokens", "tokens of one step, prompts and answers together", 1, 65536,
           [](auto& s) -> auto& { return s.load.max_batched_tokens; }),
       integer_setting(
-          "max_queue", "requests that may wait; one more gets status 429", 1, 1'000'000,
-          [](auto& s) -> auto& { return s.load.max_queue; }),
+          "max_queue", "requests of each class that may wait; one more gets status 429", 1,
+          1'000'000, [](auto& s) -> auto& { return s.load.max_queue; }),
       integer_setting(
           "max_inter_token_ms",
           "time a step should take at most while answers are read; 0: from measurements", 0,

@@ -56,6 +56,11 @@ void add_to(EngineLoad& load, const Job& job, const RequestLimits& limits) {
   }
 }
 
+void add_to(WaitingRequests& waiting, const Job& job) {
+  const Scheduling& scheduling = job.request.scheduling;
+  waiting.add(service_class(scheduling.priority), scheduling.tenant);
+}
+
 }  // namespace
 
 struct Engine::State {
@@ -80,8 +85,7 @@ struct Engine::State {
   void read_numbers() {
     stats = core.stats();
     load = core.load();
-    n_waiting = core.waiting_requests();
-    n_sequences = core.n_sequences();
+    waiting = core.waiting_requests();
   }
 
   const std::unique_ptr<Executor> executor, draft;
@@ -106,10 +110,8 @@ struct Engine::State {
   EngineStats stats;                    // after the last step
   EngineLoad load;                      // the same
   std::optional<double> resting_until;  // steps before would do nothing
-  int64_t n_waiting = 0;                // requests in the core's queue that have not run
-  int64_t n_sequences = 0;              // in the core
-  int64_t inbox_sequences = 0;
-  bool idle = true;  // of the core
+  WaitingRequests waiting;              // in the core's queue, and have not run
+  bool idle = true;                     // of the core
 };
 
 Engine::Engine(std::unique_ptr<Executor> executor, std::unique_ptr<Executor> draft,
@@ -153,14 +155,12 @@ void Engine::run(const std::shared_ptr<State>& state) {
     }
     jobs.swap(s.inbox);
     s.urgent = false;
-    s.inbox_sequences = 0;
     cancels.swap(s.cancels);
     const bool cancel_all = std::exchange(s.cancel_all, false);
     const bool stopping = s.stopping;
     // Until the step is over, these count as waiting.
-    s.n_waiting += std::ssize(jobs);
     for (const Job& job : jobs) {
-      s.n_sequences += job.request.sampling.n;
+      add_to(s.waiting, job);
       add_to(s.load, job, s.core.request_limits());
     }
     s.idle = false;
@@ -196,19 +196,19 @@ Result<void> Engine::admissible(const State& s, const Job& job) {
   }
   EngineLoad load = s.load;
   for (const Job& other : s.inbox) add_to(load, other, s.core.request_limits());
-  const int64_t waiting = s.n_waiting + std::ssize(s.inbox);
-  const int64_t sequences = s.n_sequences + s.inbox_sequences + job.request.sampling.n;
-  if (waiting >= s.max_queue && sequences > s.max_batch_size) {
-    return Error{.code = ErrorCode::kResourceExhausted,
-                 .what = "the queue is full",
-                 .where = "engine",
-                 .expected = fmt::format("at most {} waiting requests", s.max_queue),
-                 .found = fmt::format("{}", waiting)};
-  }
   const Scheduling& scheduling = job.request.scheduling;
+  const ServiceClass its = service_class(scheduling.priority);
+  // Less urgent work makes way.
+  int64_t sequences = job.request.sampling.n;
+  for (size_t c = 0; c <= static_cast<size_t>(its); ++c) sequences += load.by_class[c].n_sequences;
+  if (sequences > s.max_batch_size) {
+    WaitingRequests waiting = s.waiting;
+    for (const Job& other : s.inbox) add_to(waiting, other);
+    AGLM_TRY(waiting.room_for(its, scheduling.tenant, s.max_queue));
+  }
   if (!scheduling.timeout_ms) return {};
   const double seconds =
-      seconds_to_end(load, {.service_class = service_class(scheduling.priority),
+      seconds_to_end(load, {.service_class = its,
                             .prompt_tokens = std::ssize(job.request.prompt),
                             .max_tokens = answer_limit(job.request, s.core.request_limits())});
   if (seconds * 1e3 <= static_cast<double>(*scheduling.timeout_ms)) return {};
@@ -221,6 +221,11 @@ Result<void> Engine::admissible(const State& s, const Job& job) {
 
 Result<uint64_t> Engine::accept(Job job) {
   State& s = *state_;
+  Scheduling& scheduling = job.request.scheduling;
+  const auto tenant = s.tenant_priorities.find(scheduling.tenant);
+  if (tenant != s.tenant_priorities.end()) {
+    scheduling.priority = std::max(scheduling.priority, tenant->second);
+  }
   if (job.request.request_id.empty()) {
     job.request.request_id = fmt::format("{:016x}", system_random());
   }
@@ -229,10 +234,7 @@ Result<uint64_t> Engine::accept(Job job) {
   const std::lock_guard lock(s.mutex);
   AGLM_TRY(admissible(s, job));
   const uint64_t id = job.id = ++s.last_id;
-  s.inbox_sequences += job.request.sampling.n;
-  if (service_class(job.request.scheduling.priority) == ServiceClass::kInteractive) {
-    s.urgent = true;
-  }
+  if (service_class(scheduling.priority) == ServiceClass::kInteractive) s.urgent = true;
   s.inbox.push_back(std::move(job));
   s.wake.notify_one();
   return id;
@@ -240,11 +242,6 @@ Result<uint64_t> Engine::accept(Job job) {
 
 Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on_event) {
   AGLM_TRY(check_request(request, state_->core.request_limits()));
-  Scheduling& scheduling = request.scheduling;
-  const auto tenant = state_->tenant_priorities.find(scheduling.tenant);
-  if (tenant != state_->tenant_priorities.end()) {
-    scheduling.priority = std::max(scheduling.priority, tenant->second);
-  }
   std::shared_ptr<grammar::CompiledGrammar> grammar;
   if (request.structured_output.kind != StructuredOutput::Kind::kNone) {
     grammar = AGLM_TRY(state_->grammars.get(request.structured_output));
@@ -254,11 +251,12 @@ Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on
                  .on_event = std::move(on_event)});
 }
 
-Result<uint64_t> Engine::submit_embedding(std::vector<TokenId> tokens,
+Result<uint64_t> Engine::submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
                                           EmbeddingCallback on_embedding) {
   AGLM_TRY(check_prompt(tokens, state_->core.request_limits()));
-  return accept(
-      {.request = {.prompt = std::move(tokens)}, .on_embedding = std::move(on_embedding)});
+  AGLM_TRY(check_scheduling(scheduling));
+  return accept({.request = {.prompt = std::move(tokens), .scheduling = std::move(scheduling)},
+                 .on_embedding = std::move(on_embedding)});
 }
 
 void Engine::cancel(uint64_t id) {

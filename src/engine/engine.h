@@ -36,7 +36,9 @@ class Engine {
   // The request's number, for cancel(). Refused: out of range, queue full, no answer in time,
   // draining.
   Result<uint64_t> submit(GenerationRequest request, GenerationCallback on_event);
-  Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, EmbeddingCallback on_embedding);
+  // Pages of the tokens are the tenant's and the salt's, as an answer's are.
+  Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
+                                    EmbeddingCallback on_embedding);
   void cancel(uint64_t id);
 
   EngineStats stats() const;

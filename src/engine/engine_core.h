@@ -26,6 +26,7 @@
 #include "engine/sequence.h"
 #include "engine/speculation/speculator.h"
 #include "engine/step_pace.h"
+#include "engine/waiting_requests.h"
 
 namespace autoglm {
 
@@ -74,8 +75,7 @@ class EngineCore {
 
   EngineStats stats() const;
   EngineLoad load() const;
-  int64_t waiting_requests() const;  // of which nothing runs yet
-  int64_t n_sequences() const { return std::ssize(running_) + std::ssize(waiting_); }
+  WaitingRequests waiting_requests() const;  // of which nothing runs yet
   void observe(std::shared_ptr<EngineObserver> observer) { observer_ = std::move(observer); }
 
   // What is wrong with pages, queues and counters; empty: nothing. For tests.

@@ -175,16 +175,18 @@ void EngineCore::request_ended(const ActiveRequest& request) {
   observer_->on_request_end(seen);
 }
 
-int64_t EngineCore::waiting_requests() const {
+WaitingRequests EngineCore::waiting_requests() const {
   // Sequences of one request stand together, and those that have run stand first.
-  int64_t count = 0;
+  WaitingRequests waiting;
   const ActiveRequest* last = nullptr;
   for (const SequencePtr& sequence : waiting_) {
     const ActiveRequest* request = sequence->request.get();
-    if (request != last && request->started == 0) ++count;
+    if (request != last && request->started == 0) {
+      waiting.add(service_class(sequence->priority()), request->job.request.scheduling.tenant);
+    }
     last = request;
   }
-  return count;
+  return waiting;
 }
 
 EngineStats EngineCore::stats() const {

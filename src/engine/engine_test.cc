@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <future>
 #include <mutex>
 
@@ -119,6 +120,41 @@ TEST(Engine, RefusesWhenTheQueueIsFull) {
   running.executor->open();
   EXPECT_EQ(first.event.get().finish_reason, FinishReason::kLength);
   EXPECT_EQ(more[0].event.get().finish_reason, FinishReason::kLength);
+}
+
+// Whoever floods one class, or one tenant's part of it, leaves the others their room.
+TEST(Engine, AFloodShutsNobodyElseOut) {
+  struct Asked {
+    int32_t priority;
+    const char* tenant;
+  };
+  constexpr Asked kFloods[] = {{2, ""}, {1, ""}, {0, ""}, {2, "mass"}, {0, "mass"}};
+  constexpr Asked kOthers[] = {{0, "a"}, {1, "a"}, {2, "a"}, {0, ""}};
+  for (const Asked& floods : kFloods) {
+    Running running({.max_queue = 20});
+    std::deque<Last> lasts;
+    const auto submit = [&](const Asked& asked) {
+      GenerationRequest request = request_for(2);
+      request.scheduling.priority = asked.priority;
+      request.scheduling.tenant = asked.tenant;
+      Last& last = lasts.emplace_back();
+      const bool taken = running.engine->submit(request, last.callback()).has_value();
+      if (!taken) lasts.pop_back();
+      return taken;
+    };
+    int n_taken = 0;
+    for (int i = 0; i < 300; ++i) n_taken += submit(floods) ? 1 : 0;
+    EXPECT_LE(n_taken, 22) << "those that wait, and a batch of two";
+    for (const Asked& other : kOthers) {
+      const bool same =
+          other.priority == floods.priority && std::string(other.tenant) == floods.tenant;
+      EXPECT_EQ(submit(other), !same)
+          << "priority " << floods.priority << " of '" << floods.tenant << "' floods; priority "
+          << other.priority << " of '" << other.tenant << "' asks";
+    }
+    running.executor->open();
+    for (Last& last : lasts) EXPECT_EQ(last.event.get().finish_reason, FinishReason::kLength);
+  }
 }
 
 TEST(Engine, AnInteractiveRequestNeedNotWaitForOfflineWorkUnderWay) {
@@ -293,12 +329,47 @@ TEST(Engine, EmbedsBesideAnswers) {
   ASSERT_TRUE(running.engine->submit(request_for(30), last.callback()));
   std::promise<Result<std::vector<float>>> promise;
   ASSERT_TRUE(
-      running.engine->submit_embedding(std::vector<TokenId>(50, TokenId{3}),
+      running.engine->submit_embedding(std::vector<TokenId>(50, TokenId{3}), {},
                                        [&](auto result) { promise.set_value(std::move(result)); }));
   const auto embedding = promise.get_future().get();
   ASSERT_TRUE(embedding);
   EXPECT_EQ(embedding->size(), 4U);
   EXPECT_TRUE(last.event.get().last);
+}
+
+TEST(Engine, AnEmbeddingsPagesAreItsTenantsAlone) {
+  const Scheduling whose{.tenant = "a", .cache_salt = "b"};
+  for (const Scheduling& asks : {whose, Scheduling{}, Scheduling{.tenant = "a"},
+                                 Scheduling{.cache_salt = "b"}, Scheduling{.tenant = "ab"}}) {
+    Running running;
+    running.executor->open();
+    const std::vector<TokenId> tokens(21, TokenId{3});
+    std::promise<void> embedded;
+    ASSERT_TRUE(running.engine->submit_embedding(tokens, whose, [&](auto result) {
+      EXPECT_TRUE(result);
+      embedded.set_value();
+    }));
+    embedded.get_future().get();
+    Last last;
+    GenerationRequest request = request_for(1);
+    request.prompt = tokens;
+    request.scheduling = asks;
+    ASSERT_TRUE(running.engine->submit(request, last.callback()));
+    const bool same = asks.tenant == whose.tenant && asks.cache_salt == whose.cache_salt;
+    EXPECT_EQ(last.event.get().usage.cached_tokens > 0, same)
+        << asks.tenant << ", " << asks.cache_salt;
+  }
+}
+
+TEST(Engine, AnEmbeddingsTenantAndSaltAreCheckedAsAnAnswersAre) {
+  Running running;
+  running.executor->open();
+  const auto refused = [&](const Scheduling& scheduling) {
+    return !running.engine->submit_embedding({TokenId{3}}, scheduling, [](const auto&) {});
+  };
+  EXPECT_TRUE(refused({.tenant = std::string(257, 'x')}));
+  EXPECT_TRUE(refused({.cache_salt = std::string(513, 'x')}));
+  EXPECT_TRUE(refused({.timeout_ms = 0}));
 }
 
 }  // namespace

@@ -207,7 +207,7 @@ Result<ChatPrompt> make_chat_prompt(const Checkpoint& checkpoint, const Tokenize
                  .where = checkpoint.path()};
   }
   auto parsed = ChatPrompt::make(*source, checkpoint.path() + ": chat template", tokenizer);
-  if (!parsed) spdlog::warn("no chat: {}", parsed.error().message());
+  if (!parsed) logger()->warn("no chat: {}", parsed.error().message());
   return parsed;
 }
 
@@ -273,7 +273,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                                      : smaller_weights(*checkpoint, wanted, own, draft)));
   if (impl->tokenizer->vocab_size() > vocab_size) {
     // Fine-tuned models often come so: the token was added, the embedding was not enlarged.
-    spdlog::warn(
+    logger()->warn(
         "{}: the tokenizer has ids up to {}, the model up to {}: prompts with larger ones are "
         "refused",
         found, impl->tokenizer->vocab_size() - 1, vocab_size - 1);
@@ -292,11 +292,10 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
     loaded_draft = AGLM_TRY(load_executor(draft->checkpoint, draft->options));
     AGLM_TRY(loaded_draft.executor->reserve_pages(pool.n_pages));
   }
-  std::unique_ptr<KvSpill> spill =
-      AGLM_TRY(open_spill(options, found, own, loaded.executor->limits()));
+  std::unique_ptr<KvSpill> spill = AGLM_TRY(open_spill(options, *checkpoint, loaded));
   if (pool.was_cut) {
-    spdlog::warn("the context is cut from {} to {} tokens: the KV pool holds no more",
-                 plan.max_context, pool.max_model_len);
+    logger()->warn("the context is cut from {} to {} tokens: the KV pool holds no more",
+                   plan.max_context, pool.max_model_len);
   }
   impl->info = {.path = found,
                 .architecture = plan.architecture,
@@ -405,11 +404,12 @@ Result<GenerationResult> GLMModel::generate(std::string_view prompt,
   return generate({.prompt = std::move(ids), .sampling = sampling});
 }
 
-Result<std::vector<float>> GLMModel::embed(const std::vector<TokenId>& tokens) const {
+Result<std::vector<float>> GLMModel::embed(const std::vector<TokenId>& tokens,
+                                           const Scheduling& scheduling) const {
   const auto promise = std::make_shared<std::promise<Result<std::vector<float>>>>();
   auto embedding = promise->get_future();
   AGLM_TRY(impl_->engine->submit_embedding(
-      tokens, [promise](auto result) { promise->set_value(std::move(result)); }));
+      tokens, scheduling, [promise](auto result) { promise->set_value(std::move(result)); }));
   return embedding.get();
 }
 

@@ -46,18 +46,6 @@ Result<void> at_most(std::string_view parameter, size_t count, size_t most) {
   return invalid(parameter, fmt::format("at most {} entries", most), fmt::format("{}", count));
 }
 
-Result<void> check_scheduling(const Scheduling& scheduling) {
-  const auto short_enough = [](std::string_view parameter, const std::string& text, size_t most) {
-    if (text.size() <= most) return Result<void>();
-    return Result<void>(
-        invalid(parameter, fmt::format("at most {} bytes", most), fmt::format("{}", text.size())));
-  };
-  AGLM_TRY(short_enough("tenant", scheduling.tenant, kMaxTenantBytes));
-  AGLM_TRY(short_enough("cache_salt", scheduling.cache_salt, kMaxCacheSaltBytes));
-  // A year: more is meant as none.
-  return in_range("timeout_ms", static_cast<double>(scheduling.timeout_ms.value_or(1)), 1, 3.2e10);
-}
-
 }  // namespace
 
 Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
@@ -95,6 +83,18 @@ Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
     }
   }
   return {};
+}
+
+Result<void> check_scheduling(const Scheduling& scheduling) {
+  const auto short_enough = [](std::string_view parameter, const std::string& text, size_t most) {
+    if (text.size() <= most) return Result<void>();
+    return Result<void>(
+        invalid(parameter, fmt::format("at most {} bytes", most), fmt::format("{}", text.size())));
+  };
+  AGLM_TRY(short_enough("tenant", scheduling.tenant, kMaxTenantBytes));
+  AGLM_TRY(short_enough("cache_salt", scheduling.cache_salt, kMaxCacheSaltBytes));
+  // A year: more is meant as none.
+  return in_range("timeout_ms", static_cast<double>(scheduling.timeout_ms.value_or(1)), 1, 3.2e10);
 }
 
 Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimits& limits) {

@@ -22,6 +22,9 @@ Result<void> check_sampling(const SamplingParams& sampling, int32_t vocab_size);
 // The same for the tokens alone.
 Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimits& limits);
 
+// The same for tenant, salt and deadline.
+Result<void> check_scheduling(const Scheduling& scheduling);
+
 // Tokens that the answer may have. Precondition: check_request() passed.
 int64_t answer_limit(const GenerationRequest& request, const RequestLimits& limits);
 
