@@ -1,12 +1,15 @@
-// autoglm chat: a conversation in the terminal. Lines in, streamed answers out; /clear forgets,
-// /exit ends.
+// autoglm chat: a conversation in the terminal. Messages in, streamed answers out; /clear forgets,
+// /exit ends. Where input is a file or a pipe, every line is a message.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <iostream>
+#include <optional>
 
 #include "base/json.h"
+#include "base/visible_text.h"
 #include "cli/command.h"
+#include "cli/line_editor.h"
 
 namespace autoglm {
 namespace {
@@ -24,18 +27,28 @@ Result<std::vector<TokenId>> conversation_tokens(const GLMModel& model,
 
 Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
                       const std::string& system) {
-  const bool person = ::isatty(STDIN_FILENO) != 0;
+  const bool person = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const auto fresh = [&] {
     json::array messages;
     if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
     return messages;
   };
   json::array messages = fresh();
-  if (person)
+  std::optional<LineEditor> editor;
+  if (person) {
     fmt::print("{}: type a message; /clear forgets, /exit ends, Ctrl-C stops an answer\n",
-               model.info().path);
+               visible(model.info().path));
+    std::fflush(stdout);
+    editor.emplace("> ");
+  }
   std::string line;
-  while ((person ? (fmt::print("> "), std::fflush(stdout)) : 0, std::getline(std::cin, line))) {
+  const auto next = [&] {
+    if (!editor) return static_cast<bool>(std::getline(std::cin, line));
+    std::optional<std::string> typed = editor->read();
+    line = typed.value_or("");
+    return typed.has_value();
+  };
+  while (next()) {
     if (line == "/exit") return {};
     if (line.empty()) continue;
     if (line == "/clear") {
@@ -52,7 +65,7 @@ Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
       // A conversation that has outgrown the context goes on after /clear; without a person it
       // ends.
       if (!person) return answer.error();
-      fmt::print(stderr, "autoglm: {}\n", answer.error().message());
+      fmt::print(stderr, "autoglm: {}\n", visible(answer.error().message()));
       messages.pop_back();
       continue;
     }

@@ -14,6 +14,8 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/visible_text.h"
+#include "cli/progress_bar.h"
 #include "formats/checkpoint.h"
 
 namespace autoglm {
@@ -136,18 +138,6 @@ void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>(
   });
 }
 
-std::function<void(double, std::string_view)> progress_bar() {
-  if (::isatty(STDERR_FILENO) == 0) return {};
-  return [](double fraction, std::string_view stage) {
-    constexpr int kWidth = 32;
-    const int filled = static_cast<int>(fraction * kWidth);
-    fmt::print(stderr, "\r{:<24} [{:=<{}}{:<{}}] {:3.0f}%", stage, "", filled, "", kWidth - filled,
-               fraction * 100);
-    if (fraction >= 1) fmt::print(stderr, "\r\033[K");
-    std::fflush(stderr);
-  };
-}
-
 namespace {
 
 Result<std::string> default_model_path() {
@@ -186,8 +176,13 @@ Result<GLMModel> load_model(const Settings& settings) {
   const std::string path = AGLM_TRY(find_model(settings.model_name_or_path));
   LoadOptions options = settings.load;
   options.chat_template = AGLM_TRY(chat_template_text(options.chat_template));
-  options.progress = progress_bar();
+  const ProgressBar bar;
+  options.progress = bar.callback();
   return GLMModel::from_pretrained(path, options);
+}
+
+std::string for_output(std::string_view text) {
+  return ::isatty(STDOUT_FILENO) != 0 ? visible_lines(text) : std::string(text);
 }
 
 Result<std::string> read_standard_input() {

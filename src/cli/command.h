@@ -74,8 +74,9 @@ Result<std::string> find_model(const std::string& name);
 // The positional argument of commands that look at a model without loading it.
 void add_model_argument(CLI::App& command, std::string& path, const std::string& help);
 
-// Draws a bar on standard error; empty where that is not a terminal.
-std::function<void(double fraction, std::string_view stage)> progress_bar();
+// A text of a model or a file for standard output: made visible where that is a terminal, which
+// would obey it; as it is for files and pipes.
+std::string for_output(std::string_view text);
 
 // All of standard input, at most 64 MiB.
 Result<std::string> read_standard_input();

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "base/visible_text.h"
 #include "cli/command.h"
+#include "cli/progress_bar.h"
 
 namespace autoglm {
 
@@ -27,9 +29,11 @@ void add_pack_command(CommandLine& line) {
       ->check(CLI::Range(0, 1024));
   on_chosen(line, command, [flags]() -> Result<void> {
     PackOptions options = flags->options;
-    options.progress = progress_bar();
+    ProgressBar bar;
+    options.progress = bar.callback();
     const PackedModel packed = AGLM_TRY(pack_model(flags->in, flags->out, options));
-    fmt::print("{}  {:.2f} GB of weights\n", packed.path,
+    bar.erase();
+    fmt::print("{}  {:.2f} GB of weights\n", visible(packed.path),
                static_cast<double>(packed.weight_bytes) / 1e9);
     return {};
   });

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/progress_bar.h"
 #include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
 #include "train/quantize/report.h"
@@ -26,11 +27,12 @@ Result<void> quantize(const QuantizeFlags& flags) {
   const std::string usual = has_text ? "awq+gptq" : "rtn";
   options.method = AGLM_TRY(parse_method(flags.method.empty() ? usual : flags.method));
   options.evaluate = has_text || !options.evaluation.empty();
-  options.progress = progress_bar();
+  ProgressBar bar;
+  options.progress = bar.callback();
   const std::string input = AGLM_TRY(find_model(flags.input));
   if (has_text || options.evaluate) options.tokenizer = AGLM_TRY(load_tokenizer(input));
   const QuantizeReport report = AGLM_TRY(quantize_checkpoint(input, options));
-  if (options.progress) options.progress(1.0, "done");
+  bar.erase();
   if (!flags.report.empty()) AGLM_TRY(write_report(report, flags.report));
   fmt::print("{}",
              flags.as_json ? boost::json::serialize(to_json(report)) + "\n" : to_text(report));

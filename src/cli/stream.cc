@@ -48,7 +48,8 @@ Result<Choice> stream_answer(const GLMModel& model, GenerationRequest request) {
   const InterruptGuard guard;
   const GenerationHandle handle =
       AGLM_TRY(model.submit(std::move(request), [state](const GenerationEvent& event) {
-        std::fwrite(event.text.data(), 1, event.text.size(), stdout);
+        const std::string text = for_output(event.text);
+        std::fwrite(text.data(), 1, text.size(), stdout);
         std::fflush(stdout);
         const std::lock_guard lock(state->mutex);
         state->choice.text += event.text;

@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "cli/command.h"
+#include "cli/progress_bar.h"
 
 namespace autoglm {
 namespace {
@@ -52,10 +53,12 @@ Result<void> write(const SyntheticFlags& flags) {
   replace(shape.vocab_size, flags.shape.vocab_size);
   replace(shape.max_position_embeddings, flags.shape.max_position_embeddings);
   shape.tie_word_embeddings = shape.tie_word_embeddings || flags.tied;
-  if (auto bar = progress_bar()) {
-    options.progress = [bar](double fraction) { bar(fraction, "writing"); };
+  ProgressBar bar;
+  if (auto draw = bar.callback()) {
+    options.progress = [draw](double fraction) { draw(fraction, "writing"); };
   }
   AGLM_TRY(write_synthetic(options));
+  bar.erase();
   fmt::print("{}\n", flags.path);
   return {};
 }

@@ -66,7 +66,8 @@ Result<Model> build_model(const Checkpoint& checkpoint) {
   // formats/ has read how the weights were quantized.
   std::erase_if(unread, [](const std::string& key) { return key == "quantization_config"; });
   if (!unread.empty()) {
-    logger()->info("{}: configuration keys without effect: {}", checkpoint.path(), first_few(unread));
+    logger()->info("{}: configuration keys without effect: {}", checkpoint.path(),
+                   first_few(unread));
   }
   return model;
 }
@@ -82,7 +83,7 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
   model.graph = AGLM_TRY(std::move(recorder).finish());
   if (!unused.empty()) {
     logger()->info("{}: {} tensors that the model does not use: {}", path, unused.size(),
-                 first_few(unused));
+                   first_few(unused));
   }
   model.vocab_size = model.graph.node(model.graph.logits()).shape.columns;
   model.hidden_size = model.graph.node(model.graph.hidden()).shape.columns;
