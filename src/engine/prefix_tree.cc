@@ -33,21 +33,23 @@ void PrefixTree::load_entries() {
   std::vector<KvSpill::Entry> entries = spill_->take_entries();
   std::sort(entries.begin(), entries.end(),
             [](const auto& a, const auto& b) { return a.page.id < b.page.id; });
-  std::unordered_map<uint64_t, int32_t> by_id;
+  // Numbers come from the file: in a hash table somebody could make them collide.
+  std::vector<std::pair<uint64_t, int32_t>> by_id;  // ascending
+  const auto node_of = [&](uint64_t id) {
+    const auto place =
+        std::ranges::lower_bound(by_id, id, {}, &std::pair<uint64_t, int32_t>::first);
+    return place == by_id.end() || place->first != id ? kNone : place->second;
+  };
   std::vector<bool> taken(static_cast<size_t>(spill_->n_slots()), false);
   for (const KvSpill::Entry& entry : entries) {
     const SpilledPage& page = entry.page;
     last_id_ = std::max(last_id_, page.id);
     clock_ = std::max(clock_, page.used);
-    int32_t parent = kNone;
-    if (page.parent == 0) {
-      parent = add_root(page.salt);
-    } else if (const auto known = by_id.find(page.parent); known != by_id.end()) {
-      parent = known->second;
-    }
-    if (parent == kNone || by_id.contains(page.id) || child(parent, page.tokens) != kNone) continue;
+    const int32_t parent = page.parent == 0 ? add_root(page.salt) : node_of(page.parent);
+    if (parent == kNone || node_of(page.id) != kNone || child(parent, page.tokens) != kNone)
+      continue;
     const int32_t node = add_child(parent, page.tokens, page.id);
-    by_id.emplace(page.id, node);
+    by_id.emplace_back(page.id, node);
     // A parent was used as lately as its children, whatever the file says.
     at(node).used = page.parent == 0 ? page.used : std::min(page.used, at(parent).used);
     at(node).slot = entry.slot;
@@ -62,11 +64,14 @@ void PrefixTree::load_entries() {
 }
 
 size_t PrefixTree::KeyHash::operator()(const Key& key) const {
-  uint64_t hash = tree->hash_key_ ^ static_cast<uint64_t>(key.parent);
-  for (const TokenId token : key.tokens) {
-    hash = (hash ^ static_cast<uint64_t>(token)) * 0x9E3779B97F4A7C15;
+  uint64_t hash = tree->hash_key_;
+  // The parent is mixed in like a token: beside the first one it would cancel against it.
+  const auto mix = [&hash](uint64_t value) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15;
     hash ^= hash >> 32;
-  }
+  };
+  mix(static_cast<uint64_t>(key.parent));
+  for (const TokenId token : key.tokens) mix(static_cast<uint64_t>(token));
   return hash;
 }
 
@@ -131,7 +136,7 @@ int32_t PrefixTree::add_child(int32_t parent, std::span<const TokenId> tokens, u
 PrefixTree::Found PrefixTree::find(std::string_view salt, const TokenText& text,
                                    int64_t most_pages) const {
   Found found;
-  const auto root = roots_.find(std::string(salt));
+  const auto root = roots_.find(salt);
   if (root == roots_.end()) return found;
   most_pages = std::min(most_pages, text.size() / static_cast<int64_t>(page_tokens_));
   int32_t node = root->second;
@@ -149,7 +154,7 @@ void PrefixTree::acquire(std::string_view salt, const TokenText& text, int64_t m
   AGLM_CHECK(path.empty() && pages.empty(), "{} pages held already", pages.size());
   const int64_t n_pages = find(salt, text, most_pages).pages;
   if (n_pages == 0) return;
-  int32_t node = roots_.at(std::string(salt));
+  int32_t node = roots_.find(salt)->second;
   ++clock_;
   for (int64_t page = 0; page < n_pages; ++page) {
     node = child(node, page_text(text, page));

@@ -13,12 +13,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -162,7 +163,7 @@ class PrefixTree {
   std::vector<TokenId> tokens_;  // page_tokens_ for each of nodes_
   std::vector<int32_t> free_nodes_;
   std::vector<int32_t> free_slots_;
-  std::unordered_map<std::string, int32_t> roots_;
+  std::map<std::string, int32_t, std::less<>> roots_;  // salts are the clients'
   std::unordered_set<int32_t, KeyHash, KeyEqual> by_key_;
   Order evictable_;  // nodes with a page that nobody holds, and no such children
   Order slots_;      // nodes whose place in the file may be given to others
