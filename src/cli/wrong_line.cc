@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/visible_text.h"
 #include "cli/command.h"
 
 namespace autoglm {
@@ -48,7 +49,7 @@ std::string full_name(const CLI::App& command) {
 
 std::string text(std::string_view word, std::string what, std::string expected,
                  std::string_view more) {
-  const Error error{ErrorCode::kInvalidArgument, std::move(what), std::string(word),
+  const Error error{ErrorCode::kInvalidArgument, std::move(what), visible(word),
                     std::move(expected), ""};
   return fmt::format("{}\n{}", error.message(), more);
 }

@@ -14,9 +14,9 @@ import unittest
 
 from harness import AUTOGLM, TINY, autoglm, environment, main
 
-# Each may stand in a path, in a configuration and in a tensor's name.
-HOSTILE = ["\x1b[2J\x1b[31mred", "\x1b]0;title\x07", "one\n12:00:00.000 info  all is well", "two\rover", "\x9b31m",
-           "\u202egpj.exe", "quote\"and\\back", "\u2028line", "tab\there", "del\x7f", "\"}\n{\"level\":\"error\"}"]
+# All of it together stands in paths, in a configuration and in a tensor's name: one start for all.
+HOSTILE = "".join(["\x1b[2J\x1b[31mred", "\x1b]0;title\x07", "one\n12:00:00.000 info  all is well", "two\rover", "\x9b31m",
+           "\u202egpj.exe", "quote\"and\\back", "\u2028line", "tab\there", "del\x7f", "\"}\n{\"level\":\"error\"}"])
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 LOG_LINE = re.compile(r"(\d\d:\d\d:\d\d\.\d\d\d (info|warning|error) |autoglm: )")
 
@@ -105,37 +105,30 @@ class HostileText(unittest.TestCase):
             self.assertRegex(line, LOG_LINE, f"{what}: {done.stderr!r}")
 
     def test_nothing_that_a_terminal_obeys_is_written(self):
-        for i, text in enumerate(HOSTILE):
-            good = self.model(f"{i}{text}", text, **{text: 1})
-            for command in (["info"], ["graph"], ["generate", "a", "-n", "1", "--model"],
-                            ["pack"]):
-                with self.subTest(text=text, command=command):
-                    done = autoglm(*command, good)
-                    self.assertEqual(done.returncode, 0, done.stderr)
-                    self.check(done, command)
-            wrong = self.model(f"wrong{i}", text, architectures=[text])
-            missing = self.folder / f"missing{text}"
-            for path in (wrong, missing):
-                for command in ("graph", "info"):
-                    with self.subTest(text=text, path=path.name[:5], command=command):
-                        self.check(autoglm(command, path), command)
-            with self.subTest(text=text, command="wrong word"):
-                done = autoglm(text)
-                self.assertEqual(done.returncode, 2)
-                self.assertIsNone(OBEYED.search(done.stderr), repr(done.stderr))
-            shutil.rmtree(good)
-            shutil.rmtree(wrong)
+        good = self.model(f"good{HOSTILE}", HOSTILE, **{HOSTILE: 1})
+        for command in (["info"], ["graph"], ["generate", "a", "-n", "1", "--model"], ["pack"]):
+            with self.subTest(command=command):
+                done = autoglm(*command, good)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.check(done, command)
+        wrong = self.model("wrong", HOSTILE, architectures=[HOSTILE])
+        for path in (wrong, self.folder / f"missing{HOSTILE}"):
+            for command in ("graph", "info"):
+                with self.subTest(path=path.name[:5], command=command):
+                    self.check(autoglm(command, path), command)
+        done = autoglm(HOSTILE)
+        self.assertEqual(done.returncode, 2)
+        self.assertIsNone(OBEYED.search(done.stderr), repr(done.stderr))
+        self.assertNotIn("\n12:00", done.stderr)
 
     def test_json_logs_are_json(self):
-        for i, text in enumerate(HOSTILE):
-            with self.subTest(text=text):
-                model = self.model(f"{i}{text}", text, **{text: 1})
-                done = autoglm("generate", "a", "-n", "1", "--log-format", "json", "--model", model)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                lines = [json.loads(line) for line in done.stderr.splitlines()]
-                self.assertTrue(lines, "nothing was logged of a key without effect")
-                for line in lines:
-                    self.assertEqual(sorted(line), ["level", "message", "time"])
+        model = self.model(f"good{HOSTILE}", HOSTILE, **{HOSTILE: 1})
+        done = autoglm("generate", "a", "-n", "1", "--log-format", "json", "--model", model)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        self.assertTrue(lines, "nothing was logged of a key without effect")
+        for line in lines:
+            self.assertEqual(sorted(line), ["level", "message", "time"])
 
 
 class Bars(unittest.TestCase):
@@ -151,8 +144,7 @@ class Bars(unittest.TestCase):
                 terminal = Terminal(*command)
                 terminal.end()
                 for line in screen(terminal.seen):
-                    self.assertNotIn("[===", line)
-                    self.assertNotIn("%", line)
+                    self.assertNotRegex(line, r"\[=| \d+%$")
 
 
 class Chat(unittest.TestCase):
@@ -162,7 +154,7 @@ class Chat(unittest.TestCase):
         self.assertIn("type a message", screen(start)[0])
         terminal.type("\x1b[200~one\rtwo\rthree\rfour\x1b[201~")
         pasted = terminal.read_until("four")
-        self.assertNotIn("> ", pasted.replace("\x1b[200~", ""), "the paste was sent before Enter")
+        self.assertNotIn("\x1b[?2004l", pasted, "the paste was sent before Enter")
         terminal.type("\r")
         terminal.read_until("> ")
         terminal.type("/exit\r")
