@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autoglm/result.h"
@@ -16,17 +18,35 @@ namespace autoglm {
 
 enum class TokenId : int32_t {};
 
+// A value that never changes, held once by all its copies: a request for 256 prompts is as large as
+// one. Empty unless made of something.
+template <class T>
+class Shared {
+ public:
+  Shared() = default;
+  Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+
+  const T& operator*() const {
+    static const T empty{};
+    return value_ ? *value_ : empty;
+  }
+  const T* operator->() const { return &**this; }
+
+ private:
+  std::shared_ptr<const T> value_;
+};
+
 struct SamplingParams {
-  double temperature = 1.0;              // 0: greedy
-  int32_t top_k = 0;                     // 0 or -1: all
-  double top_p = 1.0;                    // (0, 1]
-  double min_p = 0.0;                    // [0, 1], relative to the most likely token
-  double repetition_penalty = 1.0;       // > 0, over prompt and answer (CTRL, arXiv 1909.05858)
-  double presence_penalty = 0.0;         // [-2, 2], over the answer
-  double frequency_penalty = 0.0;        // [-2, 2], over the answer
-  std::map<int32_t, double> logit_bias;  // token id -> added to its logit, [-100, 100]
-  std::optional<uint64_t> seed;          // unset: taken from the system's randomness
-  std::optional<int64_t> max_tokens;     // unset: to the end of the context
+  double temperature = 1.0;         // 0: greedy
+  int32_t top_k = 0;                // 0 or -1: all
+  double top_p = 1.0;               // (0, 1]
+  double min_p = 0.0;               // [0, 1], relative to the most likely token
+  double repetition_penalty = 1.0;  // > 0, over prompt and answer (CTRL, arXiv 1909.05858)
+  double presence_penalty = 0.0;    // [-2, 2], over the answer
+  double frequency_penalty = 0.0;   // [-2, 2], over the answer
+  Shared<std::map<int32_t, double>> logit_bias;  // token id -> added to its logit, [-100, 100]
+  std::optional<uint64_t> seed;                  // unset: taken from the system's randomness
+  std::optional<int64_t> max_tokens;             // unset: to the end of the context
   int64_t min_tokens = 0;         // before this many, end-of-sequence and stops are not taken
   std::vector<std::string> stop;  // the answer ends before the first of these
   std::vector<TokenId> stop_token_ids;
@@ -98,9 +118,9 @@ struct GenerationRequest {
   bool begins_text = false;
   // The answer is held to this: tokens that lead away from it are never taken, and it ends when
   // nothing can follow. With it, min_tokens does not keep an answer from ending.
-  StructuredOutput structured_output;
+  Shared<StructuredOutput> structured_output;
   // What the answer may be, in whole or in parts: tried as drafts where the model speculates.
-  std::vector<TokenId> prediction;
+  Shared<std::vector<TokenId>> prediction;
   Scheduling scheduling;
 };
 
@@ -120,9 +140,8 @@ struct GenerationEvent {
   std::string text;             // may be empty while a character or a possible stop is incomplete
   std::vector<TokenId> tokens;  // the tokens taken since the last event of this choice
   std::vector<PositionLogprobs> logprobs;  // one for each of `tokens`, when asked
-  std::vector<std::optional<PositionLogprobs>>
-      prompt_logprobs;  // in the first event of choice 0, when asked;
-                        // the first position has none
+  // In the first event of choice 0, when asked; the first position has none.
+  Shared<std::vector<std::optional<PositionLogprobs>>> prompt_logprobs;
   FinishReason finish_reason = FinishReason::kNone;
   std::optional<std::string> stop_reason;  // the stop string, or the stop token id in decimal
   std::optional<TokenId> stop_token;       // that token, when it was one
@@ -145,7 +164,7 @@ struct Choice {
 
 struct GenerationResult {
   std::vector<Choice> choices;
-  std::vector<std::optional<PositionLogprobs>> prompt_logprobs;
+  Shared<std::vector<std::optional<PositionLogprobs>>> prompt_logprobs;
   Usage usage;
 };
 

@@ -72,6 +72,7 @@ struct ModelInfo {
   int64_t layers = 0;
   int64_t max_model_len = 0;         // tokens of one sequence, prompt and answer
   int64_t training_context = 0;      // max_position_embeddings
+  int64_t longest_token_bytes = 0;   // of the vocabulary's spellings
   int64_t weight_bytes = 0;          // the draft model's included
   std::string weight_format;         // of the layers' matrices as held: "bf16", "int4"
   int64_t step_weight_bytes = 0;     // read by each step from end to end
@@ -162,6 +163,8 @@ class EngineObserver {
   virtual void on_request_end(const RequestObservation& request) = 0;
 };
 
+using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
+
 // A request under way. Dropping the handle does not cancel it.
 class GenerationHandle {
  public:
@@ -212,6 +215,9 @@ class GLMModel {
   // The mean of the last hidden states over the tokens, scaled to length 1: [hidden_size].
   Result<std::vector<float>> embed(const std::vector<TokenId>& tokens,
                                    const Scheduling& scheduling = {}) const;
+  // The same without waiting; the callback is called on the engine's thread.
+  Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
+                                            EmbeddingCallback on_embedding) const;
 
   // Stops taking requests and waits until those accepted have ended, at most `timeout_ms`; what is
   // left then is cancelled.

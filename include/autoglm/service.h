@@ -23,8 +23,12 @@ struct ServiceOptions {
   int64_t write_timeout_ms = 30'000;  // for a client to take 64 KiB more
   int64_t idle_timeout_ms = 75'000;   // between requests of one connection
   int64_t drain_timeout_ms = 30'000;  // for running answers after stop()
-  std::string cors_allow_origin;      // empty: no CORS headers
-  bool chat_page = true;              // GET /
+  // Origins whose pages may call the API, separated by commas; "*": all. Empty: no CORS headers.
+  std::string cors_allow_origin;
+  // Names by which clients may call the server, beside loopback's, the machine's and `host`;
+  // ".name": those below it; "*": any. Addresses always pass.
+  std::vector<std::string> allowed_hosts;
+  bool chat_page = true;  // GET /
 };
 
 class GLMService {
@@ -33,9 +37,14 @@ class GLMService {
   // and the model takes no more, whatever other handles there are.
   GLMService(GLMModel model, std::string host, uint16_t port);
   GLMService(GLMModel model, ServiceOptions options);
+  // A service that waits for its model: everything is answered 503 ("loading") until attach().
+  explicit GLMService(ServiceOptions options);
   ~GLMService();
   GLMService(GLMService&&) noexcept;
   GLMService& operator=(GLMService&&) noexcept;
+
+  // The model of a service that waits for one; from any thread, once.
+  void attach(GLMModel model);
 
   // Binds; an error names the address and the reason. After it, port() is the one in use, and
   // SIGTERM and SIGINT no longer end the process: run() takes them, also those that came before it.
@@ -46,6 +55,8 @@ class GLMService {
   Result<void> run();
   // From any thread or signal handler context of run().
   void stop();
+  // The signal, when a second one ended run(): nobody wants to wait for what is under way. Else 0.
+  int second_signal() const;
 
   class Impl;
 

@@ -43,6 +43,8 @@ class AnswerReader {
   virtual std::vector<AnswerDelta> finish(AnswerEnd end) = 0;
   // Whether the arguments of all calls so far have come to their end.
   virtual bool calls_are_whole() const = 0;
+  // A reader at the beginning, for another answer to the same: what the request says is shared.
+  virtual std::unique_ptr<AnswerReader> another() const = 0;
 };
 
 struct AnswerReaderOptions {

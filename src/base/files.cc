@@ -109,6 +109,23 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes) {
   return text;
 }
 
+Result<std::string> read_text_file(const std::string& path, size_t max_bytes) {
+  return with_plain_line_ends(AGLM_TRY(read_file(path, max_bytes)));
+}
+
+std::string with_plain_line_ends(std::string text) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  if (text.starts_with(kMark)) text.erase(0, kMark.size());
+  size_t end = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool ends_line = text[i] == '\r';
+    if (ends_line && i + 1 < text.size() && text[i + 1] == '\n') ++i;
+    text[end++] = ends_line ? '\n' : text[i];
+  }
+  text.resize(end);
+  return text;
+}
+
 Result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
   const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
   {

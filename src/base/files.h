@@ -15,6 +15,12 @@ namespace autoglm {
 // Refuses directories, devices and files over `max_bytes`.
 Result<std::string> read_file(const std::string& path, size_t max_bytes);
 
+// The same for what people write and editors save: without a byte order mark, and with LF for the
+// line ends of other systems, as Python reads text.
+Result<std::string> read_text_file(const std::string& path, size_t max_bytes);
+// The same for a text that is there already.
+std::string with_plain_line_ends(std::string text);
+
 // Writes to a neighbour file and renames it, so that a reader sees the old or the new, never a
 // part.
 Result<void> write_file(const std::string& path, std::span<const std::byte> bytes);

@@ -148,5 +148,18 @@ TEST_F(Files, APrivateFileIsClosedToOthersAndIsNobodyElses) {
   std::filesystem::remove(file_path);
 }
 
+TEST(TextFiles, AreReadWithoutAMarkAndWithPlainLineEnds) {
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"a\nb\n", "a\nb\n"},
+                                                       {"a\r\nb\r\n", "a\nb\n"},
+                                                       {"a\rb", "a\nb"},
+                                                       {"\r\r\n\r", "\n\n\n"},
+                                                       {"\xef\xbb\xbf{}", "{}"},
+                                                       {"\xef\xbb", "\xef\xbb"},
+                                                       {"a\xef\xbb\xbf", "a\xef\xbb\xbf"},
+                                                       {"\r", "\n"}};
+  for (const auto& [text, plain] : cases) EXPECT_EQ(with_plain_line_ends(text), plain);
+}
+
 }  // namespace
 }  // namespace autoglm

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace autoglm {
 namespace {
@@ -70,7 +71,12 @@ void ThreadPool::region(Function function, void* argument) {
     const std::lock_guard lock(mutex_);
     wake_.notify_all();
   }
-  function(argument, 0);
+  std::exception_ptr thrown;
+  try {
+    function(argument, 0);
+  } catch (...) {  // the workers still use what the argument points to
+    thrown = std::current_exception();
+  }
   for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
     if (spins < spins_) {
       _mm_pause();
@@ -78,6 +84,11 @@ void ThreadPool::region(Function function, void* argument) {
       std::this_thread::yield();
     }
   }
+  if (has_thrown_.exchange(false)) {
+    const std::lock_guard lock(mutex_);
+    thrown = std::exchange(thrown_, nullptr);
+  }
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 // Returns false when the pool stops.
@@ -98,7 +109,13 @@ void ThreadPool::work(int index) {
   uint64_t seen = 0;
   while (wait_for_region(seen)) {
     ++seen;
-    function_(argument_, index);
+    try {
+      function_(argument_, index);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      thrown_ = std::current_exception();
+      has_thrown_ = true;
+    }
     unfinished_.fetch_sub(1, std::memory_order_release);
   }
 }

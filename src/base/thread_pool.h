@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -42,7 +43,7 @@ class ThreadPool {
   }
 
   // Calls body(thread_index) once for every index in [0, size()), and returns when all have
-  // returned.
+  // returned. What a body throws is thrown again here, then: one of them, where there are several.
   template <class Body>
   void run(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -79,6 +80,8 @@ class ThreadPool {
   void* argument_ = nullptr;
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> unfinished_{0};
+  std::exception_ptr thrown_;  // by a worker in this region; with mutex_
+  std::atomic<bool> has_thrown_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<int> parked_{0};
   std::mutex mutex_;

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <new>
 #include <numeric>
 
 #include "base/node_shares.h"
@@ -151,6 +153,24 @@ TEST(NodeShares, GiveAThreadTheItemsThatItsNodePackedBeforeThoseOfOthers) {
     const int own = pool.node_of(thread);
     const auto rest = std::ranges::find_if(nodes, [&](int node) { return node != own; });
     EXPECT_EQ(rest - nodes.begin(), std::ranges::count(nodes, own)) << "thread " << thread;
+  }
+}
+
+TEST(ThreadPool, WhatABodyThrowsIsThrownWhenAllHaveReturned) {
+  for (const int threads : {1, 2, 4}) {
+    ThreadPool pool(threads);
+    for (int thrower = 0; thrower < threads; ++thrower) {
+      std::atomic<int> n_returned = 0;
+      const auto body = [&](int index) {
+        if (index == thrower) throw std::bad_alloc();
+        ++n_returned;
+      };
+      EXPECT_THROW(pool.run(body), std::bad_alloc);
+      EXPECT_EQ(n_returned, threads - 1);
+      std::atomic<int> n_calls = 0;
+      pool.run([&](int) { ++n_calls; });
+      EXPECT_EQ(n_calls, threads);
+    }
   }
 }
 

@@ -149,7 +149,7 @@ Result<std::vector<TokenId>> speculation_prompt(const GLMModel& model, const Ben
   if (flags.text_file.empty()) {
     return repeating_prompt(model.info().vocab_size, flags.prompt_tokens.front(), kBlock);
   }
-  const std::string text = AGLM_TRY(read_file(flags.text_file, kMaxTextBytes));
+  const std::string text = AGLM_TRY(read_text_file(flags.text_file, kMaxTextBytes));
   return model.tokenize(text);
 }
 

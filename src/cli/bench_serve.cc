@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <span>
@@ -53,7 +55,7 @@ struct ServeFlags {
   double temperature = 0;
   std::string extra_body;
   std::vector<std::string> headers;
-  std::string api_key;
+  std::string api_key_file;
   int64_t vocab_size = 0;
   std::vector<std::string> goodput;
   bool as_json = false;
@@ -138,10 +140,28 @@ Result<RequestForm> request_form(const ServeFlags& flags) {
   return form;
 }
 
+// Not from the command line, which everybody on the machine can see.
+Result<std::string> api_key(const ServeFlags& flags) {
+  constexpr size_t kMaxKeyBytes = 4096;
+  std::string key;
+  if (!flags.api_key_file.empty()) {
+    key = AGLM_TRY(read_text_file(flags.api_key_file, kMaxKeyBytes));
+    key.erase(key.find_last_not_of(" \t\n") + 1);
+  } else if (const char* variable = std::getenv("OPENAI_API_KEY")) {
+    key = variable;
+  }
+  const bool visible =
+      std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (visible) return key;
+  return Error{ErrorCode::kInvalidArgument, "not a key",
+               flags.api_key_file.empty() ? "OPENAI_API_KEY" : flags.api_key_file,
+               "one line without spaces", ""};
+}
+
 Result<Endpoint> endpoint_of(const ServeFlags& flags, const std::string& url) {
   Endpoint endpoint = AGLM_TRY(parse_url(url));
-  if (!flags.api_key.empty())
-    endpoint.headers.emplace_back("Authorization", "Bearer " + flags.api_key);
+  const std::string key = AGLM_TRY(api_key(flags));
+  if (!key.empty()) endpoint.headers.emplace_back("Authorization", "Bearer " + key);
   for (const std::string& header : flags.headers) {
     const size_t equals = header.find('=');
     if (equals == std::string::npos || equals == 0 ||
@@ -314,7 +334,10 @@ void add_request_flags(CLI::App& command, ServeFlags& flags) {
   command.add_option("--header", flags.headers, "of every request; may be given again")
       ->type_name("NAME=VALUE")
       ->group("Requests");
-  command.add_option("--api-key", flags.api_key, "sent as Authorization: Bearer")
+  command
+      .add_option("--api-key-file", flags.api_key_file,
+                  "holds what is sent as Authorization: Bearer [$OPENAI_API_KEY]")
+      ->type_name("FILE")
       ->group("Requests");
   command.add_option("--timeout", flags.timeout_s, "seconds for one request [600]")
       ->check(CLI::Range(0.001, 1e6))

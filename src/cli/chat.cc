@@ -82,6 +82,7 @@ void add_chat_command(CommandLine& line) {
   command->add_option("--system", *system, "system message");
   const SamplingFlags sampling(*command);
   const SettingFlags settings(*command, SettingScope::kModel);
+  settings.take_model_word(*command);
   command->footer("Example: autoglm chat --model /models/qwen2.5-7b-instruct-q4_k_m.gguf");
   on_chosen(line, command, [=]() -> Result<void> {
     const Settings loaded = AGLM_TRY(settings.load());

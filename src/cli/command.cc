@@ -36,6 +36,7 @@ std::string flag_name(std::string_view key) {
 
 struct SettingFlags::State {
   std::string config;
+  std::string named_model;                                // without a flag
   std::map<std::string, std::string, std::less<>> given;  // key -> text
 };
 
@@ -62,6 +63,14 @@ SettingFlags::SettingFlags(CLI::App& command, SettingScope scope)
   }
 }
 
+void SettingFlags::take_model_word(CLI::App& command) const {
+  command
+      .add_option_function<std::string>(
+          "MODEL", [state = state_](const std::string& text) { state->named_model = text; },
+          "the model, as --model")
+      ->type_name("");
+}
+
 Result<Settings> SettingFlags::load() const {
   Settings settings;
   const std::map<std::string, std::string> environment = autoglm_environment();
@@ -74,11 +83,23 @@ Result<Settings> SettingFlags::load() const {
     const std::string yaml = AGLM_TRY(read_file(file, 1 << 20));
     AGLM_TRY(apply_yaml(settings, yaml, file));
   }
-  AGLM_TRY(apply_environment(settings, environment));
+  const std::vector<std::string> passed_over = AGLM_TRY(apply_environment(settings, environment));
+  if (!state_->named_model.empty()) {
+    const auto flag = state_->given.find("model_name_or_path");
+    if (flag != state_->given.end() && flag->second != state_->named_model) {
+      return Error{ErrorCode::kInvalidArgument, "two models are named", "command line",
+                   "one of " + state_->named_model + " and --model " + flag->second, ""};
+    }
+    AGLM_TRY(apply_setting(settings, "model", state_->named_model, "command line"));
+  }
   for (const auto& [key, text] : state_->given) {
     AGLM_TRY(apply_setting(settings, key, text, "command line"));
   }
   AGLM_TRY(configure_log(settings.log_level, settings.log_format));
+  for (const std::string& name : passed_over) {
+    logger()->debug("{} is Kubernetes' or Docker's, of a service of this name, and no setting",
+                    name);
+  }
   return settings;
 }
 
@@ -159,7 +180,7 @@ Result<std::string> default_model_path() {
 Result<std::string> chat_template_text(const std::string& given) {
   constexpr size_t kMaxTemplateBytes = 1 << 20;
   if (given.empty() || given.find_first_of("{}\n") != std::string::npos) return given;
-  return read_file(given, kMaxTemplateBytes);
+  return read_text_file(given, kMaxTemplateBytes);
 }
 
 }  // namespace

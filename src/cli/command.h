@@ -41,6 +41,8 @@ enum class SettingScope : uint8_t { kModel, kService };
 class SettingFlags {
  public:
   SettingFlags(CLI::App& command, SettingScope scope);
+  // The model may also stand without a flag, as in "autoglm serve MODEL".
+  void take_model_word(CLI::App& command) const;
   Result<Settings> load() const;
 
  private:

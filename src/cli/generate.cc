@@ -58,10 +58,10 @@ Result<StructuredOutput> structured_output(const GenerateFlags& flags) {
   StructuredOutput wish;
   if (!flags.json_schema_file.empty()) {
     wish = {.kind = Kind::kJson, .field = "--json-schema"};
-    wish.text = AGLM_TRY(read_file(flags.json_schema_file, kMaxBytes));
+    wish.text = AGLM_TRY(read_text_file(flags.json_schema_file, kMaxBytes));
   } else if (!flags.grammar_file.empty()) {
     wish = {.kind = Kind::kGrammar, .field = "--grammar-file"};
-    wish.text = AGLM_TRY(read_file(flags.grammar_file, kMaxBytes));
+    wish.text = AGLM_TRY(read_text_file(flags.grammar_file, kMaxBytes));
   }
   return wish;
 }
@@ -75,10 +75,10 @@ Result<void> generate(const SettingFlags& settings_flags, const SamplingFlags& s
   request.prompt = flags.ids ? AGLM_TRY(parse_token_ids(text, "--ids"))
                              : AGLM_TRY(encode_prompt(model, text, flags.system, flags.raw));
   request.sampling = sampling_flags.apply(model.info().default_sampling);
-  request.structured_output = AGLM_TRY(structured_output(flags));
   request.begins_text = !flags.ids && !flags.raw && model.info().has_chat_template;
-  request.structured_output.after_reasoning =
-      request.begins_text && model.info().separates_reasoning;
+  StructuredOutput wish = AGLM_TRY(structured_output(flags));
+  wish.after_reasoning = request.begins_text && model.info().separates_reasoning;
+  request.structured_output = std::move(wish);
   if (flags.as_json) {
     const std::vector<TokenId> prompt = request.prompt;
     print_json(model, prompt, AGLM_TRY(model.generate(std::move(request))));

@@ -1,6 +1,11 @@
 // autoglm serve: a model behind HTTP, until SIGTERM.
 #include <fmt/format.h>
 
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <thread>
+
 #include "autoglm/service.h"
 #include "base/log.h"
 #include "base/visible_text.h"
@@ -30,21 +35,46 @@ void print_greeting(const GLMModel& model, const Settings& settings, uint16_t po
   std::fflush(stdout);
 }
 
+// The model, on a thread of its own while the service says that it is being loaded.
+Result<void> load_into(GLMService& service, const Settings& settings) {
+  try {
+    const GLMModel model = AGLM_TRY(load_model(settings));
+    service.attach(model);
+    print_greeting(model, settings, service.port());
+    return {};
+  } catch (const std::exception& problem) {  // out of memory, mostly
+    return Error{ErrorCode::kResourceExhausted, problem.what(), settings.model_name_or_path, "",
+                 ""};
+  }
+}
+
 Result<void> serve(const SettingFlags& flags, bool print_config) {
   const Settings settings = AGLM_TRY(flags.load());
   if (print_config) {
     fmt::print("{}", to_yaml(settings));
     return {};
   }
-  const GLMModel model = AGLM_TRY(load_model(settings));
   ServiceOptions options = settings.service;
   if (options.served_model_names.empty() && settings.model_name_or_path.empty()) {
     options.served_model_names = {"tiny-glm"};
   }
-  GLMService service(model, options);
-  AGLM_TRY(service.listen());
-  print_greeting(model, settings, service.port());
-  return service.run();
+  GLMService service(options);
+  AGLM_TRY(service.listen());  // what is wrong with the address shows before the long part
+  std::atomic<bool> is_loading = true;
+  Result<void> loaded;
+  std::thread loader([&] {
+    loaded = load_into(service, settings);
+    is_loading = false;
+    if (!loaded) service.stop();
+  });
+  const Result<void> served = service.run();
+  std::fflush(stdout);
+  // Whoever asks twice does not want to wait for what is under way. The shell's way to say why.
+  if (const int signal = service.second_signal(); signal != 0) std::_Exit(128 + signal);
+  if (is_loading) std::_Exit(0);  // by a signal; nothing has been begun that a wait would finish
+  loader.join();
+  AGLM_TRY(loaded);
+  return served;
 }
 
 }  // namespace
@@ -52,6 +82,7 @@ Result<void> serve(const SettingFlags& flags, bool print_config) {
 void add_serve_command(CommandLine& line) {
   CLI::App* command = line.app.add_subcommand("serve", "answer over HTTP (OpenAI API and /infer)");
   const SettingFlags flags(*command, SettingScope::kService);
+  flags.take_model_word(*command);
   command->footer(
       "Example: autoglm serve --model /models/GLM-4-9B-0414 --quantize int8 --port 8000\n"
       "Settings may also stand in config.yaml (--config) and in AUTOGLM_* variables.");

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "serve/access.h"
+
 namespace autoglm {
 namespace {
 
@@ -95,22 +97,49 @@ SettingInfo bytes_setting(std::string_view key, std::string_view help, Reach rea
           [reach](const Settings& s) { return fmt::format("{}", reach(s)); }};
 }
 
-SettingInfo names_setting() {
-  return {"served_model_name", "NAMES",
-          "names that requests may give the model, separated by commas",
-          [](Settings& s, std::string_view text) -> Result<void> {
-            s.service.served_model_names.clear();
+template <class Reach>
+SettingInfo names_setting(std::string_view key, std::string_view value, std::string_view help,
+                          Reach reach) {
+  return {key, std::string(value), help,
+          [reach](Settings& s, std::string_view text) -> Result<void> {
+            auto& names = reach(s);
+            names.clear();
             while (!text.empty()) {
               const size_t comma = std::min(text.find(','), text.size());
               if (comma == 0) return bad_value("names separated by commas", text);
-              s.service.served_model_names.emplace_back(text.substr(0, comma));
+              names.emplace_back(text.substr(0, comma));
               text.remove_prefix(std::min(comma + 1, text.size()));
             }
             return {};
           },
-          [](const Settings& s) {
-            return fmt::format("{}", fmt::join(s.service.served_model_names, ","));
-          }};
+          [reach](const Settings& s) { return fmt::format("{}", fmt::join(reach(s), ",")); }};
+}
+
+// An empty one would mean all addresses to the system's resolver: nobody means that by saying
+// nothing, least of all by a variable that is not set (AUTOGLM_HOST=$ADDRESS).
+SettingInfo host_setting() {
+  return {"host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
+          [](Settings& s, std::string_view text) -> Result<void> {
+            const bool visible =
+                std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+            if (text.empty() || !visible) {
+              return bad_value("an address or a name, such as 127.0.0.1; 0.0.0.0 for all", text);
+            }
+            s.service.host = std::string(text);
+            return {};
+          },
+          [](const Settings& s) { return s.service.host; }};
+}
+
+SettingInfo origins_setting() {
+  return {"cors_allow_origin", "ORIGINS",
+          "origins whose pages may call the API, separated by commas; *: all; empty: none",
+          [](Settings& s, std::string_view text) -> Result<void> {
+            AGLM_TRY(serve::parse_origins(text));
+            s.service.cors_allow_origin = std::string(text);
+            return {};
+          },
+          [](const Settings& s) { return s.service.cors_allow_origin; }};
 }
 
 // NAME=NUMBER pairs, one for each tenant.
@@ -257,13 +286,14 @@ std::vector<SettingInfo> model_settings() {
 
 std::vector<SettingInfo> service_settings() {
   return {
-      text_setting(
-          "host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
-          [](auto& s) -> auto& { return s.service.host; }),
+      host_setting(),
       integer_setting(
           "port", "port to listen on; 0: any free one", 0, 65535,
           [](auto& s) -> auto& { return s.service.port; }),
-      names_setting(),
+      names_setting(
+          "served_model_name", "NAMES",
+          "names that requests may give the model, separated by commas",
+          [](auto& s) -> auto& { return s.service.served_model_names; }),
       bytes_setting(
           "max_body_size", "largest request body",
           [](auto& s) -> auto& { return s.service.max_body_bytes; }),
@@ -285,9 +315,12 @@ std::vector<SettingInfo> service_settings() {
       integer_setting(
           "drain_timeout_ms", "time for running answers to end after SIGTERM", 0, kDayMs,
           [](auto& s) -> auto& { return s.service.drain_timeout_ms; }),
-      text_setting(
-          "cors_allow_origin", "ORIGIN", "origin whose pages may call the API; empty: none",
-          [](auto& s) -> auto& { return s.service.cors_allow_origin; }),
+      names_setting(
+          "allowed_hosts", "NAMES",
+          "names that clients may call the server by, beside localhost, the machine's and host; "
+          ".name: those below it; *: any",
+          [](auto& s) -> auto& { return s.service.allowed_hosts; }),
+      origins_setting(),
       bool_setting(
           "chat_page", "serve the chat page at /",
           [](auto& s) -> auto& { return s.service.chat_page; }),
@@ -322,8 +355,13 @@ const std::vector<SettingInfo>& setting_table() {
   return table;
 }
 
-Result<void> apply_setting(Settings& settings, std::string_view key, std::string_view text,
+std::string_view setting_key(std::string_view word) {
+  return word == "model" ? "model_name_or_path" : word;
+}
+
+Result<void> apply_setting(Settings& settings, std::string_view word, std::string_view text,
                            std::string_view where) {
+  const std::string_view key = setting_key(word);
   std::vector<std::string_view> keys;
   for (const SettingInfo& setting : setting_table()) {
     if (setting.key == key) {

@@ -36,6 +36,9 @@ struct SettingInfo {
 
 const std::vector<SettingInfo>& setting_table();
 
+// The key that is meant: "model", the flag's and vLLM's word, is model_name_or_path.
+std::string_view setting_key(std::string_view word);
+
 // Sets one key; `where` ("config.yaml", "environment") names the source in errors. An unknown key
 // is an error that names the nearest known one.
 Result<void> apply_setting(Settings& settings, std::string_view key, std::string_view text,
@@ -43,10 +46,10 @@ Result<void> apply_setting(Settings& settings, std::string_view key, std::string
 
 // Text of a YAML file: one mapping of scalars (and lists of scalars where a setting is a list).
 Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_view where);
-// AUTOGLM_* of the process; an AUTOGLM_ variable that is no setting and not in `others` is an
-// error.
-Result<void> apply_environment(Settings& settings,
-                               const std::map<std::string, std::string>& variables);
+// AUTOGLM_* of the process; one that is no setting is an error. Returns the names of those that
+// were passed over: Kubernetes puts some into every pod where a Service is named so.
+Result<std::vector<std::string>> apply_environment(
+    Settings& settings, const std::map<std::string, std::string>& variables);
 std::map<std::string, std::string> autoglm_environment();
 
 // The settings as a config.yaml with every key.

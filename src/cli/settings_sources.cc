@@ -5,9 +5,11 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <regex>
 #include <set>
 #include <sstream>
 
+#include "base/files.h"
 #include "cli/settings.h"
 
 namespace autoglm {
@@ -19,6 +21,20 @@ constexpr int kMaxYamlDepth = 16;
 // AUTOGLM_ variables that are not settings: read by the kernels, by the launcher, by the tests.
 const std::set<std::string, std::less<>> kOtherVariables = {"AUTOGLM_ISA", "AUTOGLM_CONFIG",
                                                             "AUTOGLM_TEST_DATA"};
+
+// What a Service named "autoglm", or "autoglm-" and more, gives every pod of its namespace:
+// NAME_SERVICE_HOST, NAME_SERVICE_PORT (and _PORTNAME), and Docker's older NAME_PORT and
+// NAME_PORT_80_TCP (and _ADDR, _PORT, _PROTO). No setting is named so; of NAME_PORT the value
+// tells.
+bool is_of_kubernetes(const std::string& name, const std::string& text) {
+  static const std::regex kNames(
+      "AUTOGLM_(.+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|"
+      "PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)");
+  static const std::regex kPort("AUTOGLM_(.+_)?PORT");
+  static const std::regex kAddress("(tcp|udp|sctp)://.*");
+  return std::regex_match(name, kNames) ||
+         (std::regex_match(name, kPort) && std::regex_match(text, kAddress));
+}
 
 Error yaml_error(std::string_view where, const YAML::Mark& mark, std::string what,
                  std::string expected) {
@@ -57,9 +73,10 @@ Result<void> apply_document(Settings& settings, const YAML::Node& document,
     if (!entry.first.IsScalar()) {
       return yaml_error(where, entry.first.Mark(), "key has the wrong kind", "a plain word");
     }
-    const std::string key = entry.first.Scalar();
+    const std::string word = entry.first.Scalar();
+    const std::string key(setting_key(word));
     if (!seen.insert(key).second) {
-      return yaml_error(where, entry.first.Mark(), fmt::format("{} is given twice", key),
+      return yaml_error(where, entry.first.Mark(), fmt::format("{} is given twice", word),
                         "each key once");
     }
     if (entry.second.IsNull()) continue;  // "key:" keeps the default
@@ -110,8 +127,9 @@ Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_v
                  fmt::format("at most {} bytes", kMaxYamlBytes),
                  fmt::format("{} bytes", yaml.size())};
   }
+  const std::string text = with_plain_line_ends(std::string(yaml));
   try {
-    std::istringstream stream{std::string(yaml)};
+    std::istringstream stream{text};
     YAML::Parser parser(stream);
     ShapeCheck shape;
     // A document that begins with a stray "," ends where it began: only ever ask for two.
@@ -119,22 +137,33 @@ Result<void> apply_yaml(Settings& settings, std::string_view yaml, std::string_v
     if (any && parser.HandleNextDocument(shape)) {
       return yaml_error(where, shape.start(), "more than one document", "one document");
     }
-    return any ? apply_document(settings, YAML::Load(std::string(yaml)), where) : Result<void>();
+    return any ? apply_document(settings, YAML::Load(text), where) : Result<void>();
   } catch (const YAML::Exception& problem) {  // yaml-cpp reports by throwing
     return yaml_error(where, problem.mark, "YAML is malformed: " + problem.msg, "");
   }
 }
 
-Result<void> apply_environment(Settings& settings,
-                               const std::map<std::string, std::string>& variables) {
+Result<std::vector<std::string>> apply_environment(
+    Settings& settings, const std::map<std::string, std::string>& variables) {
+  std::vector<std::string> passed_over;
+  std::map<std::string, std::string> names;  // by key
   for (const auto& [name, text] : variables) {
     if (kOtherVariables.contains(name)) continue;
-    std::string key = name.substr(std::string_view("AUTOGLM_").size());
-    std::transform(key.begin(), key.end(), key.begin(),
+    if (is_of_kubernetes(name, text)) {
+      passed_over.push_back(name);
+      continue;
+    }
+    std::string word = name.substr(std::string_view("AUTOGLM_").size());
+    std::transform(word.begin(), word.end(), word.begin(),
                    [](unsigned char c) { return std::tolower(c); });
-    AGLM_TRY(apply_setting(settings, key, text, "environment"));
+    const auto [first, is_new] = names.emplace(setting_key(word), name);
+    if (!is_new) {
+      return Error{ErrorCode::kInvalidArgument, "the setting is given twice",
+                   "environment: " + name, "one of it and " + first->second, ""};
+    }
+    AGLM_TRY(apply_setting(settings, word, text, "environment"));
   }
-  return {};
+  return passed_over;
 }
 
 std::map<std::string, std::string> autoglm_environment() {

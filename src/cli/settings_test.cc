@@ -8,7 +8,10 @@
 namespace autoglm {
 namespace {
 
-std::string error_of(const Result<void>& result) { return result ? "" : result.error().message(); }
+template <class T>
+std::string error_of(const Result<T>& result) {
+  return result ? "" : result.error().message();
+}
 
 TEST(Settings, AFileSetsWhatItNamesAndNothingElse) {
   Settings settings;
@@ -132,6 +135,79 @@ TEST(Settings, EveryFileOfTheYamlSuiteIsReadOrRefusedInPeace) {
     ++files;
   }
   EXPECT_GT(files, 100);
+}
+
+TEST(Settings, AnEmptyAddressIsRefusedWhereverItComesFrom) {
+  Settings settings;
+  for (const std::string& error :
+       {error_of(apply_yaml(settings, "host: ''\n", "c.yaml")),
+        error_of(apply_environment(settings, {{"AUTOGLM_HOST", ""}})),
+        error_of(apply_setting(settings, "host", "", "command line")),
+        error_of(apply_setting(settings, "host", " ", "command line"))}) {
+    EXPECT_NE(error.find("host: setting has the wrong value"), std::string::npos) << error;
+  }
+  EXPECT_EQ(settings.service.host, "127.0.0.1");
+}
+
+TEST(Settings, OriginsAreOriginsAndNothingThatCouldEndAHeader) {
+  Settings settings;
+  for (const char* right :
+       {"", "*", "http://localhost:3000", "https://a.example, http://b:1", "null"}) {
+    EXPECT_TRUE(apply_setting(settings, "cors_allow_origin", right, "here")) << right;
+  }
+  for (const char* wrong : {"http://a\r\nX-Evil: 1", "http://a\n", "localhost", "http://a/b",
+                            "http://", "http://a b", "http://*.example"}) {
+    EXPECT_FALSE(apply_setting(settings, "cors_allow_origin", wrong, "here")) << wrong;
+  }
+}
+
+// What Kubernetes (and Docker's links) set where a Service is named "autoglm" or "autoglm-gateway".
+TEST(Settings, VariablesOfAServiceOfThisNameArePassedOver) {
+  const std::map<std::string, std::string> variables = {
+      {"AUTOGLM_PORT", "tcp://10.0.0.1:8000"},
+      {"AUTOGLM_PORT_8000_TCP", "tcp://10.0.0.1:8000"},
+      {"AUTOGLM_PORT_8000_TCP_ADDR", "10.0.0.1"},
+      {"AUTOGLM_PORT_8000_TCP_PORT", "8000"},
+      {"AUTOGLM_PORT_8000_TCP_PROTO", "tcp"},
+      {"AUTOGLM_PORT_53_UDP", "udp://10.0.0.1:53"},
+      {"AUTOGLM_SERVICE_HOST", "10.0.0.1"},
+      {"AUTOGLM_SERVICE_PORT", "8000"},
+      {"AUTOGLM_SERVICE_PORT_HTTP", "8000"},
+      {"AUTOGLM_GATEWAY_PORT", "tcp://10.0.0.2:80"},
+      {"AUTOGLM_GATEWAY_PORT_80_TCP_ADDR", "10.0.0.2"},
+      {"AUTOGLM_GATEWAY_SERVICE_HOST", "10.0.0.2"},
+      {"AUTOGLM_GATEWAY_SERVICE_PORT", "80"},
+      {"AUTOGLM_GATEWAY_SERVICE_PORT_METRICS", "9090"}};
+  Settings settings;
+  const auto passed_over = apply_environment(settings, variables);
+  ASSERT_TRUE(passed_over) << passed_over.error().message();
+  EXPECT_EQ(passed_over->size(), variables.size());
+  EXPECT_EQ(settings.service.port, Settings().service.port);
+  // The setting itself, and what only looks like one of those.
+  ASSERT_TRUE(apply_environment(settings, {{"AUTOGLM_PORT", "81"}}));
+  EXPECT_EQ(settings.service.port, 81);
+  for (const char* name : {"AUTOGLM_PORTS", "AUTOGLM_SERVICE", "AUTOGLM_GATEWAY_PORT"}) {
+    EXPECT_FALSE(apply_environment(settings, {{name, "82"}})) << name;
+  }
+}
+
+TEST(Settings, ModelIsAWordForTheModel) {
+  Settings settings;
+  ASSERT_TRUE(apply_yaml(settings, "model: /models/a\n", "c.yaml"));
+  EXPECT_EQ(settings.model_name_or_path, "/models/a");
+  ASSERT_TRUE(apply_environment(settings, {{"AUTOGLM_MODEL", "/models/b"}}));
+  EXPECT_EQ(settings.model_name_or_path, "/models/b");
+  EXPECT_EQ(error_of(apply_yaml(settings, "model: a\nmodel_name_or_path: b\n", "c.yaml")),
+            "c.yaml:2:1: model_name_or_path is given twice (expected each key once)");
+  EXPECT_FALSE(
+      apply_environment(settings, {{"AUTOGLM_MODEL", "a"}, {"AUTOGLM_MODEL_NAME_OR_PATH", "b"}}));
+}
+
+TEST(Settings, TakesAByteOrderMarkAndWindowsLineEnds) {
+  Settings settings;
+  ASSERT_TRUE(apply_yaml(settings, "\xef\xbb\xbfport: 81\r\nserved_model_name: glm\r\n", "c.yaml"));
+  EXPECT_EQ(settings.service.port, 81);
+  EXPECT_EQ(settings.service.served_model_names, std::vector<std::string>{"glm"});
 }
 
 }  // namespace

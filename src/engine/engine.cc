@@ -8,11 +8,13 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
 
+#include "base/log.h"
 #include "base/thread_pool.h"
 #include "text/grammar/compile.h"
 
@@ -158,24 +160,35 @@ void Engine::run(const std::shared_ptr<State>& state) {
     cancels.swap(s.cancels);
     const bool cancel_all = std::exchange(s.cancel_all, false);
     const bool stopping = s.stopping;
-    // Until the step is over, these count as waiting.
-    for (const Job& job : jobs) {
-      add_to(s.waiting, job);
-      add_to(s.load, job, s.core.request_limits());
+    // Until the step is over, these count as waiting; as far as there is memory to count them.
+    try {
+      for (const Job& job : jobs) {
+        add_to(s.waiting, job);
+        add_to(s.load, job, s.core.request_limits());
+      }
+    } catch (const std::exception&) {
     }
     s.idle = false;
     s.core.observe(s.observer);
     lock.unlock();
 
-    for (Job& job : jobs) s.core.add(std::move(job));
-    jobs.clear();
-    for (const uint64_t id : cancels) s.core.cancel(id);
+    try {
+      for (Job& job : jobs) s.core.add(std::move(job));
+      jobs.clear();
+      for (const uint64_t id : cancels) s.core.cancel(id);
+      if (cancel_all) s.core.cancel_all();
+      if (!s.core.idle()) s.core.step();
+    } catch (const std::exception& problem) {
+      logger()->error("all requests end: {}", problem.what());
+      end_all(s, jobs);
+    }
     cancels.clear();
-    if (cancel_all) s.core.cancel_all();
-    if (!s.core.idle()) s.core.step();
 
     lock.lock();
-    s.read_numbers();
+    try {
+      s.read_numbers();
+    } catch (const std::exception&) {  // no memory for a few numbers: those of the next step come
+    }
     s.resting_until = s.core.resting_until();
     s.idle = s.core.idle();
     if (s.idle && s.inbox.empty()) s.changed.notify_all();
@@ -183,6 +196,39 @@ void Engine::run(const std::shared_ptr<State>& state) {
       lock.unlock();
       s.core.save();
       return;
+    }
+  }
+}
+
+// After something was thrown, for want of memory mostly. Ending requests gives memory back, so this
+// succeeds sooner or later.
+void Engine::end_all(State& s, std::vector<Job>& jobs) {
+  const Error error{.code = ErrorCode::kUnavailable,
+                    .what = "the engine had no memory left and ended all requests",
+                    .where = "engine"};
+  while (true) {
+    try {
+      s.core.recover(error);
+      break;
+    } catch (const std::exception& problem) {
+      logger()->error("no memory to end requests: {}", problem.what());
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+  for (Job& job : std::exchange(jobs, {})) {
+    // One that was moved into the core, if only in part, has no callback any more.
+    try {
+      if (job.on_event) {
+        for (int32_t choice = 0; choice < job.request.sampling.n; ++choice) {
+          job.on_event({.choice = choice,
+                        .finish_reason = FinishReason::kError,
+                        .last = choice == job.request.sampling.n - 1,
+                        .error = error});
+        }
+      }
+      if (job.on_embedding) job.on_embedding(error);
+    } catch (const std::exception& problem) {
+      logger()->error("an event was not taken: {}", problem.what());
     }
   }
 }
@@ -243,8 +289,8 @@ Result<uint64_t> Engine::accept(Job job) {
 Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on_event) {
   AGLM_TRY(check_request(request, state_->core.request_limits()));
   std::shared_ptr<grammar::CompiledGrammar> grammar;
-  if (request.structured_output.kind != StructuredOutput::Kind::kNone) {
-    grammar = AGLM_TRY(state_->grammars.get(request.structured_output));
+  if (request.structured_output->kind != StructuredOutput::Kind::kNone) {
+    grammar = AGLM_TRY(state_->grammars.get(*request.structured_output));
   }
   return accept({.request = std::move(request),
                  .grammar = std::move(grammar),

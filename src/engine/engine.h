@@ -51,6 +51,7 @@ class Engine {
   static Result<void> admissible(const State& state, const Job& job);
   Result<uint64_t> accept(Job job);
   static void run(const std::shared_ptr<State>& state);
+  static void end_all(State& state, std::vector<Job>& jobs);
 
   std::shared_ptr<State> state_;
 };

@@ -106,7 +106,7 @@ bool EngineCore::speculate() {
     if (sequence.rows == 0) continue;
     if (!sequence.decodes()) return false;
     const GenerationRequest& asked = sequence.request->job.request;
-    candidates_.push_back({.prediction = asked.prediction,
+    candidates_.push_back({.prediction = *asked.prediction,
                            .prompt = asked.prompt,
                            .taken = sequence.taken,
                            .pages = &sequence.pages,

@@ -60,7 +60,8 @@ class EngineCore {
 
   const RequestLimits& request_limits() const { return request_limits_; }
 
-  void add(Job job);
+  // Takes the job when all that could throw is done.
+  void add(Job&& job);
   // Ends what is left of the request with `reason` (kCancelled, or kError with `error`). Unknown
   // ids are nothing: the request had ended.
   void cancel(uint64_t id);
@@ -72,6 +73,10 @@ class EngineCore {
   std::optional<double> resting_until() const;
   // Writes the prefix tree's pages to the spill, where there is one.
   void save();
+  // After add(), cancel(), cancel_all() or step() has thrown: ends all there is with `error`, as
+  // far as it has not ended, and begins anew, with no cached pages. May throw too; call it again
+  // then.
+  void recover(const Error& error);
 
   EngineStats stats() const;
   EngineLoad load() const;
@@ -125,7 +130,7 @@ class EngineCore {
   void emit(Sequence& sequence, GenerationEvent event);
   void emit(const Sequence& sequence, Result<std::vector<float>> embedding);
   void tell_events();
-  void sequence_ended(const Sequence& sequence);
+  void sequence_ended(Sequence& sequence);
   void request_ended(const ActiveRequest& request);
 
   Executor& executor_;

@@ -132,7 +132,7 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   bool drafted = false;
   if (sequence.n_accepted < sequence.n_drafted()) {
     const bool right = sequence.drafts.draft[static_cast<size_t>(sequence.n_accepted)] == *id;
-    if (!request.job.request.prediction.empty()) {
+    if (!request.job.request.prediction->empty()) {
       request.usage.accepted_prediction_tokens += right ? 1 : 0;
       request.usage.rejected_prediction_tokens +=
           right ? 0 : sequence.n_drafted() - sequence.n_accepted;

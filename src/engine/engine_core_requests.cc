@@ -2,20 +2,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 #include <set>
 #include <utility>
 
+#include "base/log.h"
 #include "engine/engine_core.h"
 
 namespace autoglm {
 
-void EngineCore::add(Job job) {
+void EngineCore::add(Job&& job) {
   auto request = std::make_shared<ActiveRequest>();
-  request->job = std::move(job);
-  const GenerationRequest& asked = request->job.request;
+  const GenerationRequest& asked = job.request;
   const SamplingParams& sampling = asked.sampling;
-  request->max_tokens = request->job.on_embedding ? 0 : answer_limit(asked, request_limits_);
+  request->max_tokens = job.on_embedding ? 0 : answer_limit(asked, request_limits_);
   request->unfinished = sampling.n;
   const Scheduling& scheduling = asked.scheduling;
   const auto [place, is_new] = tenants_.try_emplace(scheduling.tenant);
@@ -36,22 +37,23 @@ void EngineCore::add(Job job) {
   request->salt =
       fmt::format("{}:{}{}", scheduling.tenant.size(), scheduling.tenant, scheduling.cache_salt);
   if (scheduling.timeout_ms) {
-    request->deadline =
-        request->job.accepted_at + static_cast<double>(*scheduling.timeout_ms) * 1e-3;
+    request->deadline = job.accepted_at + static_cast<double>(*scheduling.timeout_ms) * 1e-3;
   }
   request->usage.prompt_tokens = std::ssize(asked.prompt);
   request->observation.request_id = asked.request_id;
   request->observation.n = sampling.n;
   request->observation.max_tokens = sampling.max_tokens;
-  if (sampling.prompt_logprobs && !request->job.on_embedding) {
+  if (sampling.prompt_logprobs && !job.on_embedding) {
     request->prompt_logprobs.emplace_back();  // the first position has none
   }
+  std::vector<SequencePtr> sequences;
   for (int32_t choice = 0; choice < sampling.n; ++choice) {
-    auto sequence = std::make_unique<Sequence>();
-    sequence->request = request;
-    sequence->choice = choice;
-    waiting_.push_back(std::move(sequence));
+    sequences.push_back(std::make_unique<Sequence>());
+    sequences.back()->request = request;
+    sequences.back()->choice = choice;
   }
+  request->job = std::move(job);
+  for (SequencePtr& sequence : sequences) waiting_.push_back(std::move(sequence));
 }
 
 void EngineCore::cancel(uint64_t id) {
@@ -106,8 +108,13 @@ void EngineCore::cancel_all() {
 void EngineCore::tell_events() {
   if (untold_.empty()) return;
   options_.before_events();
-  for (const auto& tell : untold_) tell();
-  untold_.clear();
+  for (const auto& tell : std::exchange(untold_, {})) {
+    try {
+      tell();
+    } catch (const std::exception& problem) {  // the callback's affair, and its request's
+      logger()->error("an event was not taken: {}", problem.what());
+    }
+  }
 }
 
 void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Error> error) {
@@ -151,7 +158,8 @@ void EngineCore::emit(const Sequence& sequence, Result<std::vector<float>> embed
   });
 }
 
-void EngineCore::sequence_ended(const Sequence& sequence) {
+void EngineCore::sequence_ended(Sequence& sequence) {
+  sequence.ended = true;
   ActiveRequest& request = *sequence.request;
   --request.unfinished;
   if (--request.tenant->n_sequences > 0) return;

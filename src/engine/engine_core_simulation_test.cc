@@ -148,7 +148,9 @@ class Simulation {
     if (pick(0, 2) == 0) s.prompt_logprobs = pick(0, 3);
     if (pick(0, 3) == 0) s.num_speculative_tokens = pick(0, 4);
     if (pick(0, 3) == 0) {
-      for (int n = pick(1, 9); n > 0; --n) request.prediction.push_back(TokenId{pick(0, 25)});
+      std::vector<TokenId> prediction;
+      for (int n = pick(1, 9); n > 0; --n) prediction.push_back(TokenId{pick(0, 25)});
+      request.prediction = prediction;
     }
     job.seed = random_();
     ASSERT_TRUE(check_request(request, fixture_->core.request_limits()));

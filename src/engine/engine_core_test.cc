@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
+
 #include "engine/testing/core_fixture.h"
 
 namespace autoglm {
@@ -13,18 +15,18 @@ TEST(EngineCore, PromptLogprobsCoverEveryTokenButTheFirst) {
   const auto request =
       request_of({1, 2, 3, 4, 5, 6, 7}, {.temperature = 0, .max_tokens = 1, .prompt_logprobs = 2});
   const Outcome outcome = run_alone(request, 1);
-  ASSERT_EQ(outcome.result.prompt_logprobs.size(), 7U);
-  EXPECT_FALSE(outcome.result.prompt_logprobs[0]);
+  ASSERT_EQ(outcome.result.prompt_logprobs->size(), 7U);
+  EXPECT_FALSE((*outcome.result.prompt_logprobs)[0]);
   for (int32_t i = 1; i < 7; ++i) {
-    EXPECT_EQ(outcome.result.prompt_logprobs[static_cast<size_t>(i)]->taken.id, TokenId{i + 1});
-    EXPECT_EQ(outcome.result.prompt_logprobs[static_cast<size_t>(i)]->top.size(), 2U);
+    EXPECT_EQ((*outcome.result.prompt_logprobs)[static_cast<size_t>(i)]->taken.id, TokenId{i + 1});
+    EXPECT_EQ((*outcome.result.prompt_logprobs)[static_cast<size_t>(i)]->top.size(), 2U);
   }
 }
 
 TEST(EngineCore, NoTokensAskedGivesThePromptsLogprobsAndEnds) {
   const auto request = request_of({1, 2, 3}, {.max_tokens = 0, .prompt_logprobs = 0});
   const Outcome outcome = run_alone(request, 1);
-  EXPECT_EQ(outcome.result.prompt_logprobs.size(), 3U);
+  EXPECT_EQ(outcome.result.prompt_logprobs->size(), 3U);
   ASSERT_EQ(outcome.result.choices.size(), 1U);
   EXPECT_TRUE(outcome.result.choices[0].tokens.empty());
   EXPECT_EQ(outcome.result.choices[0].finish_reason, FinishReason::kLength);
@@ -138,8 +140,9 @@ TEST(EngineCore, APredictionIsTakenSeveralTokensAStepAndCounted) {
   const auto& tokens = plain.result.choices[0].tokens;
   for (const bool wrong_in_the_middle : {false, true}) {
     GenerationRequest predicting = request;
-    predicting.prediction = tokens;
-    if (wrong_in_the_middle) predicting.prediction.insert(predicting.prediction.begin() + 9, 2, {});
+    std::vector<TokenId> prediction = tokens;
+    if (wrong_in_the_middle) prediction.insert(prediction.begin() + 9, 2, {});
+    predicting.prediction = prediction;
     CoreOptions options = kRoomy;
     options.speculation = {.method = "draft_model", .num_speculative_tokens = 5, .adaptive = false};
     Fixture f(kLimits, options);
@@ -193,6 +196,50 @@ TEST(EngineCore, TellsTheObserverTimesAndRows) {
   EXPECT_EQ(seen.usage.completion_tokens, 3);
   EXPECT_EQ(f.core.stats().generation_tokens, 3);
   EXPECT_EQ(f.core.stats().prompt_tokens, 3);
+}
+
+TEST(EngineCore, AfterAStepThatFoundNoMemoryAllEndAndWorkGoesOn) {
+  const auto request = request_of({3, 1, 2}, {.temperature = 0.8, .max_tokens = 12, .n = 2});
+  const Outcome expected = run_alone(request, 5);
+  for (int failing_step = 1; failing_step < 9; ++failing_step) {
+    CoreOptions options = kRoomy;
+    options.max_batch_size = 2;  // some wait
+    Fixture f(kLimits, options);
+    std::vector<Outcome> outcomes(3);
+    int n_embedded = 0;
+    for (uint64_t i = 0; i < outcomes.size(); ++i) {
+      f.core.add(
+          {.id = i + 1, .request = request, .seed = 5, .on_event = [&, i](const auto& event) {
+             record(outcomes[i], event);
+           }});
+    }
+    f.core.add({.id = 9, .request = {.prompt = request.prompt}, .on_embedding = [&](auto) {
+                  ++n_embedded;
+                }});
+    int steps = 0;
+    f.executor.on_step = [&](const StepInput&) {
+      if (++steps == failing_step) throw std::bad_alloc();
+    };
+    const auto run = [&] {
+      while (!f.core.idle()) f.core.step();
+    };
+    EXPECT_THROW(run(), std::bad_alloc);
+    f.core.recover(Error{.code = ErrorCode::kUnavailable, .what = "no memory"});
+    EXPECT_TRUE(f.core.idle());
+    EXPECT_EQ(f.core.check_invariants(), std::nullopt);
+    for (const Outcome& outcome : outcomes) EXPECT_EQ(outcome.n_last, 1);
+    EXPECT_EQ(n_embedded, 1);
+    f.executor.on_step = nullptr;
+    Outcome again;
+    f.core.add({.id = 20, .request = request, .seed = 5, .on_event = [&](const auto& event) {
+                  record(again, event);
+                }});
+    run();
+    ASSERT_EQ(again.result.choices.size(), 2U);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(again.result.choices[i].tokens, expected.result.choices[i].tokens);
+    }
+  }
 }
 
 }  // namespace

@@ -211,6 +211,14 @@ Result<ChatPrompt> make_chat_prompt(const Checkpoint& checkpoint, const Tokenize
   return parsed;
 }
 
+int64_t longest_token_bytes(const Tokenizer& tokenizer) {
+  size_t longest = 0;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    longest = std::max(longest, tokenizer.token_spelling(TokenId{id}).size());
+  }
+  return static_cast<int64_t>(longest);
+}
+
 // Collects one request's events for a thread that waits.
 struct Collector {
   std::mutex mutex;
@@ -227,7 +235,7 @@ struct Collector {
     choice.text += event.text;
     choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
     choice.logprobs.insert(choice.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
-    if (!event.prompt_logprobs.empty()) result.prompt_logprobs = event.prompt_logprobs;
+    if (!event.prompt_logprobs->empty()) result.prompt_logprobs = event.prompt_logprobs;
     choice.finish_reason = event.finish_reason;
     choice.stop_reason = event.stop_reason;
     choice.stop_token = event.stop_token;
@@ -241,6 +249,13 @@ struct Collector {
     done.wait(lock, [&] { return last; });
   }
 };
+
+// It may outlive the model.
+GenerationHandle handle_of(const std::shared_ptr<Engine>& engine, uint64_t id) {
+  return GenerationHandle([weak = std::weak_ptr(engine), id] {
+    if (const auto alive = weak.lock()) alive->cancel(id);
+  });
+}
 
 Error cancelled() {
   return {.code = ErrorCode::kCancelled, .what = "the request was cancelled", .where = "engine"};
@@ -307,6 +322,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                 .layers = plan.layers,
                 .max_model_len = pool.max_model_len,
                 .training_context = plan.max_context,
+                .longest_token_bytes = longest_token_bytes(*impl->tokenizer),
                 .weight_bytes = plan.weight_bytes,
                 .weight_format = loaded.weight_format,
                 .step_weight_bytes = loaded.step_weight_bytes,
@@ -354,7 +370,14 @@ Result<std::vector<TokenId>> GLMModel::tokenize(std::string_view text,
 
 Result<std::string> GLMModel::detokenize(const std::vector<TokenId>& ids,
                                          bool skip_special_tokens) const {
-  return impl_->tokenizer->decode(ids, skip_special_tokens);
+  // Ids that only the model has, where its embedding is larger than the vocabulary: it may have
+  // answered with some of them, and they stand for nothing.
+  std::vector<TokenId> spelled = ids;
+  std::erase_if(spelled, [this](TokenId id) {
+    const auto number = static_cast<int32_t>(id);
+    return number >= impl_->tokenizer->vocab_size() && number < impl_->info.vocab_size;
+  });
+  return impl_->tokenizer->decode(spelled, skip_special_tokens);
 }
 
 std::string GLMModel::token_text(TokenId id) const { return impl_->tokenizer->token_bytes(id); }
@@ -380,10 +403,7 @@ Result<ToolRules> GLMModel::tool_rules(const ToolRulesOptions& options) const {
 Result<GenerationHandle> GLMModel::submit(GenerationRequest request,
                                           GenerationCallback on_event) const {
   const uint64_t id = AGLM_TRY(impl_->engine->submit(std::move(request), std::move(on_event)));
-  // The handle may outlive the model.
-  return GenerationHandle([weak = std::weak_ptr(impl_->engine), id] {
-    if (const auto engine = weak.lock()) engine->cancel(id);
-  });
+  return handle_of(impl_->engine, id);
 }
 
 Result<GenerationResult> GLMModel::generate(GenerationRequest request) const {
@@ -408,9 +428,17 @@ Result<std::vector<float>> GLMModel::embed(const std::vector<TokenId>& tokens,
                                            const Scheduling& scheduling) const {
   const auto promise = std::make_shared<std::promise<Result<std::vector<float>>>>();
   auto embedding = promise->get_future();
-  AGLM_TRY(impl_->engine->submit_embedding(
-      tokens, scheduling, [promise](auto result) { promise->set_value(std::move(result)); }));
+  AGLM_TRY(submit_embedding(tokens, scheduling,
+                            [promise](auto result) { promise->set_value(std::move(result)); }));
   return embedding.get();
+}
+
+Result<GenerationHandle> GLMModel::submit_embedding(std::vector<TokenId> tokens,
+                                                    Scheduling scheduling,
+                                                    EmbeddingCallback on_embedding) const {
+  const uint64_t id = AGLM_TRY(impl_->engine->submit_embedding(
+      std::move(tokens), std::move(scheduling), std::move(on_embedding)));
+  return handle_of(impl_->engine, id);
 }
 
 }  // namespace autoglm

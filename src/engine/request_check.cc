@@ -22,6 +22,9 @@ constexpr size_t kMaxLogitBiases = 4096;  // added at every token
 constexpr size_t kMaxTenantBytes = 256;
 constexpr size_t kMaxCacheSaltBytes = 512;
 
+// OpenAI's words: clients know by them that a request does not fit.
+constexpr std::string_view kContextTooLong = "This model's maximum context length is";
+
 Error invalid(std::string_view parameter, std::string expected, std::string found) {
   return {.code = ErrorCode::kInvalidArgument,
           .what = "parameter out of range",
@@ -65,8 +68,8 @@ Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
   }
   AGLM_TRY(in_range("num_speculative_tokens", s.num_speculative_tokens.value_or(0), 0,
                     std::numeric_limits<int32_t>::max()));
-  AGLM_TRY(at_most("logit_bias", s.logit_bias.size(), kMaxLogitBiases));
-  for (const auto& [id, bias] : s.logit_bias) {
+  AGLM_TRY(at_most("logit_bias", s.logit_bias->size(), kMaxLogitBiases));
+  for (const auto& [id, bias] : *s.logit_bias) {
     AGLM_TRY(token_in_vocabulary("logit_bias", id, vocab_size));
     AGLM_TRY(in_range("logit_bias", bias, -100, 100));
   }
@@ -102,11 +105,10 @@ Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimit
   const auto length = static_cast<int64_t>(prompt.size());
   const int64_t most = std::min(limits.max_model_len, limits.pool_tokens);
   if (length > most) {
-    return Error{.code = ErrorCode::kInvalidArgument,
-                 .what = "the prompt is longer than the context",
-                 .where = "prompt",
-                 .expected = fmt::format("at most {} tokens", most),
-                 .found = fmt::format("{}", length)};
+    return Error{
+        .code = ErrorCode::kInvalidArgument,
+        .what = fmt::format("{} {} tokens, and the prompt has {}", kContextTooLong, most, length),
+        .where = "prompt"};
   }
   for (const TokenId id : prompt) {
     AGLM_TRY(token_in_vocabulary("prompt", static_cast<int32_t>(id), limits.vocab_size));
@@ -127,8 +129,8 @@ Result<void> check_request(const GenerationRequest& request, const RequestLimits
   AGLM_TRY(check_scheduling(request.scheduling));
   // Indexed with the prompt; what is longer than a sequence can be does not come true.
   AGLM_TRY(
-      at_most("prediction", request.prediction.size(), static_cast<size_t>(limits.max_model_len)));
-  for (const TokenId id : request.prediction) {
+      at_most("prediction", request.prediction->size(), static_cast<size_t>(limits.max_model_len)));
+  for (const TokenId id : *request.prediction) {
     AGLM_TRY(token_in_vocabulary("prediction", static_cast<int32_t>(id), limits.vocab_size));
   }
   const auto length = static_cast<int64_t>(request.prompt.size());
@@ -137,11 +139,13 @@ Result<void> check_request(const GenerationRequest& request, const RequestLimits
     return invalid("max_tokens", "at least 0", fmt::format("{}", *s.max_tokens));
   }
   if (s.max_tokens.value_or(1) > room) {
-    return Error{.code = ErrorCode::kInvalidArgument,
-                 .what = "prompt and answer together are longer than the context",
-                 .where = "max_tokens",
-                 .expected = fmt::format("at most {} beside {} prompt tokens", room, length),
-                 .found = fmt::format("{}", s.max_tokens.value_or(1))};
+    return Error{
+        .code = ErrorCode::kInvalidArgument,
+        .what = fmt::format(
+            "{} {} tokens, and the request needs {}: {} of the prompt and {} of the answer",
+            kContextTooLong, length + room, length + s.max_tokens.value_or(1), length,
+            s.max_tokens.value_or(1)),
+        .where = "max_tokens"};
   }
   if (s.min_tokens < 0 || s.min_tokens > s.max_tokens.value_or(room)) {
     return invalid("min_tokens", fmt::format("0 to {}", s.max_tokens.value_or(room)),

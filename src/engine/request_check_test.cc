@@ -36,8 +36,9 @@ TEST(RequestCheck, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.push_back(TokenId{-1}); }), "prompt");
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.resize(51); }), "prompt");
   EXPECT_EQ(refused([](auto& r, auto&) { r.prompt.resize(50); }), "max_tokens");
-  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction.push_back(TokenId{100}); }), "prediction");
-  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction.resize(51); }), "prediction");
+  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction = std::vector{TokenId{100}}; }),
+            "prediction");
+  EXPECT_EQ(refused([](auto& r, auto&) { r.prediction = std::vector<TokenId>(51); }), "prediction");
   EXPECT_EQ(refused([](auto&, auto& s) { s.num_speculative_tokens = -1; }),
             "num_speculative_tokens");
   EXPECT_EQ(refused([](auto&, auto& s) { s.max_tokens = 49; }), "max_tokens");
@@ -51,8 +52,14 @@ TEST(RequestCheck, NamesTheParameterThatIsOutOfRange) {
   EXPECT_EQ(refused([](auto&, auto& s) { s.repetition_penalty = 0; }), "repetition_penalty");
   EXPECT_EQ(refused([](auto&, auto& s) { s.presence_penalty = 2.1; }), "presence_penalty");
   EXPECT_EQ(refused([&](auto&, auto& s) { s.frequency_penalty = nan; }), "frequency_penalty");
-  EXPECT_EQ(refused([](auto&, auto& s) { s.logit_bias[100] = 1; }), "logit_bias");
-  EXPECT_EQ(refused([](auto&, auto& s) { s.logit_bias[1] = 101; }), "logit_bias");
+  EXPECT_EQ(refused([](auto&, auto& s) {
+              s.logit_bias = std::map<int32_t, double>{{100, 1}};
+            }),
+            "logit_bias");
+  EXPECT_EQ(refused([](auto&, auto& s) {
+              s.logit_bias = std::map<int32_t, double>{{1, 101}};
+            }),
+            "logit_bias");
   EXPECT_EQ(refused([](auto&, auto& s) { s.stop_token_ids = {TokenId{100}}; }), "stop_token_ids");
   EXPECT_EQ(refused([](auto&, auto& s) { s.stop = {""}; }), "stop");
   EXPECT_EQ(refused([](auto&, auto& s) { s.stop = {"\xff"}; }), "stop");

@@ -78,7 +78,7 @@ Sampler::Sampler(const SamplingParams& params, uint64_t seed, int32_t choice,
 
 Result<TokenId> Sampler::next(std::span<const float> logits, SamplerScratch& scratch,
                               const Constraint* constraint) {
-  if (has_penalties_ || !params_.logit_bias.empty() || position_ < params_.min_tokens ||
+  if (has_penalties_ || !params_.logit_bias->empty() || position_ < params_.min_tokens ||
       constraint != nullptr) {
     // The raw logits are looked at first: a penalty may hide a NaN, not make one.
     AGLM_TRY(scan(logits, &scratch.blocks));
@@ -113,7 +113,7 @@ void Sampler::adjust(std::span<float> logits) const {
   if (position_ < params_.min_tokens) {
     for (const TokenId id : end_ids_) logits[static_cast<size_t>(id)] = kMinusInfinity;
   }
-  for (const auto& [id, bias] : params_.logit_bias) {
+  for (const auto& [id, bias] : *params_.logit_bias) {
     logits[static_cast<size_t>(id)] += static_cast<float>(bias);
   }
   if (!has_penalties_) return;

@@ -51,7 +51,7 @@ TEST(Sampler, GreedyTakesTheLargestLogitAndTheLowerIdAmongEquals) {
 
 TEST(Sampler, GreedyStillFollowsBiasAndPenalties) {
   Draws setup{greedy()};
-  setup.params.logit_bias = {{2, 2.5}};
+  setup.params.logit_bias = std::map<int32_t, double>{{2, 2.5}};
   EXPECT_EQ(sample(setup, {1, 3, 2, 3}, 1), (std::vector<int32_t>{2}));
   Draws frequency{greedy()};
   frequency.params.frequency_penalty = 0.25;

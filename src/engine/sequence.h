@@ -27,8 +27,6 @@
 
 namespace autoglm {
 
-using EmbeddingCallback = std::function<void(Result<std::vector<float>>)>;
-
 // A request that was accepted: check_request() or check_prompt() passed.
 struct Job {
   uint64_t id = 0;
@@ -99,7 +97,7 @@ struct Sequence {
     sampler.emplace(asked.sampling, request->job.seed, choice, std::move(end_ids), asked.prompt);
     answer.emplace(asked.sampling, request->max_tokens, tokenizer, end_of_sequence);
     if (!asked.begins_text) answer->follow(asked.prompt);
-    const bool waits = request->job.grammar != nullptr && asked.structured_output.after_reasoning;
+    const bool waits = request->job.grammar != nullptr && asked.structured_output->after_reasoning;
     if (waits || asked.sampling.thinking_token_budget) {
       thoughts = Thoughts(asked.sampling.thinking_token_budget, asked.prompt, tokenizer);
     }
@@ -126,6 +124,7 @@ struct Sequence {
   std::vector<double> hidden_sum;
   std::optional<double> last_token_at;
   DraftMemory drafts;
+  bool ended = false;      // its last event is told, or will be
   int32_t rows = 0;        // of the step under way
   int32_t n_accepted = 0;  // of its draft
 };

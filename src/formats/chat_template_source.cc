@@ -55,7 +55,7 @@ Result<std::optional<std::string>> read_chat_template(const std::string& path) {
   const fs::path directory(path);
   if (is_file(directory / "chat_template.jinja")) {
     return std::optional<std::string>(
-        AGLM_TRY(read_file((directory / "chat_template.jinja").string(), kMaxTemplateBytes)));
+        AGLM_TRY(read_text_file((directory / "chat_template.jinja").string(), kMaxTemplateBytes)));
   }
   if (!is_file(directory / "tokenizer_config.json")) return std::optional<std::string>();
   return from_tokenizer_config((directory / "tokenizer_config.json").string());

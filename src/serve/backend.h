@@ -27,7 +27,9 @@ class ModelBackend {
   virtual Result<ToolRules> tool_rules(const ToolRulesOptions& options) const = 0;
   virtual Result<GenerationHandle> submit(GenerationRequest request,
                                           GenerationCallback on_event) const = 0;
-  virtual Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const = 0;
+  virtual Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens,
+                                                    Scheduling scheduling,
+                                                    EmbeddingCallback on_embedding) const = 0;
   virtual void observe(std::shared_ptr<EngineObserver> observer) const = 0;
   virtual void drain(int64_t timeout_ms) const = 0;
 };

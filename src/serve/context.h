@@ -11,7 +11,9 @@
 #include "autoglm/service.h"
 #include "base/json.h"
 #include "observe/metrics.h"
+#include "serve/access.h"
 #include "serve/backend.h"
+#include "serve/request_task.h"
 #include "serve/work_queue.h"
 
 namespace autoglm::serve {
@@ -22,10 +24,15 @@ struct ServiceContext {
   std::shared_ptr<observe::Metrics> metrics;
   int64_t created = 0;  // seconds since the epoch
   bool chat_page = true;
+  AccessRules access;
   std::function<bool()> draining;
-  // Templates and tokenizing: short. Embeddings: each a whole pass through the model.
+  mutable RequestTasks tasks;
+  // Templates and tokenizing: short. Embeddings: each a whole pass through the model. Long answers:
+  // those that take so long to write that they wait for each other, and nobody else for them; one
+  // thread, so that what belongs to a request keeps its order.
   std::unique_ptr<WorkQueue> prepare;
   std::unique_ptr<WorkQueue> embeddings;
+  std::unique_ptr<WorkQueue> long_answers;
 
   const std::string& model_name() const { return model_names.front(); }
 };

@@ -1,10 +1,14 @@
-// GLMModel as a backend: every call passed on.
+// GLMModel as a backend: every call passed on, and no error back that says where the model lies.
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "serve/backend.h"
 
 namespace autoglm::serve {
 namespace {
+
+constexpr std::string_view kTheModel = "the model";
 
 class GlmBackend : public ModelBackend {
  public:
@@ -13,29 +17,31 @@ class GlmBackend : public ModelBackend {
   EngineStats stats() const override { return model_.stats(); }
   Result<std::vector<TokenId>> tokenize(std::string_view text,
                                         TokenizeOptions options) const override {
-    return model_.tokenize(text, options);
+    return told(model_.tokenize(text, options));
   }
   Result<std::string> detokenize(const std::vector<TokenId>& ids,
                                  bool skip_special_tokens) const override {
-    return model_.detokenize(ids, skip_special_tokens);
+    return told(model_.detokenize(ids, skip_special_tokens));
   }
   std::string token_text(TokenId id) const override { return model_.token_text(id); }
   Result<RenderedChat> render_chat(std::string_view context_json) const override {
-    return model_.render_chat(context_json);
+    return told(model_.render_chat(context_json));
   }
   Result<std::unique_ptr<AnswerReader>> answer_reader(
       const AnswerReaderOptions& options) const override {
-    return model_.answer_reader(options);
+    return told(model_.answer_reader(options));
   }
   Result<ToolRules> tool_rules(const ToolRulesOptions& options) const override {
-    return model_.tool_rules(options);
+    return told(model_.tool_rules(options));
   }
   Result<GenerationHandle> submit(GenerationRequest request,
                                   GenerationCallback on_event) const override {
-    return model_.submit(std::move(request), std::move(on_event));
+    return told(model_.submit(std::move(request), std::move(on_event)));
   }
-  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const override {
-    return model_.embed(tokens);
+  Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
+                                            EmbeddingCallback on_embedding) const override {
+    return told(
+        model_.submit_embedding(std::move(tokens), std::move(scheduling), std::move(on_embedding)));
   }
   void observe(std::shared_ptr<EngineObserver> observer) const override {
     model_.observe(std::move(observer));
@@ -43,6 +49,19 @@ class GlmBackend : public ModelBackend {
   void drain(int64_t timeout_ms) const override { model_.drain(timeout_ms); }
 
  private:
+  template <class T>
+  Result<T> told(Result<T> result) const {
+    if (result) return result;
+    Error& error = result.error();
+    for (std::string* text : {&error.what, &error.where, &error.expected, &error.found}) {
+      for (size_t at = text->find(info().path); at != std::string::npos;
+           at = text->find(info().path, at)) {
+        text->replace(at, info().path.size(), kTheModel);
+      }
+    }
+    return result;
+  }
+
   GLMModel model_;
 };
 

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "serve/api/generation.h"
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
+#include "serve/guarded.h"
 #include "serve/page.h"
 
 namespace autoglm::serve {
@@ -31,54 +33,64 @@ Response busy_response() {
       Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "", "", ""});
 }
 
-// Answers that take work: on a queue, and only while the service takes requests.
+// Answers that take work: on a queue, only while the service takes requests, and only as long as
+// the client is there.
 void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exchange,
-              std::function<Result<void>()> work) {
+              std::function<Result<void>(const std::shared_ptr<RequestTask>&)> work) {
   if (context.draining()) {
     exchange->respond(
         error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""}));
     return;
   }
-  auto task = [exchange, work = std::move(work)] {
-    if (const Result<void> done = work(); !done) exchange->respond(error_response(done.error()));
-  };
-  if (!queue.run(std::move(task))) exchange->respond(busy_response());
+  const std::shared_ptr<RequestTask> task = context.tasks.begin();
+  exchange->on_client_gone([weak = std::weak_ptr(task)] {
+    if (const auto running = weak.lock()) running->cancel();
+  });
+  const bool taken = queue.run([exchange, task, work = std::move(work)] {
+    const Result<void> done =
+        guarded([&] { return task->wanted() ? work(task) : Result<void>(not_wanted()); });
+    if (!done) exchange->respond(error_response(done.error()));
+  });
+  if (!taken) exchange->respond(busy_response());
 }
 
-template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view)>
+template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view,
+                                          const RequestTask&)>
 void generate(const ServiceContext& context, Request& request, const Answer& exchange) {
   on_queue(context, *context.prepare, exchange,
            [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
-            body = std::move(request.body)]() -> Result<void> {
-             GenerationPlan plan = AGLM_TRY(kPlan(context, body));
+            body = std::move(request.body), held = std::move(request.held)](
+               const std::shared_ptr<RequestTask>& task) -> Result<void> {
+             GenerationPlan plan = AGLM_TRY(kPlan(context, body, *task));
              // Whoever stands before us and knows its clients outranks what these say of
              // themselves.
              if (!tenant.empty()) {
                for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
              }
-             start_generation(context, exchange, std::move(plan.requests), plan.stream,
-                              std::move(plan.format));
+             start_generation(context, exchange, task, std::move(plan));
              return {};
            });
 }
 
-template <Result<json::value> (*kAnswer)(const ServiceContext&, std::string_view)>
+template <Result<std::string> (*kAnswer)(const ServiceContext&, std::string_view,
+                                         const RequestTask&)>
 void answer(const ServiceContext& context, Request& request, const Answer& exchange) {
   on_queue(context, *context.prepare, exchange,
-           [&context, exchange, body = std::move(request.body)]() -> Result<void> {
-             exchange->respond(json_response(AGLM_TRY(kAnswer(context, body))));
+           [&context, exchange, body = std::move(request.body), held = std::move(request.held)](
+               const std::shared_ptr<RequestTask>& task) -> Result<void> {
+             exchange->respond(Response{.body = AGLM_TRY(kAnswer(context, body, *task))});
              return {};
            });
 }
 
 void embeddings(const ServiceContext& context, Request& request, const Answer& exchange) {
-  auto gone = std::make_shared<std::atomic<bool>>(false);
-  exchange->on_client_gone([gone] { *gone = true; });
   on_queue(context, *context.embeddings, exchange,
-           [&context, exchange, gone, body = std::move(request.body)]() -> Result<void> {
-             const EmbeddingPlan plan = AGLM_TRY(plan_embeddings(context, body));
-             exchange->respond(json_response(
-                 AGLM_TRY(answer_embeddings(context, plan, [gone] { return !*gone; }))));
+           [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
+            body = std::move(request.body), held = std::move(request.held)](
+               const std::shared_ptr<RequestTask>& task) -> Result<void> {
+             EmbeddingPlan plan = AGLM_TRY(plan_embeddings(context, body, *task));
+             if (!tenant.empty()) plan.scheduling.tenant = tenant;
+             exchange->respond(Response{.body = AGLM_TRY(answer_embeddings(context, plan, *task))});
              return {};
            });
 }
@@ -161,6 +173,10 @@ const Route* find_route(std::string_view path) {
 
 void route(const ServiceContext& context, Request request,
            const std::shared_ptr<Exchange>& exchange) {
+  if (const std::optional<ApiError> refusal = access_refusal(context.access, request)) {
+    exchange->respond(error_response(*refusal));
+    return;
+  }
   const Route* found = find_route(request.path);
   if (found == nullptr) {
     if (request.method == "OPTIONS" && request.path == "*") {

@@ -12,6 +12,7 @@ class GLMService::Impl {
  public:
   Impl(GLMModel model, ServiceOptions options)
       : core(serve::backend_of(std::move(model)), std::move(options)) {}
+  explicit Impl(ServiceOptions options) : core(std::move(options)) {}
   serve::ServiceCore core;
 };
 
@@ -28,13 +29,17 @@ GLMService::GLMService(GLMModel model, std::string host, uint16_t port)
     : GLMService(std::move(model), options_at(std::move(host), port)) {}
 GLMService::GLMService(GLMModel model, ServiceOptions options)
     : impl_(std::make_unique<Impl>(std::move(model), std::move(options))) {}
+GLMService::GLMService(ServiceOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
 GLMService::~GLMService() = default;
 GLMService::GLMService(GLMService&&) noexcept = default;
 GLMService& GLMService::operator=(GLMService&&) noexcept = default;
 
+void GLMService::attach(GLMModel model) { impl_->core.attach(serve::backend_of(std::move(model))); }
 Result<void> GLMService::listen() { return impl_->core.listen(); }
 uint16_t GLMService::port() const { return impl_->core.port(); }
 Result<void> GLMService::run() { return impl_->core.run(); }
 void GLMService::stop() { impl_->core.stop(); }
+int GLMService::second_signal() const { return impl_->core.second_signal(); }
 
 }  // namespace autoglm

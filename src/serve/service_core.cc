@@ -2,6 +2,8 @@
 #include "serve/service_core.h"
 
 #include <filesystem>
+#include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -17,6 +19,8 @@ namespace {
 constexpr int kPrepareThreads = 2;
 constexpr size_t kPrepareWaiting = 512;
 constexpr size_t kEmbeddingsWaiting = 64;
+// The answers that are written there are bounded where requests are taken.
+constexpr size_t kNoBound = std::numeric_limits<size_t>::max();
 
 std::string name_of_checkpoint(const std::string& path) {
   std::filesystem::path name = std::filesystem::path(path).lexically_normal();
@@ -37,70 +41,122 @@ ServerOptions server_options(const ServiceOptions& options) {
   server.idle_timeout_ms = options.idle_timeout_ms;
   server.drain_timeout_ms = options.drain_timeout_ms;
   server.headers.push_back({"X-Content-Type-Options", "nosniff"});
-  if (!options.cors_allow_origin.empty()) {
-    server.headers.push_back({"Access-Control-Allow-Origin", options.cors_allow_origin});
-    server.headers.push_back({"Access-Control-Allow-Methods", "GET, POST, OPTIONS"});
-    server.headers.push_back({"Access-Control-Allow-Headers", "Authorization, Content-Type"});
-    server.headers.push_back({"Vary", "Origin"});
-  }
   return server;
 }
 
 }  // namespace
 
+// Counts from when there is a model, and so metrics, on; connections that are open then as well.
 class ServiceCore::WireMetrics : public HttpObserver {
  public:
-  explicit WireMetrics(observe::Metrics& metrics) : metrics_(metrics) {}
-  void connection_opened() override { metrics_.connection_opened(); }
-  void connection_closed() override { metrics_.connection_closed(); }
-  void connection_refused() override { metrics_.connection_refused(); }
-  void bytes_received(size_t n_bytes) override { metrics_.bytes_received(n_bytes); }
-  void bytes_sent(size_t n_bytes) override { metrics_.bytes_sent(n_bytes); }
+  explicit WireMetrics(const ServiceCore& core) : core_(core) {}
+  void connection_opened() override {
+    ++n_open_;
+    ready();
+  }
+  void connection_closed() override {
+    observe::Metrics* metrics = ready();
+    --n_open_;
+    if (metrics == nullptr) return;
+    --n_counted_;
+    metrics->connection_closed();
+  }
+  void connection_refused() override {
+    if (observe::Metrics* metrics = ready()) metrics->connection_refused();
+  }
+  void bytes_received(size_t n_bytes) override {
+    if (observe::Metrics* metrics = ready()) metrics->bytes_received(n_bytes);
+  }
+  void bytes_sent(size_t n_bytes) override {
+    if (observe::Metrics* metrics = ready()) metrics->bytes_sent(n_bytes);
+  }
   void request_done(std::string_view method, std::string_view path, int status,
                     double seconds) override {
-    metrics_.http_request(route_label(path), method_label(method), status, seconds);
+    if (observe::Metrics* metrics = ready()) {
+      metrics->http_request(route_label(path), method_label(method), status, seconds);
+    }
   }
 
  private:
-  observe::Metrics& metrics_;
+  // Null until there is a model.
+  observe::Metrics* ready() {
+    if (!core_.loaded_) return nullptr;
+    observe::Metrics* metrics = core_.context_.metrics.get();
+    for (; n_counted_ < n_open_; ++n_counted_) metrics->connection_opened();
+    return metrics;
+  }
+
+  const ServiceCore& core_;
+  int64_t n_open_ = 0;
+  int64_t n_counted_ = 0;  // of these, by the metrics
 };
 
-ServiceCore::ServiceCore(std::unique_ptr<ModelBackend> backend, ServiceOptions options) {
+ServiceCore::ServiceCore(ServiceOptions options)
+    : options_(std::move(options)), wire_(std::make_unique<WireMetrics>(*this)) {
+  if (Result<AccessRules> rules = access_rules(options_)) {
+    context_.access = *std::move(rules);
+  } else {
+    wrong_option_ = rules.error();
+  }
+  context_.chat_page = options_.chat_page;
+  context_.draining = [this] { return server_->draining(); };
+
+  ServerHooks hooks;
+  hooks.handle = [this](Request request, const std::shared_ptr<Exchange>& exchange) {
+    if (loaded_) return route(context_, std::move(request), exchange);
+    exchange->respond(error_response(
+        ApiError{.status = 503, .message = "the model is being loaded", .code = "loading"}));
+  };
+  hooks.headers_for = [this](const Request& request) {
+    return answer_headers(context_.access, request);
+  };
+  hooks.refusal_body = [](int status, std::string_view message) {
+    return error_body(ApiError{.status = status, .message = std::string(message)});
+  };
+  hooks.observer = wire_.get();
+  hooks.on_drain_limit = [this] { context_.tasks.cancel_all(); };
+  server_ = std::make_unique<HttpServer>(server_options(options_), std::move(hooks));
+}
+
+ServiceCore::ServiceCore(std::unique_ptr<ModelBackend> backend, ServiceOptions options)
+    : ServiceCore(std::move(options)) {
+  attach(std::move(backend));
+}
+
+void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   const ModelInfo& info = backend->info();
-  context_.model_names = options.served_model_names;
+  context_.model_names = options_.served_model_names;
   if (context_.model_names.empty()) context_.model_names.push_back(name_of_checkpoint(info.path));
   context_.metrics = std::make_shared<observe::Metrics>(
       observe::MetricsOptions{.model_name = context_.model_name(), .version = kVersion}, info);
   backend->observe(context_.metrics);
   context_.backend = std::move(backend);
   context_.created = unix_time();
-  context_.chat_page = options.chat_page;
-  context_.draining = [this] { return server_->draining(); };
   context_.prepare = std::make_unique<WorkQueue>(kPrepareThreads, kPrepareWaiting);
   context_.embeddings = std::make_unique<WorkQueue>(1, kEmbeddingsWaiting);
-  wire_ = std::make_unique<WireMetrics>(*context_.metrics);
-
-  ServerHooks hooks;
-  hooks.handle = [this](Request request, const std::shared_ptr<Exchange>& exchange) {
-    route(context_, std::move(request), exchange);
-  };
-  hooks.refusal_body = [](int status, std::string_view message) {
-    return error_body(ApiError{.status = status, .message = std::string(message)});
-  };
-  hooks.observer = wire_.get();
-  hooks.on_drain_limit = [this] { context_.backend->drain(0); };
-  server_ = std::make_unique<HttpServer>(server_options(options), std::move(hooks));
+  context_.long_answers = std::make_unique<WorkQueue>(1, kNoBound);
+  loaded_ = true;  // from here on the server's thread looks at all this
 }
 
 // Order matters: work that is under way speaks to the server's connections and to the model.
 ServiceCore::~ServiceCore() {
+  context_.tasks.cancel_all();
   context_.prepare.reset();
   context_.embeddings.reset();
-  context_.backend->drain(0);
-  context_.backend->observe(nullptr);
+  if (context_.backend != nullptr) context_.backend->drain(0);
+  context_.long_answers.reset();
+  if (context_.backend != nullptr) context_.backend->observe(nullptr);
   server_.reset();
 }
 
-Result<void> ServiceCore::run() { return server_->run(); }
+Result<void> ServiceCore::listen() {
+  AGLM_TRY(wrong_option_);
+  return server_->listen();
+}
+
+Result<void> ServiceCore::run() {
+  AGLM_TRY(wrong_option_);
+  return server_->run();
+}
 
 }  // namespace autoglm::serve

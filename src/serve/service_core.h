@@ -2,6 +2,7 @@
 // script.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -13,20 +14,29 @@ namespace autoglm::serve {
 
 class ServiceCore {
  public:
+  // Answers 503 until attach().
+  explicit ServiceCore(ServiceOptions options);
   ServiceCore(std::unique_ptr<ModelBackend> backend, ServiceOptions options);
   ~ServiceCore();
   ServiceCore(const ServiceCore&) = delete;
   ServiceCore& operator=(const ServiceCore&) = delete;
 
-  Result<void> listen() { return server_->listen(); }
+  // From any thread, once.
+  void attach(std::unique_ptr<ModelBackend> backend);
+
+  Result<void> listen();
   uint16_t port() const { return server_->port(); }
   Result<void> run();
   void stop() { server_->stop(); }
+  int second_signal() const { return server_->second_signal(); }
   const ServiceContext& context() const { return context_; }
 
  private:
   class WireMetrics;
-  ServiceContext context_;
+  const ServiceOptions options_;
+  Result<void> wrong_option_;
+  ServiceContext context_;  // the model's part of it once `loaded_`
+  std::atomic<bool> loaded_ = false;
   std::unique_ptr<WireMetrics> wire_;
   std::unique_ptr<HttpServer> server_;
 };

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
@@ -55,7 +57,7 @@ TEST(Service, DrainsAnswersAndRefusesNewOnes) {
   ASSERT_TRUE(running.receive_until("\"b\""));
   service.core().stop();
   ASSERT_TRUE(comes_true([&] { return service.core().context().draining(); }));
-  other.send("GET /ready HTTP/1.1\r\nHost: a\r\n\r\n" +
+  other.send("GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n" +
              HttpClient::post_text("/v1/completions", R"({"prompt":"a"})"));
   EXPECT_EQ(other.read_answer().status, 503);
   service.backend().release();
@@ -141,6 +143,129 @@ TEST(Service, AnswersManyClientsAtOnce) {
   }
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(n_right, 80);
+}
+
+TEST(Service, ARequestThatFindsNoMemoryEndsAloneWherever) {
+  struct Case {
+    const char* place;
+    const char* path;
+    const char* body;
+  };
+  const Case cases[] = {
+      {"tokenize", "/v1/completions", R"({"prompt":"a"})"},
+      {"tokenize", "/v1/chat/completions", kHello},
+      {"tokenize", "/tokenize", R"({"prompt":"a"})"},
+      {"tokenize", "/v1/embeddings", R"({"input":"a"})"},
+      {"template", "/v1/chat/completions", kHello},
+      {"template", "/apply-template", kHello},
+      {"submit", "/v1/completions", R"({"prompt":"a"})"},
+      {"submit", "/infer", R"({"prompt":"a","stream":true})"},
+      {"embed", "/v1/embeddings", R"({"input":"a"})"},
+      {"token_text", "/detokenize", R"({"tokens":[1]})"},
+      {"token_text", "/v1/completions", R"({"prompt":"a","logprobs":1})"},  // where it is written
+  };
+  for (const Case& one : cases) {
+    RunningService service({.throws_in = one.place});
+    const HttpAnswer answer = service.post(one.path, one.body);
+    EXPECT_EQ(answer.status, 503) << one.place << " " << one.path << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr("no memory"));
+    EXPECT_EQ(service.get("/v1/models").status, 200) << one.place;
+    EXPECT_TRUE(service.stop()) << one.place;
+  }
+  // In the middle of a stream: an error event, and the end.
+  RunningService service({.throws_in = "token_text"});
+  const HttpAnswer answer =
+      service.post("/v1/completions", R"({"prompt":"a","logprobs":1,"stream":true})");
+  EXPECT_THAT(answer.body, HasSubstr("no memory"));
+}
+
+// Requests whose clients had left, by the metrics.
+int n_left(RunningService& service) {
+  const std::string text = service.get("/metrics").body;
+  int n = 0;
+  for (size_t at = text.find("code=\"499\""); at != std::string::npos;
+       at = text.find("code=\"499\"", at + 1)) {
+    n += std::atoi(text.c_str() + text.find('}', at) + 1);
+  }
+  return n;
+}
+
+TEST(Service, WorkOfClientsThatLeftIsNotBegun) {
+  RunningService service({.hold_tokenizing = true});
+  // Two that keep both threads busy, then many that leave, then one that stays.
+  std::vector<std::unique_ptr<HttpClient>> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.push_back(std::make_unique<HttpClient>(service.port()));
+    busy.back()->send(HttpClient::post_text("/tokenize", R"({"prompt":"a"})"));
+  }
+  ASSERT_TRUE(comes_true([&] { return service.backend().n_tokenized == 2; }));
+  constexpr int kLeaving = 60;
+  for (int i = 0; i < kLeaving; ++i) {
+    const char* const paths[] = {"/tokenize", "/v1/completions", "/v1/chat/completions"};
+    const bool chat = i % 3 == 2;
+    HttpClient(service.port())
+        .send(HttpClient::post_text(paths[i % 3], chat ? kHello : R"({"prompt":"a"})"));
+  }
+  ASSERT_TRUE(comes_true([&] { return n_left(service) == kLeaving; }));
+  service.backend().release();
+  EXPECT_EQ(service.post("/tokenize", R"({"prompt":"a"})").status, 200);
+  EXPECT_EQ(service.backend().n_tokenized, 3);
+  EXPECT_EQ(service.backend().n_submitted, 0);
+}
+
+TEST(Service, EmbeddingsEndWithTheirClient) {
+  RunningService service({.hold_embeddings = true});
+  HttpClient client(service.port());
+  client.send(HttpClient::post_text("/v1/embeddings", R"({"input":["a","b","c"]})"));
+  ASSERT_TRUE(comes_true([&] { return service.backend().n_embedded == 1; }));
+  client.close();
+  HttpClient next(service.port());
+  next.send(HttpClient::post_text("/v1/embeddings", R"({"input":"d"})"));
+  EXPECT_TRUE(comes_true([&] { return service.backend().n_embedded == 2; }));
+}
+
+TEST(Service, TheDrainsLimitHoldsForEveryKindOfWork) {
+  for (const char* path : {"/v1/embeddings", "/v1/completions", "/infer"}) {
+    ServiceOptions options;
+    options.drain_timeout_ms = 50;
+    RunningService service({.hold_after = 1, .hold_embeddings = true}, options);
+    HttpClient client(service.port());
+    client.send(HttpClient::post_text(path, R"({"prompt":"a","input":["a","b"]})"));
+    ASSERT_TRUE(comes_true(
+        [&] { return service.backend().n_submitted + service.backend().n_embedded == 1; }));
+    service.core().stop();
+    const HttpAnswer answer = client.read_answer();
+    EXPECT_EQ(answer.status, 503) << path;
+    EXPECT_TRUE(service.stop());
+  }
+}
+
+TEST(Service, SaysThatItIsLoadingUntilItHasAModel) {
+  ServiceCore core(ServiceOptions{.port = 0});
+  ASSERT_TRUE(core.listen());
+  std::thread running([&] { EXPECT_TRUE(core.run()); });
+  HttpClient kept(core.port());
+  for (const char* path : {"/health", "/ready", "/v1/models", "/metrics", "/"}) {
+    const HttpAnswer answer = kept.get(path);
+    EXPECT_EQ(answer.status, 503) << path;
+    EXPECT_THAT(answer.body, HasSubstr("loading"));
+    EXPECT_EQ(answer.header("retry-after"), "1");
+  }
+  EXPECT_EQ(kept.post("/v1/completions", R"({"prompt":"a"})").status, 503);
+  core.attach(std::make_unique<FakeBackend>());
+  EXPECT_TRUE(comes_true([&] { return kept.get("/health").status == 200; }));
+  EXPECT_EQ(kept.post("/v1/completions", R"({"prompt":"a"})").status, 200);
+  EXPECT_THAT(kept.get("/metrics").body, HasSubstr("autoglm"));
+  core.stop();
+  running.join();
+}
+
+TEST(Service, EndsWithoutAModel) {
+  ServiceCore core(ServiceOptions{.port = 0});
+  ASSERT_TRUE(core.listen());
+  std::thread running([&] { EXPECT_TRUE(core.run()); });
+  core.stop();
+  running.join();
 }
 
 }  // namespace

@@ -225,5 +225,102 @@ TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
   EXPECT_THAT(answer.body, Not(HasSubstr("/models/x")));
 }
 
+// By these words and this code clients know that a conversation is too long (and cut it).
+TEST(Service, SaysWhatDoesNotFitInTheWordsThatClientsKnow) {
+  RunningService service;
+  const std::string fits(4000, 'x');
+  const std::string fills(5000, 'x');
+  const std::string huge(200'000, 'x');  // not even tokenized
+  const auto quoted = [](const std::string& text) { return "\"" + text + "\""; };
+  const auto chat = [&](const std::string& text, const std::string& more) {
+    return R"({"messages":[{"role":"user","content":)" + quoted(text) + "}]" + more + "}";
+  };
+  struct Case {
+    const char* path;
+    std::string body;
+    const char* param;
+  };
+  const Case cases[] = {
+      {"/v1/chat/completions", chat(fills, ""), "messages"},
+      {"/v1/chat/completions", chat(huge, ""), "messages"},
+      {"/v1/chat/completions", chat(fits, R"(,"max_tokens":200)"), "max_tokens"},
+      {"/v1/chat/completions", chat(fits, R"(,"max_completion_tokens":200)"),
+       "max_completion_tokens"},
+      {"/v1/completions", R"({"prompt":)" + quoted(fills) + "}", "prompt"},
+      {"/v1/completions", R"({"prompt":["a",)" + quoted(huge) + "]}", "prompt"},
+      {"/v1/completions", R"({"prompt":)" + quoted(fits) + R"(,"max_tokens":200})", "max_tokens"},
+      {"/v1/completions",
+       R"({"prompt":"a","prediction":{"type":"content","content":)" + quoted(huge) + "}}",
+       "prediction"},
+      {"/infer", R"({"text":)" + quoted(fills) + "}", "text"},
+      {"/infer", R"({"prompt":)" + quoted(huge) + "}", "prompt"},
+      {"/v1/embeddings", R"({"input":["a",)" + quoted(fills) + "]}", "input"},
+      {"/v1/embeddings", R"({"input":)" + quoted(huge) + "}", "input"},
+  };
+  for (const Case& one : cases) {
+    const HttpAnswer answer = service.post(one.path, one.body);
+    EXPECT_EQ(answer.status, 400);
+    const json::value error = parsed(answer.body).at("error");
+    EXPECT_EQ(error.at("code"), "context_length_exceeded") << answer.body;
+    EXPECT_EQ(error.at("param"), one.param) << answer.body;
+    EXPECT_THAT(std::string(error.at("message").as_string()),
+                testing::StartsWith("This model's maximum context length is 4096 tokens"));
+  }
+  EXPECT_EQ(service.backend().n_submitted, 0);
+}
+
+TEST(Service, WhatAllPromptsShareIsHeldOnce) {
+  RunningService service;
+  std::string prompts = "\"a\"";
+  for (int i = 1; i < 256; ++i) prompts += ",\"a\"";
+  const std::string schema =
+      R"({"type":"string","description":")" + std::string(100'000, 'x') + "\"}";
+  std::string biases = "\"0\":1";
+  for (int i = 1; i < 258; ++i) biases += ",\"" + std::to_string(i) + "\":1";
+  EXPECT_EQ(service
+                .post("/v1/completions", R"({"prediction":{"type":"content","content":")" +
+                                             std::string(4000, 'y') + R"("},"guided_json":)" +
+                                             schema + R"(,"logit_bias":{)" + biases +
+                                             R"(},"max_tokens":1,"prompt":[)" + prompts + "]}")
+                .status,
+            200);
+  const auto requests = service.backend().requests();
+  ASSERT_EQ(requests.size(), 256u);
+  for (const GenerationRequest& request : requests) {
+    EXPECT_EQ(&*request.prediction, &*requests[0].prediction);
+    EXPECT_EQ(&*request.structured_output, &*requests[0].structured_output);
+    EXPECT_EQ(&*request.sampling.logit_bias, &*requests[0].sampling.logit_bias);
+  }
+  // What has a copy in each is short.
+  for (const char* field : {"user", "cache_salt"}) {
+    const HttpAnswer answer =
+        service.post("/v1/completions", R"({"prompt":["a","b"],")" + std::string(field) + R"(":")" +
+                                            std::string(1000, 'u') + "\"}");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(parsed(answer.body).at("error").at("param"), field);
+  }
+}
+
+TEST(Service, BoundsWhatAnAnswerRepeatsOfItsPrompts) {
+  RunningService service;
+  std::string ids = "1";
+  for (int i = 1; i < 4000; ++i) ids += ",1";
+  std::string prompts = "[" + ids + "]";
+  for (int i = 1; i < 60; ++i) prompts += ",[" + ids + "]";
+  const auto status = [&](const std::string& more, const std::string& prompt) {
+    return service.post("/v1/completions",
+                        R"({"max_tokens":1,"prompt":[)" + prompt + "]," + more + "}");
+  };
+  EXPECT_EQ(status(R"("n":2,"return_token_ids":true)", "[" + ids + "]").status, 200);
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("n":8,"prompt_logprobs":5)", "prompt_logprobs"},
+      {R"("n":8,"echo":true,"logprobs":5)", "prompt_logprobs"}};
+  for (const auto& [more, param] : cases) {
+    const HttpAnswer answer = status(more, prompts);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(parsed(answer.body).at("error").at("param"), param);
+  }
+}
+
 }  // namespace
 }  // namespace autoglm::serve

@@ -155,11 +155,11 @@ TEST(Service, HandsAPredictedOutputToTheEngine) {
   EXPECT_EQ(service.post("/v1/chat/completions", chat + "null}").status, 200);
   const auto requests = service.backend().requests();
   ASSERT_EQ(requests.size(), 3u);
-  EXPECT_THAT(requests[0].prediction, ElementsAre(TokenId{97}, TokenId{98}));
+  EXPECT_THAT(*requests[0].prediction, ElementsAre(TokenId{97}, TokenId{98}));
   EXPECT_EQ(requests[0].sampling.num_speculative_tokens, 3);
-  EXPECT_THAT(requests[1].prediction, ElementsAre(TokenId{99}));
+  EXPECT_THAT(*requests[1].prediction, ElementsAre(TokenId{99}));
   EXPECT_FALSE(requests[1].sampling.num_speculative_tokens);
-  EXPECT_TRUE(requests[2].prediction.empty());
+  EXPECT_TRUE(requests[2].prediction->empty());
 }
 
 TEST(Service, ScoresAnEchoedPrompt) {
@@ -379,17 +379,20 @@ TEST(Service, OnlyConversationsBeginATextOfTheirOwn) {
   EXPECT_EQ(begin, (std::vector<bool>{true, false, true, false, false}));
 }
 
-TEST(Service, AllowsOtherOriginsOnlyWhenTold) {
-  RunningService closed;
-  EXPECT_EQ(closed.get("/health").header("access-control-allow-origin"), "");
-  ServiceOptions options;
-  options.cors_allow_origin = "https://example.org";
-  RunningService open({}, options);
-  HttpClient client(open.port());
-  client.send("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n");
-  const HttpAnswer answer = client.read_answer();
-  EXPECT_EQ(answer.status, 204);
-  EXPECT_EQ(answer.header("access-control-allow-origin"), "https://example.org");
+TEST(Service, EmbeddingsHaveATenantAndAnUrgencyToo) {
+  RunningService service;
+  EXPECT_EQ(
+      service.post("/v1/embeddings", R"({"input":"a","user":"ada","priority":2,"cache_salt":"s"})")
+          .status,
+      200);
+  EXPECT_EQ(service.backend().embedding_scheduling().tenant, "ada");
+  EXPECT_EQ(service.backend().embedding_scheduling().priority, 2);
+  EXPECT_EQ(service.backend().embedding_scheduling().cache_salt, "s");
+  HttpClient client(service.port());
+  client.send(HttpClient::post_text("/v1/embeddings", R"({"input":"a","user":"ada"})",
+                                    "X-Tenant: a company\r\n"));
+  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_EQ(service.backend().embedding_scheduling().tenant, "a company");
 }
 
 }  // namespace

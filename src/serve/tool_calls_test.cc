@@ -223,14 +223,14 @@ GenerationRequest last_request(RunningService& service) {
 TEST(ToolChoice, ARequiredCallIsTheFormOfTheAnswer) {
   RunningService service(hermes(kTwoCalls));
   message_of(service, ask(R"("tool_choice": "required")"));
-  const StructuredOutput any = last_request(service).structured_output;
+  const StructuredOutput any = *last_request(service).structured_output;
   EXPECT_EQ(any.kind, StructuredOutput::Kind::kStructuralTag);
   EXPECT_TRUE(any.after_reasoning);
   EXPECT_THAT(any.text, HasSubstr("tags_with_separator"));
   EXPECT_THAT(any.text, HasSubstr("get_weather"));
   EXPECT_THAT(any.text, Not(HasSubstr("stop_after_first")));
   message_of(service, ask(R"("tool_choice": "required", "parallel_tool_calls": false)"));
-  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("stop_after_first"));
+  EXPECT_THAT(last_request(service).structured_output->text, HasSubstr("stop_after_first"));
 }
 
 TEST(ToolChoice, ANamedFunctionIsTheOnlyOneThatMayBeCalled) {
@@ -241,7 +241,7 @@ TEST(ToolChoice, ANamedFunctionIsTheOnlyOneThatMayBeCalled) {
            {"type": "function", "function": {"name": "other"}}],
           "tool_choice": {"type": "function", "function": {"name": "other"}}})";
   message_of(service, body);
-  const std::string form = last_request(service).structured_output.text;
+  const std::string form = last_request(service).structured_output->text;
   EXPECT_THAT(form, HasSubstr("other"));
   EXPECT_THAT(form, Not(HasSubstr("one\\\"")));
   EXPECT_THAT(service.backend().last_context(), HasSubstr(R"("name":"one")"));
@@ -250,11 +250,11 @@ TEST(ToolChoice, ANamedFunctionIsTheOnlyOneThatMayBeCalled) {
 TEST(ToolChoice, AutoHoldsOnlyCallsOfStrictTools) {
   RunningService service(hermes(kTwoCalls));
   message_of(service, ask(""));
-  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kNone);
+  EXPECT_EQ(last_request(service).structured_output->kind, StructuredOutput::Kind::kNone);
   std::string strict = ask("");
   strict.replace(strict.find(R"("name")"), 0, R"("strict": true, )");
   message_of(service, strict);
-  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr("triggered_tags"));
+  EXPECT_THAT(last_request(service).structured_output->text, HasSubstr("triggered_tags"));
 }
 
 TEST(ToolChoice, ATagThatIsASpecialTokenIsPutBehindThePrompt) {
@@ -270,7 +270,7 @@ TEST(ToolChoice, ATagThatIsASpecialTokenIsPutBehindThePrompt) {
   for (const TokenId id : last_request(service).prompt) prompt += service.backend().token_text(id);
   EXPECT_THAT(prompt, EndsWith("<assistant>[TOOL_CALLS]"));
   EXPECT_FALSE(last_request(service).sampling.skip_special_tokens);
-  EXPECT_FALSE(last_request(service).structured_output.after_reasoning);
+  EXPECT_FALSE(last_request(service).structured_output->after_reasoning);
   const json::object streamed = joined(service, fields);
   EXPECT_EQ(streamed.at("calls").at(0).at("arguments"), R"({"city": "Rome"})");
 }
@@ -280,12 +280,12 @@ TEST(ToolChoice, ResponseFormatIsAboutAnswersWithoutCalls) {
   const std::string format = R"("response_format": {"type": "json_object"})";
   // A required call leaves no content that the format could be about.
   message_of(service, ask(format + R"(, "tool_choice": "required")"));
-  EXPECT_THAT(last_request(service).structured_output.text, Not(HasSubstr(R"("or")")));
+  EXPECT_THAT(last_request(service).structured_output->text, Not(HasSubstr(R"("or")")));
   message_of(service, ask(format));
-  EXPECT_THAT(last_request(service).structured_output.text, HasSubstr(R"("or")"));
-  EXPECT_EQ(last_request(service).structured_output.field, "response_format");
+  EXPECT_THAT(last_request(service).structured_output->text, HasSubstr(R"("or")"));
+  EXPECT_EQ(last_request(service).structured_output->field, "response_format");
   message_of(service, ask(format + R"(, "tool_choice": "none")"));
-  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJsonObject);
+  EXPECT_EQ(last_request(service).structured_output->kind, StructuredOutput::Kind::kJsonObject);
 }
 
 TEST(ToolChoice, WhatLooksLikeACallWithinAFormIsContent) {
@@ -297,14 +297,14 @@ TEST(ToolChoice, WhatLooksLikeACallWithinAFormIsContent) {
     EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
     EXPECT_EQ(choice.at("message").at("content"), json::value(answer));
   }
-  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJson);
+  EXPECT_EQ(last_request(service).structured_output->kind, StructuredOutput::Kind::kJson);
 }
 
 TEST(ToolChoice, CallsThatAGrammarCannotBeginAreLeftOutBesideAForm) {
   RunningService service({.answer = "{}", .format = {.calls = tools::CallFormat::kMistral}});
   service.backend().mutable_info().answer_tags_are_special = true;
   message_of(service, ask(R"("response_format": {"type": "json_object"})"));
-  EXPECT_EQ(last_request(service).structured_output.kind, StructuredOutput::Kind::kJsonObject);
+  EXPECT_EQ(last_request(service).structured_output->kind, StructuredOutput::Kind::kJsonObject);
 }
 
 TEST(ToolWishes, AreRefusedByTheFieldsName) {

@@ -1,8 +1,10 @@
 // Threads of the bounded work queue.
 #include "serve/work_queue.h"
 
+#include <exception>
 #include <utility>
 
+#include "base/log.h"
 #include "base/thread_pool.h"
 
 namespace autoglm::serve {
@@ -12,9 +14,11 @@ WorkQueue::WorkQueue(int n_threads, size_t max_waiting) : max_waiting_(max_waiti
 }
 
 WorkQueue::~WorkQueue() {
+  std::deque<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    dropped.swap(tasks_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -41,7 +45,11 @@ void WorkQueue::work() {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    task();
+    try {
+      task();
+    } catch (const std::exception& problem) {  // out of memory, mostly
+      logger()->error("a request's work ended: {}", problem.what());
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // A few threads that do what must not hold up a connection's thread: templates, tokenizing,
-// embeddings. The queue is bounded: one task too many is refused, not kept.
+// embeddings. The queue is bounded: one task too many is refused, not kept. What a task throws ends
+// with it.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +16,7 @@ namespace autoglm::serve {
 class WorkQueue {
  public:
   WorkQueue(int n_threads, size_t max_waiting);
-  ~WorkQueue();  // runs what is waiting, then joins
+  ~WorkQueue();  // drops what is waiting, then joins
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 

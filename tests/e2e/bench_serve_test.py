@@ -1,11 +1,13 @@
 """The load generator as a program, against the program's own server."""
 import html.parser
+import http.server
 import json
 import pathlib
 import tempfile
+import threading
 import unittest
 
-from harness import Server, autoglm, main
+from harness import Server, autoglm, environment, main
 
 
 class BenchServe(unittest.TestCase):
@@ -89,6 +91,34 @@ class BenchServe(unittest.TestCase):
         wrong = autoglm("bench", "serve", self.url, "--num-promts", 2)
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("perhaps --num-prompts", wrong.stderr)
+
+
+class Keys(unittest.TestCase):
+    def test_a_key_comes_from_a_file_or_the_environment_and_no_flag_takes_it(self):
+        seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                seen.append(self.headers.get("Authorization"))
+                self.send_error(500)
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, \
+                tempfile.TemporaryDirectory() as folder:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            key = pathlib.Path(folder) / "key"
+            key.write_bytes(b"\xef\xbb\xbfof-a-file\r\n")
+            autoglm("bench", "serve", url, "--num-prompts", 1, "--api-key-file", key)
+            autoglm("bench", "serve", url, "--num-prompts", 1, env=environment(OPENAI_API_KEY="of-a-variable"))
+            server.shutdown()
+        self.assertIn("Bearer of-a-file", seen)
+        self.assertIn("Bearer of-a-variable", seen)
+        self.assertEqual(autoglm("bench", "serve", "http://127.0.0.1:1", "--api-key", "x").returncode, 2)
 
 
 if __name__ == "__main__":

@@ -218,7 +218,7 @@ class HalfClosed(unittest.TestCase):
     def test_a_client_that_has_finished_sending_gets_its_answer(self):
         body = json.dumps({"prompt": "Hello", "max_tokens": 100, "temperature": 0, "ignore_eos": True})
         with Server() as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
-            client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}"
                            .encode())
             client.shutdown(socket.SHUT_WR)
             answer = b""

@@ -68,9 +68,9 @@ bool same_bits(const PositionLogprobs& a, const PositionLogprobs& b) {
 // Where two answers to one request first differ; empty: nowhere.
 std::string difference(const GenerationResult& a, const GenerationResult& b) {
   if (a.choices.size() != b.choices.size()) return "number of choices";
-  if (a.prompt_logprobs.size() != b.prompt_logprobs.size()) return "number of prompt logprobs";
-  for (size_t i = 1; i < a.prompt_logprobs.size(); ++i) {
-    if (!same_bits(*a.prompt_logprobs[i], *b.prompt_logprobs[i])) {
+  if (a.prompt_logprobs->size() != b.prompt_logprobs->size()) return "number of prompt logprobs";
+  for (size_t i = 1; i < a.prompt_logprobs->size(); ++i) {
+    if (!same_bits(*(*a.prompt_logprobs)[i], *(*b.prompt_logprobs)[i])) {
       return "prompt position " + std::to_string(i);
     }
   }
@@ -183,8 +183,9 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
       GenerationRequest request = requests[i];
       if (i % 4 == 0) {
         // Predicted, but for a token in the middle.
-        request.prediction = expected[i].choices[0].tokens;
-        if (i % 8 == 0) request.prediction[request.prediction.size() / 2] = TokenId{1};
+        std::vector<TokenId> prediction = expected[i].choices[0].tokens;
+        if (i % 8 == 0) prediction[prediction.size() / 2] = TokenId{1};
+        request.prediction = std::move(prediction);
       }
       answers[i] =
           std::async(std::launch::async, [&, request] { return model->generate(request); });

@@ -34,19 +34,20 @@ void look_at(const autoglm::Result<T>& result) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1 || size > 65536) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
+  RequestTask task;
   switch (data[0] % 7) {
-    case 0: look_at(plan_chat(context(), body)); break;
-    case 1: look_at(plan_completions(context(), body)); break;
-    case 2: look_at(plan_infer(context(), body)); break;
+    case 0: look_at(plan_chat(context(), body, task)); break;
+    case 1: look_at(plan_completions(context(), body, task)); break;
+    case 2: look_at(plan_infer(context(), body, task)); break;
     case 3: {
-      const auto plan = plan_embeddings(context(), body);
+      const auto plan = plan_embeddings(context(), body, task);
       look_at(plan);
-      if (plan) look_at(answer_embeddings(context(), *plan, [] { return true; }));
+      if (plan) look_at(answer_embeddings(context(), *plan, task));
       break;
     }
-    case 4: look_at(answer_tokenize(context(), body)); break;
-    case 5: look_at(answer_detokenize(context(), body)); break;
-    default: look_at(answer_apply_template(context(), body)); break;
+    case 4: look_at(answer_tokenize(context(), body, task)); break;
+    case 5: look_at(answer_detokenize(context(), body, task)); break;
+    default: look_at(answer_apply_template(context(), body, task)); break;
   }
   return 0;
 }

@@ -41,7 +41,7 @@ double perplexity(const GLMModel& model, const std::vector<TokenId>& tokens, siz
       ADD_FAILURE() << result.error().message();
       return 0;
     }
-    for (const auto& position : result->prompt_logprobs) {
+    for (const auto& position : *result->prompt_logprobs) {
       if (!position) continue;
       sum -= static_cast<double>(position->taken.logprob);
       ++scored;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -35,6 +36,9 @@ struct FakeScript {
   double seconds_to_drain = 0;          // of the queue, as the engine estimates it
   tools::OutputFormat format;           // of answers
   std::string prompt_tail;              // what the template ends with
+  std::string throws_in;  // "tokenize", "template", "submit", "token_text", "embed": out of memory
+  bool hold_embeddings = false;  // until cancelled
+  bool hold_tokenizing = false;  // until release()
 };
 
 class FakeBackend : public ModelBackend {
@@ -47,6 +51,7 @@ class FakeBackend : public ModelBackend {
     info_.hidden_size = 3;
     info_.max_model_len = 4096;
     info_.training_context = 8192;
+    info_.longest_token_bytes = 4;
     info_.has_chat_template = true;
     info_.tool_call_format = tools::call_format_name(script_.format.calls);
     info_.separates_reasoning = script_.format.reasoning;
@@ -60,9 +65,15 @@ class FakeBackend : public ModelBackend {
   std::atomic<int> n_submitted{0};
   std::atomic<int> n_cancelled{0};
   std::atomic<int> n_ended{0};
+  mutable std::atomic<int> n_tokenized{0};
+  mutable std::atomic<int> n_embedded{0};
   std::vector<GenerationRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
+  }
+  Scheduling embedding_scheduling() const {
+    const std::lock_guard lock(mutex_);
+    return embedding_scheduling_;
   }
   std::string last_context() const {
     const std::lock_guard lock(mutex_);
@@ -82,6 +93,12 @@ class FakeBackend : public ModelBackend {
   }
   Result<std::vector<TokenId>> tokenize(std::string_view text,
                                         TokenizeOptions options) const override {
+    fail_in("tokenize");
+    ++n_tokenized;
+    if (script_.hold_tokenizing) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return released_; });
+    }
     std::vector<TokenId> ids;
     if (options.add_special_tokens) ids.push_back(TokenId{256});
     for (const char c : text) ids.push_back(TokenId{static_cast<unsigned char>(c)});
@@ -95,6 +112,7 @@ class FakeBackend : public ModelBackend {
     return text;
   }
   std::string token_text(TokenId id) const override {
+    fail_in("token_text");
     const auto number = static_cast<int32_t>(id);
     if (number == 256) return "<s>";
     if (number == 257) return "</s>";
@@ -105,6 +123,7 @@ class FakeBackend : public ModelBackend {
       const std::lock_guard lock(mutex_);
       last_context_ = context_json;
     }
+    fail_in("template");
     if (script_.template_error) return *script_.template_error;
     const json::value context = AGLM_TRY(json::parse(context_json, "context"));
     std::string text;
@@ -157,8 +176,21 @@ class FakeBackend : public ModelBackend {
                                   GenerationCallback on_event) const override {
     return const_cast<FakeBackend*>(this)->start(std::move(request), std::move(on_event));
   }
-  Result<std::vector<float>> embed(const std::vector<TokenId>& tokens) const override {
-    return std::vector<float>{0.5f, -0.25f, static_cast<float>(tokens.size())};
+  Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
+                                            EmbeddingCallback on_embedding) const override {
+    fail_in("embed");
+    {
+      const std::lock_guard lock(mutex_);
+      embedding_scheduling_ = std::move(scheduling);
+    }
+    ++n_embedded;
+    if (!script_.hold_embeddings) {
+      on_embedding(std::vector<float>{0.5f, -0.25f, static_cast<float>(tokens.size())});
+      return GenerationHandle();
+    }
+    return GenerationHandle([on_embedding = std::move(on_embedding)] {
+      on_embedding(Error{ErrorCode::kCancelled, "the request was cancelled", "", "", ""});
+    });
   }
   void observe(std::shared_ptr<EngineObserver>) const override {}
   // As the engine's: when it returns, no event comes any more.
@@ -169,11 +201,16 @@ class FakeBackend : public ModelBackend {
   }
 
  private:
+  void fail_in(std::string_view place) const {
+    if (script_.throws_in == place) throw std::bad_alloc();
+  }
+
   struct Running {
     std::atomic<bool> cancelled{false};
   };
 
   Result<GenerationHandle> start(GenerationRequest request, GenerationCallback on_event) {
+    fail_in("submit");
     if (script_.refuse) return *script_.refuse;
     auto running = std::make_shared<Running>();
     const std::lock_guard lock(mutex_);
@@ -240,10 +277,11 @@ class FakeBackend : public ModelBackend {
         if (sampling.logprobs)
           event.logprobs.push_back(scores(event.tokens[0], *sampling.logprobs));
         if (sampling.prompt_logprobs && choice == 0 && i == 0) {
-          event.prompt_logprobs.push_back(std::nullopt);
+          std::vector<std::optional<PositionLogprobs>> prompt = {std::nullopt};
           for (size_t p = 1; p < request.prompt.size(); ++p) {
-            event.prompt_logprobs.push_back(scores(request.prompt[p], *sampling.prompt_logprobs));
+            prompt.emplace_back(scores(request.prompt[p], *sampling.prompt_logprobs));
           }
+          event.prompt_logprobs = std::move(prompt);
         }
         ++usage.completion_tokens;
         event.usage = usage;
@@ -276,6 +314,7 @@ class FakeBackend : public ModelBackend {
   bool draining_ = false;
   int n_running_ = 0;
   mutable std::string last_context_;
+  mutable Scheduling embedding_scheduling_;
   std::vector<GenerationRequest> requests_;
   std::vector<std::shared_ptr<Running>> running_;
   std::vector<std::thread> threads_;

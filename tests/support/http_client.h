@@ -121,13 +121,13 @@ class HttpClient {
   }
 
   HttpAnswer get(std::string_view path) {
-    send("GET " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n\r\n");
+    send("GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     return read_answer();
   }
   // `headers`: lines that each end in CR and LF.
   static std::string post_text(std::string_view path, std::string_view body,
                                std::string_view headers = "") {
-    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n" + std::string(headers) +
+    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(headers) +
            "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
            "\r\n\r\n" + std::string(body);
   }

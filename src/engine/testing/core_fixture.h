@@ -39,7 +39,7 @@ inline void record(Outcome& outcome, const GenerationEvent& event) {
   if (choices.size() <= which) choices.resize(which + 1);
   Choice& choice = choices[which];
   EXPECT_EQ(choice.finish_reason, FinishReason::kNone) << "an event after the choice's end";
-  if (!event.prompt_logprobs.empty()) {
+  if (!event.prompt_logprobs->empty()) {
     EXPECT_EQ(event.choice, 0);
     EXPECT_TRUE(choice.tokens.empty());
     outcome.result.prompt_logprobs = event.prompt_logprobs;
@@ -78,9 +78,9 @@ inline void expect_same(const Outcome& a, const Outcome& b, bool whole) {
     EXPECT_EQ(x.stop_reason, y.stop_reason);
   }
   if (!whole) return;
-  ASSERT_EQ(a.result.prompt_logprobs.size(), b.result.prompt_logprobs.size());
-  for (size_t i = 1; i < a.result.prompt_logprobs.size(); ++i) {
-    EXPECT_TRUE(same(*a.result.prompt_logprobs[i], *b.result.prompt_logprobs[i])) << i;
+  ASSERT_EQ(a.result.prompt_logprobs->size(), b.result.prompt_logprobs->size());
+  for (size_t i = 1; i < a.result.prompt_logprobs->size(); ++i) {
+    EXPECT_TRUE(same(*(*a.result.prompt_logprobs)[i], *(*b.result.prompt_logprobs)[i])) << i;
   }
   EXPECT_EQ(a.result.usage.completion_tokens, b.result.usage.completion_tokens);
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "serve/api/chat_reading.h"
 #include "serve/api/errors.h"
+#include "serve/api/json_text.h"
 #include "serve/api/sampling.h"
 #include "serve/context.h"
 
@@ -33,7 +34,8 @@ class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
   // `results`: one a prompt. `usage`: over all of them.
-  virtual json::object whole(const std::vector<GenerationResult>& results, const Usage& usage) = 0;
+  // JSON text.
+  virtual std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) = 0;
   // Each returns whole SSE events, or nothing. `prompt`: which of the prompts the event belongs to.
   virtual std::string begin() = 0;
   virtual std::string piece(size_t prompt, const GenerationEvent& event, const Usage& usage) = 0;
@@ -45,7 +47,8 @@ std::unique_ptr<AnswerFormat> completions_format(AnswerFacts facts);
 std::unique_ptr<AnswerFormat> infer_format(AnswerFacts facts);
 
 // "data: ...\n\n"
-std::string sse(const json::value& value);
+std::string sse(std::string_view json);
+inline std::string sse(const json::value& value) { return sse(dump(value)); }
 inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
 
 json::object usage_json(const Usage& usage);
@@ -56,22 +59,24 @@ json::value stop_reason_json(const std::optional<std::string>& reason,
                              const std::optional<TokenId>& token);
 json::array ids_json(const std::vector<TokenId>& ids);
 
-// The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
-json::object chat_logprobs(const ModelBackend& backend,
-                           const std::vector<PositionLogprobs>& positions);
-// vLLM's form of prompt_logprobs: null or {"id": {"logprob", "rank", "decoded_token"}} a position.
-json::array prompt_logprobs_json(const ModelBackend& backend,
-                                 const std::vector<std::optional<PositionLogprobs>>& positions);
+using PromptLogprobs = std::vector<std::optional<PositionLogprobs>>;
 
-// The completions form: parallel lists. Grows as tokens come; `offset` counts the characters so
-// far.
+// The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
+void append_chat_logprobs(std::string& out, const ModelBackend& backend,
+                          const std::vector<PositionLogprobs>& positions);
+// vLLM's form of prompt_logprobs: null or {"id": {"logprob", "rank", "decoded_token"}} a position.
+void append_prompt_logprobs(std::string& out, const ModelBackend& backend,
+                            const PromptLogprobs& positions);
+
+// The completions form: parallel lists, as text. Grows as tokens come; `offset` counts the
+// characters so far.
 class CompletionLogprobs {
  public:
   CompletionLogprobs(const ModelBackend& backend, int64_t offset)
       : backend_(&backend), offset_(offset) {}
   void add(const PositionLogprobs& position);
-  void add_unscored(TokenId id);  // the first token of an echoed prompt
-  json::object take();            // and begin the next lists where these end
+  void add_unscored(TokenId id);     // the first token of an echoed prompt
+  void append_to(std::string& out);  // and begin the next lists where these end
 
  private:
   std::string spelled(TokenId id) const;
@@ -79,7 +84,7 @@ class CompletionLogprobs {
 
   const ModelBackend* backend_;
   int64_t offset_;
-  json::array tokens_, logprobs_, top_, offsets_;
+  std::string tokens_, logprobs_, top_, offsets_;  // items, with commas between them
 };
 
 }  // namespace autoglm::serve

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -12,23 +13,34 @@ namespace autoglm::serve {
 namespace {
 
 // JSON has no infinity; OpenAI writes -9999 for what cannot be sampled.
-json::value logprob_json(float logprob) { return shortest(std::max(logprob, -9999.0f)); }
+void append_logprob(std::string& out, float logprob) {
+  if (!std::isfinite(logprob)) logprob = logprob > 0 ? 9999.0f : -9999.0f;
+  fmt::format_to(std::back_inserter(out), "{}", std::max(logprob, -9999.0f));
+}
 
-json::object token_json(const ModelBackend& backend, const TokenLogprob& token) {
+// All but the closing brace.
+void append_token(std::string& out, const ModelBackend& backend, const TokenLogprob& token) {
   const std::string bytes = backend.token_text(token.id);
-  json::array byte_list;
-  for (const char c : bytes)
-    byte_list.push_back(static_cast<int64_t>(static_cast<unsigned char>(c)));
-  json::object object;
-  object["token"] = printable_utf8(bytes);
-  object["logprob"] = logprob_json(token.logprob);
-  object["bytes"] = std::move(byte_list);
-  return object;
+  out += "{\"token\":";
+  append_string(out, printable_utf8(bytes));
+  out += ",\"logprob\":";
+  append_logprob(out, token.logprob);
+  out += ",\"bytes\":[";
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    fmt::format_to(std::back_inserter(out), "{}{}", i == 0 ? "" : ",",
+                   static_cast<unsigned char>(bytes[i]));
+  }
+  out += ']';
+}
+
+// A comma, but before the first item.
+void separate(std::string& list) {
+  if (!list.empty()) list += ',';
 }
 
 }  // namespace
 
-std::string sse(const json::value& value) { return "data: " + dump(value) + "\n\n"; }
+std::string sse(std::string_view json) { return fmt::format("data: {}\n\n", json); }
 
 json::object usage_json(const Usage& usage) {
   json::object object;
@@ -68,42 +80,47 @@ json::array ids_json(const std::vector<TokenId>& ids) {
   return list;
 }
 
-json::object chat_logprobs(const ModelBackend& backend,
-                           const std::vector<PositionLogprobs>& positions) {
-  json::array content;
-  for (const PositionLogprobs& position : positions) {
-    json::object token = token_json(backend, position.taken);
-    json::array top;
-    for (const TokenLogprob& other : position.top) top.push_back(token_json(backend, other));
-    token["top_logprobs"] = std::move(top);
-    content.push_back(std::move(token));
+void append_chat_logprobs(std::string& out, const ModelBackend& backend,
+                          const std::vector<PositionLogprobs>& positions) {
+  out += "{\"content\":[";
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (i > 0) out += ',';
+    append_token(out, backend, positions[i].taken);
+    out += ",\"top_logprobs\":[";
+    for (size_t k = 0; k < positions[i].top.size(); ++k) {
+      if (k > 0) out += ',';
+      append_token(out, backend, positions[i].top[k]);
+      out += '}';
+    }
+    out += "]}";
   }
-  json::object object;
-  object["content"] = std::move(content);
-  object["refusal"] = nullptr;
-  return object;
+  out += "],\"refusal\":null}";
 }
 
-json::array prompt_logprobs_json(const ModelBackend& backend,
-                                 const std::vector<std::optional<PositionLogprobs>>& positions) {
-  json::array list;
-  for (const auto& position : positions) {
-    if (!position) {
-      list.push_back(nullptr);
+void append_prompt_logprobs(std::string& out, const ModelBackend& backend,
+                            const PromptLogprobs& positions) {
+  out += '[';
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (i > 0) out += ',';
+    if (!positions[i]) {
+      out += "null";
       continue;
     }
-    json::object tokens;
-    const auto add = [&](const TokenLogprob& token) {
-      tokens[fmt::to_string(static_cast<int32_t>(token.id))] =
-          json::object{{"logprob", logprob_json(token.logprob)},
-                       {"rank", token.rank},
-                       {"decoded_token", printable_utf8(backend.token_text(token.id))}};
+    const auto append = [&](const TokenLogprob& token, char before) {
+      fmt::format_to(std::back_inserter(out), "{}\"{}\":{{\"logprob\":", before,
+                     static_cast<int32_t>(token.id));
+      append_logprob(out, token.logprob);
+      fmt::format_to(std::back_inserter(out), ",\"rank\":{},\"decoded_token\":", token.rank);
+      append_string(out, printable_utf8(backend.token_text(token.id)));
+      out += '}';
     };
-    add(position->taken);
-    for (const TokenLogprob& token : position->top) add(token);
-    list.push_back(std::move(tokens));
+    append(positions[i]->taken, '{');
+    for (const TokenLogprob& token : positions[i]->top) {
+      if (token.id != positions[i]->taken.id) append(token, ',');
+    }
+    out += '}';
   }
-  return list;
+  out += ']';
 }
 
 // As OpenAI does: bytes that are no characters of their own are spelled out, so that two different
@@ -119,35 +136,53 @@ std::string CompletionLogprobs::spelled(TokenId id) const {
 }
 
 void CompletionLogprobs::add_token(TokenId id) {
-  tokens_.push_back(json::value(spelled(id)));
-  offsets_.push_back(offset_);
+  separate(tokens_);
+  append_string(tokens_, spelled(id));
+  separate(offsets_);
+  offsets_ += fmt::to_string(offset_);
   offset_ += count_characters(backend_->token_text(id));
 }
 
 void CompletionLogprobs::add(const PositionLogprobs& position) {
   add_token(position.taken.id);
-  logprobs_.push_back(logprob_json(position.taken.logprob));
-  json::object top;
-  for (const TokenLogprob& token : position.top) {
-    top[spelled(token.id)] = logprob_json(token.logprob);
-  }
-  top[spelled(position.taken.id)] = logprob_json(position.taken.logprob);
-  top_.push_back(std::move(top));
+  separate(logprobs_);
+  append_logprob(logprobs_, position.taken.logprob);
+  separate(top_);
+  // Different tokens may be spelled alike: the likelier one has the key.
+  std::vector<std::string> names;
+  const auto append = [&](const TokenLogprob& token, char before) {
+    std::string name = spelled(token.id);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    top_ += before;
+    append_string(top_, name);
+    top_ += ':';
+    append_logprob(top_, token.logprob);
+    names.push_back(std::move(name));
+  };
+  append(position.taken, '{');
+  for (const TokenLogprob& token : position.top) append(token, ',');
+  top_ += '}';
 }
 
 void CompletionLogprobs::add_unscored(TokenId id) {
   add_token(id);
-  logprobs_.push_back(nullptr);
-  top_.push_back(nullptr);
+  separate(logprobs_);
+  logprobs_ += "null";
+  separate(top_);
+  top_ += "null";
 }
 
-json::object CompletionLogprobs::take() {
-  json::object object;
-  object["text_offset"] = std::exchange(offsets_, {});
-  object["token_logprobs"] = std::exchange(logprobs_, {});
-  object["tokens"] = std::exchange(tokens_, {});
-  object["top_logprobs"] = std::exchange(top_, {});
-  return object;
+void CompletionLogprobs::append_to(std::string& out) {
+  const auto list = [&](std::string_view name, std::string& items) {
+    out += name;
+    out += items;
+    items.clear();
+  };
+  list("{\"text_offset\":[", offsets_);
+  list("],\"token_logprobs\":[", logprobs_);
+  list("],\"tokens\":[", tokens_);
+  list("],\"top_logprobs\":[", top_);
+  out += "]}";
 }
 
 }  // namespace autoglm::serve

@@ -1,4 +1,5 @@
 // chat.completion and chat.completion.chunk.
+#include <optional>
 #include <utility>
 
 #include "serve/api/answer_format.h"
@@ -15,32 +16,18 @@ class ChatFormat : public AnswerFormat {
     for (int32_t i = 0; i < facts_.options.sampling.n; ++i) messages_.emplace_back(reading_);
   }
 
-  json::object whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
+  std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
     const GenerationResult& result = results.front();
-    json::array choices;
-    for (size_t i = 0; i < result.choices.size(); ++i) {
-      const Choice& choice = result.choices[i];
-      json::object message = messages_[i].whole(
-          choice.text, {choice.finish_reason, choice.stop_reason.has_value()}, echo());
-      message["role"] = role_;
-      message["refusal"] = nullptr;
-      json::object object;
-      object["index"] = static_cast<int64_t>(i);
-      object["message"] = std::move(message);
-      object["logprobs"] = logprobs(choice.logprobs);
-      object["finish_reason"] = messages_[i].finish_reason(choice.finish_reason);
-      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
-      if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
-      choices.push_back(std::move(object));
-    }
-    json::object answer = frame("chat.completion");
-    answer["choices"] = std::move(choices);
-    answer["usage"] = usage_json(usage);
+    std::string answer = dump(frame("chat.completion"));
+    add_member(answer, "choices", [&](std::string& out) { append_choices(out, result); });
+    add_member(answer, "usage", usage_json(usage));
     if (facts_.options.sampling.prompt_logprobs) {
-      answer["prompt_logprobs"] = prompt_logprobs_json(backend(), result.prompt_logprobs);
+      add_member(answer, "prompt_logprobs", [&](std::string& out) {
+        append_prompt_logprobs(out, backend(), *result.prompt_logprobs);
+      });
     }
     if (facts_.options.return_token_ids) {
-      answer["prompt_token_ids"] = ids_json(facts_.prompts.front());
+      add_member(answer, "prompt_token_ids", ids_json(facts_.prompts.front()));
     }
     return answer;
   }
@@ -49,9 +36,9 @@ class ChatFormat : public AnswerFormat {
     std::string events;
     for (int32_t i = 0; i < facts_.options.sampling.n; ++i) {
       json::object delta{{"role", role_}, {"content", echo()}, {"refusal", nullptr}};
-      json::object first = chunk(i, std::move(delta), nullptr);
+      std::string first = chunk(choice_text(choice_json(i, std::move(delta))));
       if (facts_.options.return_token_ids && i == 0) {
-        first["prompt_token_ids"] = ids_json(facts_.prompts.front());
+        add_member(first, "prompt_token_ids", ids_json(facts_.prompts.front()));
       }
       events += sse(first);
     }
@@ -63,7 +50,7 @@ class ChatFormat : public AnswerFormat {
     ChatMessage& message = messages_[static_cast<size_t>(event.choice)];
     const bool has_logprobs = facts_.options.logprobs && !event.logprobs.empty();
     const bool has_ids = facts_.options.return_token_ids && !event.tokens.empty();
-    const bool has_prompt_logprobs = !event.prompt_logprobs.empty();
+    const bool has_prompt_logprobs = !event.prompt_logprobs->empty();
     std::vector<json::object> deltas =
         message.deltas(event.text, {event.finish_reason, event.stop_reason.has_value()});
     if (deltas.empty() && (has_logprobs || has_ids || has_prompt_logprobs)) {
@@ -72,25 +59,22 @@ class ChatFormat : public AnswerFormat {
     for (size_t i = 0; i < deltas.size(); ++i) {
       // What belongs to the tokens goes with the first delta that they gave.
       const bool first = i == 0;
-      json::object object =
-          chunk(event.choice, std::move(deltas[i]),
-                first && has_logprobs ? logprobs(event.logprobs) : json::value(nullptr));
-      if (first && has_ids) {
-        object["choices"].at(0).as_object()["token_ids"] = ids_json(event.tokens);
-      }
+      json::object object = choice_json(event.choice, std::move(deltas[i]));
+      if (first && has_ids) object["token_ids"] = ids_json(event.tokens);
+      std::string text =
+          chunk(choice_text(object, first && has_logprobs ? &event.logprobs : nullptr), usage);
       if (first && has_prompt_logprobs) {
-        object["prompt_logprobs"] = prompt_logprobs_json(backend(), event.prompt_logprobs);
+        add_member(text, "prompt_logprobs", [&](std::string& out) {
+          append_prompt_logprobs(out, backend(), *event.prompt_logprobs);
+        });
       }
-      add_usage(object, usage);
-      events += sse(object);
+      events += sse(text);
     }
     if (event.finish_reason != FinishReason::kNone) {
-      json::object object = chunk(event.choice, {}, nullptr);
-      json::object& choice = object["choices"].at(0).as_object();
+      json::object choice = choice_json(event.choice, {});
       choice["finish_reason"] = message.finish_reason(event.finish_reason);
       choice["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
-      add_usage(object, usage);
-      events += sse(object);
+      events += sse(chunk(choice_text(choice), usage));
     }
     return events;
   }
@@ -114,9 +98,42 @@ class ChatFormat : public AnswerFormat {
     return facts_.echo_texts.empty() ? std::string() : facts_.echo_texts.front();
   }
 
-  json::value logprobs(const std::vector<PositionLogprobs>& positions) const {
-    if (!facts_.options.logprobs) return nullptr;
-    return chat_logprobs(backend(), positions);
+  void append_choices(std::string& out, const GenerationResult& result) {
+    out += '[';
+    for (size_t i = 0; i < result.choices.size(); ++i) {
+      const Choice& choice = result.choices[i];
+      json::object message = messages_[i].whole(
+          choice.text, {choice.finish_reason, choice.stop_reason.has_value()}, echo());
+      message["role"] = role_;
+      message["refusal"] = nullptr;
+      json::object object;
+      object["index"] = static_cast<int64_t>(i);
+      object["message"] = std::move(message);
+      object["finish_reason"] = messages_[i].finish_reason(choice.finish_reason);
+      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
+      if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
+      if (i > 0) out += ',';
+      append_choice(out, object, facts_.options.logprobs ? &choice.logprobs : nullptr);
+    }
+    out += ']';
+  }
+
+  void append_choice(std::string& out, const json::object& choice,
+                     const std::vector<PositionLogprobs>* positions) const {
+    out += dump(choice);
+    add_member(out, "logprobs", [&](std::string& text) {
+      if (positions == nullptr) {
+        text += "null";
+      } else {
+        append_chat_logprobs(text, backend(), *positions);
+      }
+    });
+  }
+  std::string choice_text(const json::object& choice,
+                          const std::vector<PositionLogprobs>* positions = nullptr) const {
+    std::string text;
+    append_choice(text, choice, positions);
+    return text;
   }
 
   json::object frame(std::string_view kind) const {
@@ -129,20 +146,23 @@ class ChatFormat : public AnswerFormat {
     return object;
   }
 
-  json::object chunk(int32_t index, json::object delta, json::value logprobs) const {
+  json::object choice_json(int32_t index, json::object delta) const {
     json::object choice;
     choice["index"] = index;
     choice["delta"] = std::move(delta);
-    choice["logprobs"] = std::move(logprobs);
     choice["finish_reason"] = nullptr;
-    json::object object = frame("chat.completion.chunk");
-    object["choices"] = json::array{std::move(choice)};
-    if (facts_.options.include_usage) object["usage"] = nullptr;
-    return object;
+    return choice;
   }
 
-  void add_usage(json::object& object, const Usage& usage) const {
-    if (facts_.options.continuous_usage) object["usage"] = usage_json(usage);
+  // One event's text around a choice's. Without `usage`: the first of a choice.
+  std::string chunk(std::string_view choice, const std::optional<Usage>& usage = {}) const {
+    std::string text = dump(frame("chat.completion.chunk"));
+    add_member(text, "choices", [&](std::string& out) { out.append("[").append(choice) += ']'; });
+    const bool tell = facts_.options.continuous_usage && usage;
+    if (facts_.options.include_usage) {
+      add_member(text, "usage", tell ? json::value(usage_json(*usage)) : json::value(nullptr));
+    }
+    return text;
   }
 
   const AnswerFacts facts_;

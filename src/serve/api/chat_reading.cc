@@ -71,13 +71,11 @@ Result<ChatReading> read_chat_reading(const ServiceContext& context, const json:
   if (options.tools_json.empty() && !(model.separates_reasoning && options.separate_reasoning)) {
     return reading;
   }
-  AGLM_TRY(context.backend->answer_reader(options));  // what is wrong with them shows now
-  reading.reader = [backend = context.backend.get(), options,
-                    begun = reading.begun]() -> std::unique_ptr<AnswerReader> {
-    Result<std::unique_ptr<AnswerReader>> reader = backend->answer_reader(options);
-    if (!reader) return nullptr;
-    (*reader)->push(begun);  // tags alone, which say nothing yet
-    return std::move(*reader);
+  std::shared_ptr<const AnswerReader> first = AGLM_TRY(context.backend->answer_reader(options));
+  reading.reader = [first = std::move(first), begun = reading.begun] {
+    std::unique_ptr<AnswerReader> reader = first->another();
+    reader->push(begun);  // tags alone, which say nothing yet
+    return reader;
   };
   return reading;
 }

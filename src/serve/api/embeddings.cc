@@ -1,5 +1,10 @@
 // /v1/embeddings.
+#include <fmt/format.h>
+
 #include <cstring>
+#include <future>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,6 +13,7 @@
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
 #include "serve/api/prompts.h"
+#include "serve/api/sampling.h"
 
 namespace autoglm::serve {
 namespace {
@@ -37,7 +43,8 @@ std::string base64_of(const std::vector<float>& values) {
 
 }  // namespace
 
-Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string_view body) {
+Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string_view body,
+                                      const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
@@ -53,47 +60,62 @@ Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string
   }
   plan.base64 = format == "base64";
   const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
-  AGLM_TRY(string_field(fields, "user"));
+  AGLM_TRY(read_scheduling(fields, plan.scheduling));
   for (const Prompt& input :
        AGLM_TRY(read_prompts(fields, "input", kMaxInputs, model.vocab_size))) {
+    if (!task.wanted()) return not_wanted();
     std::vector<TokenId> ids = AGLM_TRY(prompt_ids(*context.backend, input, add_special, "input"));
     if (std::ssize(ids) > model.max_model_len) {
-      return bad_field("input", kContextTooLong,
-                       "at most " + std::to_string(model.max_model_len) + " tokens",
-                       std::to_string(ids.size()));
+      return context_too_long("input", model.max_model_len,
+                              fmt::format("a text of the input came to {}", ids.size()));
     }
     plan.inputs.push_back(std::move(ids));
   }
   return plan;
 }
 
-Result<json::value> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
-                                      const std::function<bool()>& wanted) {
-  json::array data;
+namespace {
+
+// One pass through the model; with the task its request to the engine ends.
+Result<std::vector<float>> embed(const ModelBackend& backend, const std::vector<TokenId>& tokens,
+                                 const Scheduling& scheduling, RequestTask& task) {
+  // Shared: the engine's thread may still be leaving the callback when this one is awake.
+  const auto promise = std::make_shared<std::promise<Result<std::vector<float>>>>();
+  auto embedding = promise->get_future();
+  const GenerationHandle handle = AGLM_TRY(backend.submit_embedding(
+      tokens, scheduling, [promise](auto result) { promise->set_value(std::move(result)); }));
+  task.on_cancel([handle] { handle.cancel(); });
+  Result<std::vector<float>> result = embedding.get();
+  task.on_cancel(nullptr);
+  return result;
+}
+
+}  // namespace
+
+Result<std::string> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
+                                      RequestTask& task) {
+  std::string answer = "{\"object\":\"list\",\"data\":[";
   int64_t n_tokens = 0;
-  for (const std::vector<TokenId>& ids : plan.inputs) {
-    if (!wanted()) return Error{ErrorCode::kCancelled, "the client has gone", "", "", ""};
-    const std::vector<float> values = AGLM_TRY(context.backend->embed(ids));
-    n_tokens += std::ssize(ids);
-    json::object object;
-    object["object"] = "embedding";
-    object["index"] = static_cast<int64_t>(data.size());
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    if (!task.wanted()) return not_wanted();
+    const std::vector<float> values =
+        AGLM_TRY(embed(*context.backend, plan.inputs[i], plan.scheduling, task));
+    n_tokens += std::ssize(plan.inputs[i]);
+    if (i > 0) answer += ',';
+    fmt::format_to(std::back_inserter(answer),
+                   "{{\"object\":\"embedding\",\"index\":{},\"embedding\":", i);
     if (plan.base64) {
-      object["embedding"] = base64_of(values);
+      append_string(answer, base64_of(values));
     } else {
-      json::array list;
-      list.reserve(values.size());
-      for (const float value : values) list.push_back(shortest(value));
-      object["embedding"] = std::move(list);
+      fmt::format_to(std::back_inserter(answer), "[{}]", fmt::join(values, ","));
     }
-    data.push_back(std::move(object));
+    answer += '}';
   }
-  json::object answer;
-  answer["object"] = "list";
-  answer["data"] = std::move(data);
-  answer["model"] = context.model_name();
-  answer["usage"] = json::object{{"prompt_tokens", n_tokens}, {"total_tokens", n_tokens}};
-  return json::value(std::move(answer));
+  answer += "]}";
+  add_member(answer, "model", json::value(context.model_name()));
+  add_member(answer, "usage",
+             json::object{{"prompt_tokens", n_tokens}, {"total_tokens", n_tokens}});
+  return answer;
 }
 
 }  // namespace autoglm::serve

@@ -1,6 +1,8 @@
 // The engine's and our own errors as HTTP statuses and OpenAI error bodies.
 #include "serve/api/errors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -52,12 +54,17 @@ Error not_offered(std::string_view param, std::string_view what) {
   return Error{ErrorCode::kUnsupported, std::string(what), std::string(param), {}, {}};
 }
 
+Error context_too_long(std::string_view param, int64_t max_model_len, std::string_view but) {
+  return bad_field(param, fmt::format("{} {} tokens, and {}", kContextTooLong, max_model_len, but));
+}
+
 ApiError api_error(const Error& error) {
   ApiError result{.status = status_of(error.code), .message = error.message()};
   if ((result.status == 400 || result.status == 404) && names_a_field(error.where)) {
     result.param = error.where;
   }
-  if (error.what == kContextTooLong) {
+  if (error.what.starts_with(kContextTooLong)) {
+    result.message = error.what;
     result.code = "context_length_exceeded";
   } else if (error.code == ErrorCode::kNotFound && error.where == "model") {
     result.code = "model_not_found";

@@ -1,6 +1,7 @@
 // Errors as OpenAI's clients expect them: {"error": {"message", "type", "param", "code"}}.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,9 +18,12 @@ struct ApiError {
   double retry_after_seconds = 0;  // 0: not known
 };
 
-// The `what` of the error for a request that does not fit, by which api_error() knows it.
-inline constexpr std::string_view kContextTooLong =
-    "the request does not fit into the model's context";
+// How the `what` of an error begins for a request that does not fit, the engine's included: the
+// words by which LiteLLM and others know it. api_error() knows it by them too, and tells `what`
+// alone.
+inline constexpr std::string_view kContextTooLong = "This model's maximum context length is";
+// `but`: what is too long ("the prompt has 5000").
+Error context_too_long(std::string_view param, int64_t max_model_len, std::string_view but);
 
 // The caller's fault: `param` names the field.
 Error bad_field(std::string_view param, std::string_view what, std::string_view expected = {},

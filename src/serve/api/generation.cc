@@ -1,48 +1,73 @@
-// Events come on the engine's thread and are handled, in order, on the connection's.
+// Events come on the engine's thread and are handled, in order, on the connection's, or where long
+// answers are written.
 #include "serve/api/generation.h"
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <iterator>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "serve/api/errors.h"
 #include "serve/api/json_text.h"
+#include "serve/guarded.h"
 
 namespace autoglm::serve {
 namespace {
 
+// Scores, tokens and so on in one piece of work on the connection's thread: some 10 ms to write.
+constexpr size_t kShortAnswer = 10'000;
+
+size_t prompt_scores(const std::vector<GenerationRequest>& requests) {
+  size_t n = 0;
+  for (const GenerationRequest& request : requests) {
+    const std::optional<int32_t>& each = request.sampling.prompt_logprobs;
+    if (each) n += request.prompt.size() * (static_cast<size_t>(*each) + 1);
+  }
+  return n;
+}
+
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange, size_t n_prompts,
-             int32_t n_choices, bool stream, std::unique_ptr<AnswerFormat> format)
+  Generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange,
+             std::shared_ptr<RequestTask> task, const GenerationPlan& plan,
+             std::unique_ptr<AnswerFormat> format)
       : context_(context),
         exchange_(std::move(exchange)),
-        stream_(stream),
+        task_(std::move(task)),
+        stream_(plan.stream),
+        long_(prompt_scores(plan.requests) > kShortAnswer),
         format_(std::move(format)),
-        results_(n_prompts),
-        unfinished_(n_prompts) {
+        results_(plan.requests.size()),
+        unfinished_(plan.requests.size()) {
+    const int32_t n_choices = plan.requests.front().sampling.n;
     for (GenerationResult& result : results_) result.choices.resize(n_choices);
   }
 
   void start(std::vector<GenerationRequest> requests) {
-    exchange_->on_client_gone([self = shared_from_this()] { self->cancel(); });
+    task_->on_cancel([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->cancel();
+    });
     for (size_t i = 0; i < requests.size(); ++i) {
-      if (gone_) return;
+      if (gone_) break;
       auto handle = context_.backend->submit(
-          std::move(requests[i]), [self = shared_from_this(), i](const GenerationEvent& event) {
-            self->exchange_->post([self, i, event] { self->on_event(i, event); });
-          });
+          std::move(requests[i]),
+          [self = shared_from_this(), i](const GenerationEvent& event) { self->take(i, event); });
       if (!handle) {
-        exchange_->post([self = shared_from_this(), error = handle.error()] { self->fail(error); });
+        later([self = shared_from_this(), error = handle.error()] { self->fail(error); });
         cancel();
         return;
       }
       const std::lock_guard lock(mutex_);
       handles_.push_back(*handle);
-      if (gone_) handle->cancel();  // the client left between submit() and here
+      if (gone_) handle->cancel();  // cancelled between submit() and here
     }
+    if (gone_) later([self = shared_from_this()] { self->fail(not_wanted()); });
   }
 
  private:
@@ -56,9 +81,42 @@ class Generation : public std::enable_shared_from_this<Generation> {
     for (const GenerationHandle& handle : handles) handle.cancel();
   }
 
-  // From here on: on the connection's thread.
+  // On the thread where this answer is written, in order.
+  void later(std::function<void()> work) {
+    if (long_) {
+      context_.long_answers->run(std::move(work));
+    } else {
+      exchange_->post(std::move(work));
+    }
+  }
+
+  // On the engine's thread.
+  void take(size_t prompt, const GenerationEvent& event) {
+    const Result<void> taken = guarded([&] {
+      later([self = shared_from_this(), prompt, event] { self->on_event(prompt, event); });
+    });
+    if (taken) return;
+    lost_ = true;  // an event: what comes after it must not pass for the answer
+    std::ignore = guarded([&] {
+      later([self = shared_from_this(), error = taken.error()] { self->fail(error); });
+      cancel();
+    });
+  }
+
   void on_event(size_t prompt, const GenerationEvent& event) {
     if (ended_) return;
+    const Result<void> done = guarded([&]() -> Result<void> {
+      if (!task_->wanted()) return not_wanted();
+      if (lost_) return out_of_memory();
+      tell(prompt, event);
+      return {};
+    });
+    if (done) return;
+    cancel();
+    fail(done.error());
+  }
+
+  void tell(size_t prompt, const GenerationEvent& event) {
     if (event.finish_reason == FinishReason::kError) {
       cancel();
       fail(event.error.value_or(Error{ErrorCode::kIo, "the answer failed", "", "", ""}));
@@ -87,7 +145,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     choice.text += event.text;
     choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
     choice.logprobs.insert(choice.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
-    if (!event.prompt_logprobs.empty()) result.prompt_logprobs = event.prompt_logprobs;
+    if (!event.prompt_logprobs->empty()) result.prompt_logprobs = event.prompt_logprobs;
     if (event.finish_reason != FinishReason::kNone) {
       choice.finish_reason = event.finish_reason;
       choice.stop_reason = event.stop_reason;
@@ -118,19 +176,54 @@ class Generation : public std::enable_shared_from_this<Generation> {
   }
 
   void finish() {
-    ended_ = true;
     if (stream_) {
+      ended_ = true;
       exchange_->write(format_->end(usage()));
       exchange_->end_stream();
+    } else if (long_ || size() <= kShortAnswer) {
+      write_whole();
     } else {
-      exchange_->respond(Response{.body = dump(format_->whole(results_, usage()))});
+      context_.long_answers->run([self = shared_from_this()] {
+        const Result<void> done = guarded([&]() -> Result<void> {
+          if (!self->task_->wanted()) return not_wanted();
+          self->write_whole();
+          return {};
+        });
+        if (!done) self->fail(done.error());
+      });
+      return;
     }
     release();
+  }
+
+  void write_whole() {
+    Response response{.body = format_->whole(results_, usage())};
+    ended_ = true;
+    exchange_->respond(std::move(response));
+    release();
+  }
+
+  // What the answer's text takes to write, in scores.
+  size_t size() const {
+    size_t n = 0;
+    for (const GenerationResult& result : results_) {
+      n += result.prompt_logprobs->size();
+      for (const Choice& choice : result.choices) {
+        n += choice.tokens.size() + choice.text.size() / 16;
+        for (const PositionLogprobs& position : choice.logprobs) n += position.top.size() + 1;
+      }
+    }
+    return n;
   }
 
   void fail(const Error& error) {
     if (ended_) return;
     ended_ = true;
+    std::ignore = guarded([&] { tell_error(error); });
+    release();
+  }
+
+  void tell_error(const Error& error) {
     ApiError told = api_error(error);
     if (begun_) {
       exchange_->write("data: " + error_body(told) + "\n\n" + std::string(kSseDone));
@@ -139,17 +232,19 @@ class Generation : public std::enable_shared_from_this<Generation> {
       told.retry_after_seconds = context_.backend->stats().seconds_to_drain;
       exchange_->respond(error_response(told));
     }
-    release();
   }
 
   void release() {
+    task_->on_cancel(nullptr);
     const std::lock_guard lock(mutex_);
     handles_.clear();
   }
 
   const ServiceContext& context_;
   const std::shared_ptr<Exchange> exchange_;
+  const std::shared_ptr<RequestTask> task_;
   const bool stream_;
+  const bool long_;  // written where long answers are
   const std::unique_ptr<AnswerFormat> format_;
   std::vector<GenerationResult> results_;
   size_t unfinished_;
@@ -157,6 +252,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool ended_ = false;
 
   std::atomic<bool> gone_{false};
+  std::atomic<bool> lost_{false};
   std::mutex mutex_;
   std::vector<GenerationHandle> handles_;
 };
@@ -164,12 +260,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
 }  // namespace
 
 void start_generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange,
-                      std::vector<GenerationRequest> requests, bool stream,
-                      std::unique_ptr<AnswerFormat> format) {
-  const int32_t n_choices = requests.front().sampling.n;
-  std::make_shared<Generation>(context, std::move(exchange), requests.size(), n_choices, stream,
+                      std::shared_ptr<RequestTask> task, GenerationPlan plan) {
+  std::unique_ptr<AnswerFormat> format = std::move(plan.format);
+  std::make_shared<Generation>(context, std::move(exchange), std::move(task), plan,
                                std::move(format))
-      ->start(std::move(requests));
+      ->start(std::move(plan.requests));
 }
 
 }  // namespace autoglm::serve

@@ -1,20 +1,18 @@
 // One HTTP request's generations: submits them, gathers or streams what comes, cancels when the
-// client goes away.
+// client goes away or the server stops.
 #pragma once
 
 #include <memory>
-#include <vector>
 
-#include "autoglm/generation.h"
-#include "serve/api/answer_format.h"
+#include "serve/api/plans.h"
 #include "serve/context.h"
 #include "serve/http/message.h"
+#include "serve/request_task.h"
 
 namespace autoglm::serve {
 
-// Returns at once; the answer goes to `exchange`. `requests`: one a prompt.
+// Returns at once; the answer goes to `exchange`. Ends with `task`.
 void start_generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange,
-                      std::vector<GenerationRequest> requests, bool stream,
-                      std::unique_ptr<AnswerFormat> format);
+                      std::shared_ptr<RequestTask> task, GenerationPlan plan);
 
 }  // namespace autoglm::serve

@@ -11,36 +11,29 @@ class InferFormat : public AnswerFormat {
  public:
   explicit InferFormat(AnswerFacts facts) : facts_(std::move(facts)) {}
 
-  json::object whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
+  std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
     const GenerationResult& result = results.front();
-    json::object answer;
-    answer["id"] = facts_.id;
-    answer["model"] = facts_.context->model_name();
-    const auto write = [&](json::object& object, const Choice& choice) {
-      object["text"] = echo() + choice.text;
-      object["finish_reason"] = finish_reason_json(choice.finish_reason);
-      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
-      if (facts_.options.logprobs) object["logprobs"] = chat_logprobs(backend(), choice.logprobs);
-      if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
-    };
-    write(answer, result.choices.front());
+    const json::object named{{"id", facts_.id}, {"model", facts_.context->model_name()}};
+    std::string answer;
+    append_choice(answer, named, result.choices.front());
     if (result.choices.size() > 1) {
-      json::array choices;
-      for (const Choice& choice : result.choices) {
-        json::object object;
-        object["index"] = static_cast<int64_t>(choices.size());
-        write(object, choice);
-        choices.push_back(std::move(object));
-      }
-      answer["choices"] = std::move(choices);
+      add_member(answer, "choices", [&](std::string& out) {
+        for (size_t i = 0; i < result.choices.size(); ++i) {
+          out += i == 0 ? '[' : ',';
+          append_choice(out, {{"index", static_cast<int64_t>(i)}}, result.choices[i]);
+        }
+        out += ']';
+      });
     }
     if (facts_.options.sampling.prompt_logprobs) {
-      answer["prompt_logprobs"] = prompt_logprobs_json(backend(), result.prompt_logprobs);
+      add_member(answer, "prompt_logprobs", [&](std::string& out) {
+        append_prompt_logprobs(out, backend(), *result.prompt_logprobs);
+      });
     }
     if (facts_.options.return_token_ids) {
-      answer["prompt_token_ids"] = ids_json(facts_.prompts.front());
+      add_member(answer, "prompt_token_ids", ids_json(facts_.prompts.front()));
     }
-    answer["usage"] = usage_json(usage);
+    add_member(answer, "usage", usage_json(usage));
     return answer;
   }
 
@@ -55,14 +48,9 @@ class InferFormat : public AnswerFormat {
     object["index"] = event.choice;
     object["text"] = event.text;
     bool reports = !event.text.empty() || event.finish_reason != FinishReason::kNone;
-    if (facts_.options.logprobs && !event.logprobs.empty()) {
-      object["logprobs"] = chat_logprobs(backend(), event.logprobs);
-      reports = true;
-    }
-    if (!event.prompt_logprobs.empty()) {
-      object["prompt_logprobs"] = prompt_logprobs_json(backend(), event.prompt_logprobs);
-      reports = true;
-    }
+    const bool has_logprobs = facts_.options.logprobs && !event.logprobs.empty();
+    const bool has_prompt_logprobs = !event.prompt_logprobs->empty();
+    reports = reports || has_logprobs || has_prompt_logprobs;
     if (facts_.options.return_token_ids && !event.tokens.empty()) {
       object["token_ids"] = ids_json(event.tokens);
       reports = true;
@@ -73,7 +61,14 @@ class InferFormat : public AnswerFormat {
       object["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
       object["usage"] = usage_json(usage);
     }
-    return sse(object);
+    std::string text = dump(object);
+    if (has_logprobs) add_logprobs(text, event.logprobs);
+    if (has_prompt_logprobs) {
+      add_member(text, "prompt_logprobs", [&](std::string& out) {
+        append_prompt_logprobs(out, backend(), *event.prompt_logprobs);
+      });
+    }
+    return sse(text);
   }
 
   std::string end(const Usage&) override { return std::string(kSseDone); }
@@ -83,6 +78,21 @@ class InferFormat : public AnswerFormat {
   std::string echo() const {
     return facts_.echo_texts.empty() ? std::string() : facts_.echo_texts.front();
   }
+  // `named`: what the object says before the choice.
+  void append_choice(std::string& out, json::object named, const Choice& choice) const {
+    named["text"] = echo() + choice.text;
+    named["finish_reason"] = finish_reason_json(choice.finish_reason);
+    named["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
+    if (facts_.options.return_token_ids) named["token_ids"] = ids_json(choice.tokens);
+    out += dump(named);
+    if (facts_.options.logprobs) add_logprobs(out, choice.logprobs);
+  }
+  // To the object that `text` ends with.
+  void add_logprobs(std::string& text, const std::vector<PositionLogprobs>& positions) const {
+    add_member(text, "logprobs",
+               [&](std::string& out) { append_chat_logprobs(out, backend(), positions); });
+  }
+
   const AnswerFacts facts_;
 };
 

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <iterator>
 
@@ -11,12 +10,6 @@
 
 namespace autoglm::serve {
 namespace {
-
-void append_string(std::string& out, std::string_view text) {
-  out += '"';
-  json::append_escaped(out, text);
-  out += '"';
-}
 
 void append_number(std::string& out, double number) {
   if (!std::isfinite(number)) number = number > 0 ? 9999 : -9999;
@@ -92,18 +85,16 @@ Sequence next_sequence(std::string_view bytes) {
 
 }  // namespace
 
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  json::append_escaped(out, text);
+  out += '"';
+}
+
 std::string dump(const json::value& value) {
   std::string out;
   append(out, value);
   return out;
-}
-
-json::value shortest(float number) {
-  if (!std::isfinite(number)) return number > 0 ? 9999.0 : -9999.0;
-  const std::string text = fmt::format("{}", number);
-  double parsed = number;
-  std::from_chars(text.data(), text.data() + text.size(), parsed);
-  return parsed;
 }
 
 std::string printable_utf8(std::string_view bytes) {

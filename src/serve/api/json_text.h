@@ -1,6 +1,7 @@
 // JSON values to text for answers, and token bytes to strings that JSON can hold.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,23 @@ namespace autoglm::serve {
 // serializer writes 0.5 as 5E-1). Infinities, which JSON lacks, become -9999 or 9999.
 std::string dump(const json::value& value);
 
-// A float as the double whose shortest decimal is the float's own: -0.1, not -0.10000000149.
-json::value shortest(float number);
+// Adds a member to the object that `text` ends with; `write` appends its value. What is large goes
+// so from its data straight to text: a tree of json::value would be ten times as large.
+template <std::invocable<std::string&> Write>
+void add_member(std::string& text, std::string_view key, Write&& write) {
+  text.pop_back();
+  if (text.back() != '{') text += ',';
+  text += '"';
+  text += key;  // one of ours: nothing in it needs an escape
+  text += "\":";
+  write(text);
+  text += '}';
+}
+inline void add_member(std::string& text, std::string_view key, const json::value& value) {
+  add_member(text, key, [&](std::string& out) { out += dump(value); });
+}
+// A string as JSON writes it, quotes included.
+void append_string(std::string& out, std::string_view text);
 
 // Bytes that are no UTF-8 become U+FFFD, one for each maximal broken part.
 std::string printable_utf8(std::string_view bytes);

@@ -16,8 +16,11 @@ namespace {
 constexpr size_t kMaxPrompts = 256;
 constexpr size_t kMaxSequences = 512;  // prompts x n
 // Scores of prompts come as fast as prompts are read and are all kept until the answer: with the
-// JSON made of them some 300 bytes each.
+// JSON made of them some 100 bytes each.
 constexpr size_t kMaxPromptScores = size_t{4} << 20;
+// Of `echo` and `return_token_ids`, once for each choice.
+constexpr size_t kMaxRepeatedBytes = size_t{64} << 20;
+constexpr size_t kTokenIdBytes = 7;  // as text, with a comma
 
 AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
                       AnswerOptions options) {
@@ -29,29 +32,48 @@ AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
   return facts;
 }
 
-// `begins_text`: as in GenerationRequest.
-Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bool begins_text,
-                                                    const std::vector<TokenId>& prediction) {
-  SamplingParams sampling = facts.options.sampling;
+struct RequestForm {
+  bool begins_text = false;             // as in GenerationRequest
+  bool prompt_in_every_choice = false;  // what is told of a prompt is told n times
+};
+
+// What an answer tells of its prompts is known before it is begun, however much it is.
+Result<void> check_told_of_prompts(const AnswerFacts& facts, const RequestForm& form) {
+  const SamplingParams& sampling = facts.options.sampling;
+  const auto n = static_cast<size_t>(sampling.n);
+  const size_t n_told = form.prompt_in_every_choice ? n : 1;
+  size_t n_tokens = 0;
+  for (const std::vector<TokenId>& prompt : facts.prompts) n_tokens += prompt.size();
   if (sampling.prompt_logprobs) {
-    size_t n_tokens = 0;
-    for (const std::vector<TokenId>& prompt : facts.prompts) n_tokens += prompt.size();
     const auto each = static_cast<size_t>(*sampling.prompt_logprobs) + 1;
-    if (n_tokens * each > kMaxPromptScores) {
-      return bad_field(
-          "prompt_logprobs", "too many scores in one answer",
-          fmt::format("prompt tokens x (prompt_logprobs + 1) at most {}", kMaxPromptScores),
-          fmt::format("{} x {}", n_tokens, each));
+    if (n_tokens * each * n_told > kMaxPromptScores) {
+      return bad_field("prompt_logprobs", "too many scores in one answer",
+                       fmt::format("prompt tokens x (prompt_logprobs + 1) x times told at most {}",
+                                   kMaxPromptScores),
+                       fmt::format("{} x {} x {}", n_tokens, each, n_told));
     }
   }
+  size_t n_bytes = facts.options.return_token_ids ? n_tokens * kTokenIdBytes * n_told : 0;
+  for (const std::string& text : facts.echo_texts) n_bytes += text.size() * n;
+  if (n_bytes <= kMaxRepeatedBytes) return {};
+  return bad_field("n", "the prompts would be repeated too often",
+                   fmt::format("at most {} bytes of them in one answer", kMaxRepeatedBytes),
+                   fmt::format("{}", n_bytes));
+}
+
+Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, RequestForm form,
+                                                    Shared<std::vector<TokenId>> prediction) {
+  AGLM_TRY(check_told_of_prompts(facts, form));
+  SamplingParams sampling = facts.options.sampling;
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
+  const Shared<StructuredOutput> structured_output(facts.options.structured_output);
   std::vector<GenerationRequest> requests;
   for (const std::vector<TokenId>& prompt : facts.prompts) {
     requests.push_back({.prompt = prompt,
                         .sampling = sampling,
                         .request_id = facts.id,
-                        .begins_text = begins_text,
-                        .structured_output = facts.options.structured_output,
+                        .begins_text = form.begins_text,
+                        .structured_output = structured_output,
                         .prediction = prediction,
                         .scheduling = facts.options.scheduling});
   }
@@ -60,7 +82,8 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, bo
 
 }  // namespace
 
-Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body) {
+Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body,
+                                 const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
@@ -68,15 +91,17 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   AnswerFacts facts =
       facts_for(context, "chatcmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kChat, model)));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
+  if (!task.wanted()) return not_wanted();
   RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
+  if (!task.wanted()) return not_wanted();
   ChatReading reading = AGLM_TRY(read_chat_reading(context, fields, chat, prompt.text,
                                                    std::move(facts.options.structured_output)));
   facts.options.structured_output = reading.form;
   prompt.text += reading.begun;
   facts.prompts.push_back(AGLM_TRY(
       prompt_ids(*context.backend, std::move(prompt), chat.add_special_tokens, "messages")));
-  AGLM_TRY(check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens,
-                         "messages"));
+  AGLM_TRY(check_context(model, fields, facts.prompts.front().size(),
+                         facts.options.sampling.max_tokens, "messages"));
   if (reading.reader && model.answer_tags_are_special) {
     facts.options.sampling.skip_special_tokens = false;
   }
@@ -88,12 +113,14 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests = AGLM_TRY(requests_for(facts, !chat.continue_final_message, prediction));
+  plan.requests =
+      AGLM_TRY(requests_for(facts, {.begins_text = !chat.continue_final_message}, prediction));
   plan.format = chat_format(std::move(facts), std::move(role), std::move(reading));
   return plan;
 }
 
-Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body) {
+Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
+                                        const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
@@ -116,9 +143,10 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
     sampling.prompt_logprobs = sampling.logprobs;
   }
   for (const Prompt& prompt : prompts) {
+    if (!task.wanted()) return not_wanted();
     std::vector<TokenId> ids =
         AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, "prompt"));
-    AGLM_TRY(check_context(model, ids.size(), sampling.max_tokens, "prompt"));
+    AGLM_TRY(check_context(model, fields, ids.size(), sampling.max_tokens, "prompt"));
     if (facts.options.echo) {
       const auto* text = std::get_if<std::string>(&prompt);
       facts.echo_texts.push_back(text != nullptr ? *text
@@ -130,12 +158,13 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests = AGLM_TRY(requests_for(facts, false, prediction));
+  plan.requests = AGLM_TRY(requests_for(facts, {.prompt_in_every_choice = true}, prediction));
   plan.format = completions_format(std::move(facts));
   return plan;
 }
 
-Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body) {
+Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body,
+                                  const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
@@ -161,10 +190,11 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
     messages.context["add_generation_prompt"] = true;
     facts.options.structured_output.after_reasoning = model.separates_reasoning;
     prompt = AGLM_TRY(render_chat(*context.backend, messages));
+    if (!task.wanted()) return not_wanted();
   }
   facts.prompts.push_back(AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, key)));
-  AGLM_TRY(
-      check_context(model, facts.prompts.front().size(), facts.options.sampling.max_tokens, key));
+  AGLM_TRY(check_context(model, fields, facts.prompts.front().size(),
+                         facts.options.sampling.max_tokens, key));
   if (facts.options.echo) {
     facts.echo_texts.push_back(
         text != nullptr ? *text
@@ -174,7 +204,7 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests = AGLM_TRY(requests_for(facts, chat, prediction));
+  plan.requests = AGLM_TRY(requests_for(facts, {.begins_text = chat}, prediction));
   plan.format = infer_format(std::move(facts));
   return plan;
 }

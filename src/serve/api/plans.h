@@ -2,8 +2,8 @@
 // work queues' threads. Fuzzed as a whole.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "serve/api/answer_format.h"
 #include "serve/context.h"
+#include "serve/request_task.h"
 
 namespace autoglm::serve {
 
@@ -20,24 +21,33 @@ struct GenerationPlan {
   std::unique_ptr<AnswerFormat> format;
 };
 
-Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body);
-Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body);
-Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body);
+// What takes long looks now and then whether `task` is still wanted.
+Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body,
+                                 const RequestTask& task);
+Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
+                                        const RequestTask& task);
+Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body,
+                                  const RequestTask& task);
 
-// Routes that answer at once.
-Result<json::value> answer_tokenize(const ServiceContext& context, std::string_view body);
-Result<json::value> answer_detokenize(const ServiceContext& context, std::string_view body);
-Result<json::value> answer_apply_template(const ServiceContext& context, std::string_view body);
+// Routes that answer at once: the answer's JSON text.
+Result<std::string> answer_tokenize(const ServiceContext& context, std::string_view body,
+                                    const RequestTask& task);
+Result<std::string> answer_detokenize(const ServiceContext& context, std::string_view body,
+                                      const RequestTask& task);
+Result<std::string> answer_apply_template(const ServiceContext& context, std::string_view body,
+                                          const RequestTask& task);
 json::value answer_models(const ServiceContext& context);
 Result<json::value> answer_model(const ServiceContext& context, std::string_view name);
 
 struct EmbeddingPlan {
   std::vector<std::vector<TokenId>> inputs;
   bool base64 = false;
+  Scheduling scheduling;
 };
-Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string_view body);
-// `wanted` is asked before each input; once it says no, the rest is not computed.
-Result<json::value> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
-                                      const std::function<bool()>& wanted);
+Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string_view body,
+                                      const RequestTask& task);
+// JSON text. What is under way is cancelled with the task.
+Result<std::string> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
+                                      RequestTask& task);
 
 }  // namespace autoglm::serve

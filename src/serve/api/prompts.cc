@@ -10,6 +10,13 @@
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
+namespace {
+
+// Texts up to this may always be tried: what a tokenizer does not know may become one token,
+// however long it is.
+constexpr int64_t kAlwaysTried = 64 << 10;
+
+}  // namespace
 
 Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string_view key,
                                          size_t max_prompts, int64_t vocab_size) {
@@ -48,12 +55,23 @@ Result<std::vector<Prompt>> read_prompts(const json::Fields& fields, std::string
   return prompts;
 }
 
+Result<void> check_text_length(const ModelInfo& model, size_t n_bytes, std::string_view param) {
+  const int64_t longest = std::max<int64_t>(model.longest_token_bytes, 1);
+  const int64_t most = std::max(kAlwaysTried, model.max_model_len * longest);
+  if (n_bytes <= static_cast<size_t>(most)) return {};
+  return context_too_long(
+      param, model.max_model_len,
+      fmt::format("{} bytes of text are more than any that fits: at most {}", n_bytes, most));
+}
+
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
                                         bool add_special_tokens, std::string_view param) {
   std::vector<TokenId> ids;
   if (const auto* text = std::get_if<std::string>(&prompt)) {
+    AGLM_TRY(check_text_length(backend.info(), text->size(), param));
     ids = AGLM_TRY(backend.tokenize(*text, {.add_special_tokens = add_special_tokens}));
   } else if (const auto* chat = std::get_if<RenderedChat>(&prompt)) {
+    AGLM_TRY(check_text_length(backend.info(), chat->text.size(), param));
     ids = AGLM_TRY(backend.tokenize(
         chat->text, {.add_special_tokens = add_special_tokens, .literal = chat->literal}));
   } else {
@@ -75,12 +93,10 @@ Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
   if (content == nullptr) {
     return bad_field("prediction.content", "field is missing", "a text or text parts");
   }
-  if (!content->is_array()) {
-    return backend.tokenize(AGLM_TRY(required_string(prediction, "content")),
-                            {.add_special_tokens = false});
-  }
   std::string text;
-  for (size_t i = 0; i < content->get_array().size(); ++i) {
+  if (!content->is_array()) text = AGLM_TRY(required_string(prediction, "content"));
+  const size_t n_parts = content->is_array() ? content->get_array().size() : 0;
+  for (size_t i = 0; i < n_parts; ++i) {
     const std::string param = fmt::format("prediction.content[{}]", i);
     const json::Fields part = AGLM_TRY(json::fields_of(content->get_array()[i], param));
     const std::string kind = AGLM_TRY(required_string(part, "type"));
@@ -89,17 +105,27 @@ Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
     }
     text += AGLM_TRY(required_string(part, "text"));
   }
+  AGLM_TRY(check_text_length(backend.info(), text.size(), "prediction"));
   return backend.tokenize(text, {.add_special_tokens = false});
 }
 
-Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,
+Result<void> check_context(const ModelInfo& model, const json::Fields& fields, size_t prompt_tokens,
                            const std::optional<int64_t>& max_tokens, std::string_view param) {
   const int64_t prompt = static_cast<int64_t>(prompt_tokens);
   const int64_t asked = std::max<int64_t>(max_tokens.value_or(1), 1);
   if (prompt + asked <= model.max_model_len) return {};
-  return bad_field(param, kContextTooLong,
-                   fmt::format("at most {} tokens, prompt and answer", model.max_model_len),
-                   fmt::format("{} in the prompt and {} for the answer", prompt, asked));
+  if (prompt >= model.max_model_len) {
+    return context_too_long(
+        param, model.max_model_len,
+        fmt::format("the {} alone came to {}, with none left for an answer", param, prompt));
+  }
+  std::string_view length = "max_tokens";
+  for (const std::string_view key : {"max_new_tokens", "n_predict", "max_completion_tokens"}) {
+    if (fields.find(key) != nullptr) length = key;
+  }
+  return context_too_long(length, model.max_model_len,
+                          fmt::format("the request needs {}: {} of the {} and {} of the answer",
+                                      prompt + asked, prompt, param, asked));
 }
 
 }  // namespace autoglm::serve

@@ -41,6 +41,9 @@ Result<ChatContext> read_chat(const json::Fields& fields);
 // The rendered prompt.
 Result<RenderedChat> render_chat(const ModelBackend& backend, const ChatContext& chat);
 
+// An error when no prompt of this model has a text so long: asked before a text is tokenized.
+Result<void> check_text_length(const ModelInfo& model, size_t n_bytes, std::string_view param);
+
 // Ids of a prompt; special tokens spelled in the text become tokens. An error when none result.
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
                                         bool add_special_tokens, std::string_view param);
@@ -50,8 +53,9 @@ Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Promp
 Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
                                              const json::Fields& fields);
 
-// Errors when the prompt and the answer asked for do not fit; an unset max_tokens stays unset.
-Result<void> check_context(const ModelInfo& model, size_t prompt_tokens,
+// Errors when the prompt and the answer asked for do not fit, naming the field that is too large:
+// `param`, the prompt's, or the one of the answer's length. An unset max_tokens stays unset.
+Result<void> check_context(const ModelInfo& model, const json::Fields& fields, size_t prompt_tokens,
                            const std::optional<int64_t>& max_tokens, std::string_view param);
 
 }  // namespace autoglm::serve

@@ -6,7 +6,9 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <map>
 #include <string_view>
+#include <utility>
 
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
@@ -20,6 +22,8 @@ constexpr size_t kMaxStops = 16;        // OpenAI allows 4; real clients send a 
 constexpr size_t kMaxStopBytes = 1024;  // every stop string is matched at every token
 constexpr size_t kMaxStopTokens = 1024;
 constexpr size_t kMaxLogitBiases = 4096;
+constexpr size_t kMaxTenantBytes = 256;  // as the engine has them
+constexpr size_t kMaxCacheSaltBytes = 512;
 constexpr int64_t kMaxChoices = 128;     // OpenAI's limit for n
 constexpr int64_t kMaxLogprobs = 20;     // OpenAI's limit for top_logprobs
 constexpr double kMaxTemperature = 100;  // far beyond use; keeps logits / temperature finite
@@ -189,6 +193,7 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
     return bad_field("logit_bias", "too many entries", fmt::format("at most {}", kMaxLogitBiases),
                      fmt::to_string(biases.raw().size()));
   }
+  std::map<int32_t, double> found;
   for (const auto& member : biases.raw()) {
     const std::string_view key = member.key();
     int32_t id = -1;
@@ -199,9 +204,10 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
                        printable_utf8(key.substr(0, 40)));
     }
     if (const auto bias = AGLM_TRY(number_field(biases, key, -100, 100))) {
-      sampling.logit_bias[id] = *bias;
+      found[id] = *bias;
     }
   }
+  sampling.logit_bias = std::move(found);
   return {};
 }
 
@@ -237,19 +243,12 @@ Result<void> read_stream(const json::Fields& fields, AnswerOptions& options) {
   return {};
 }
 
-// vLLM's `priority` and `cache_salt`; `timeout_ms`; OpenAI's `user` and its cheap tier.
-Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling) {
-  scheduling.tenant = AGLM_TRY(string_field(fields, "user")).value_or("");
-  scheduling.cache_salt = AGLM_TRY(string_field(fields, "cache_salt")).value_or("");
-  if (const auto v = AGLM_TRY(integer_field(fields, "priority", -kMaxTokens, kMaxTokens))) {
-    scheduling.priority = static_cast<int32_t>(*v);
-  } else if (AGLM_TRY(string_field(fields, "service_tier")) == "flex") {
-    scheduling.priority = 2;
-  }
-  if (const auto v = AGLM_TRY(integer_field(fields, "timeout_ms", 1, kMaxTokens))) {
-    scheduling.timeout_ms = *v;
-  }
-  return {};
+// Every prompt of a request has a copy of it.
+Result<std::string> short_string(const json::Fields& fields, std::string_view key, size_t most) {
+  std::string text = AGLM_TRY(string_field(fields, key)).value_or("");
+  if (text.size() <= most) return text;
+  return bad_field(key, "too long", fmt::format("at most {} bytes", most),
+                   fmt::format("{}", text.size()));
 }
 
 // Fields of llama.cpp, vLLM and SGLang that change the answer and are not offered, with the number
@@ -294,6 +293,20 @@ bool wished(const json::Fields& fields, std::string_view key) {
 }
 
 }  // namespace
+
+Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling) {
+  scheduling.tenant = AGLM_TRY(short_string(fields, "user", kMaxTenantBytes));
+  scheduling.cache_salt = AGLM_TRY(short_string(fields, "cache_salt", kMaxCacheSaltBytes));
+  if (const auto v = AGLM_TRY(integer_field(fields, "priority", -kMaxTokens, kMaxTokens))) {
+    scheduling.priority = static_cast<int32_t>(*v);
+  } else if (AGLM_TRY(string_field(fields, "service_tier")) == "flex") {
+    scheduling.priority = 2;
+  }
+  if (const auto v = AGLM_TRY(integer_field(fields, "timeout_ms", 1, kMaxTokens))) {
+    scheduling.timeout_ms = *v;
+  }
+  return {};
+}
 
 Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect dialect,
                                           const ModelInfo& model) {

@@ -28,6 +28,9 @@ struct AnswerOptions {
 Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect dialect,
                                           const ModelInfo& model);
 
+// vLLM's `priority` and `cache_salt`; `timeout_ms`; OpenAI's `user` and its cheap tier.
+Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling);
+
 // Errors when the body asks for something that would change the answer and is not offered.
 Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect);
 

@@ -1,4 +1,7 @@
 // /tokenize, /detokenize, /apply-template and /v1/models.
+#include <fmt/format.h>
+
+#include <iterator>
 #include <utility>
 
 #include "serve/api/errors.h"
@@ -10,31 +13,74 @@
 namespace autoglm::serve {
 namespace {
 
+// An answer larger than this is refused while it is written. Many of the largest would have no room
+// beside each other.
+constexpr size_t kMaxAnswerBytes = size_t{64} << 20;
+// A text that no prompt has room for can still be counted, and cut, if it is no longer than this.
+constexpr size_t kAlwaysTokenized = size_t{1} << 20;
+
+// A list as text: of a million tokens a tree of JSON values would be a gigabyte.
+template <class Append>
+Result<void> append_list(std::string& out, const std::vector<TokenId>& ids, const RequestTask& task,
+                         Append append) {
+  out += '[';
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) out += ',';
+    append(out, ids[i]);
+    if (i % 1024 != 0) continue;
+    if (!task.wanted()) return not_wanted();
+    if (out.size() > kMaxAnswerBytes) {
+      return Error{ErrorCode::kInvalidArgument, "the answer would be too large", "",
+                   fmt::format("at most {} bytes", kMaxAnswerBytes),
+                   fmt::format("{} tokens", ids.size())};
+    }
+  }
+  out += ']';
+  return {};
+}
+
+void append_id(std::string& out, TokenId id) {
+  fmt::format_to(std::back_inserter(out), "{}", static_cast<int32_t>(id));
+}
+
 // llama-server's piece: a string, or a list of bytes when it is a part of a character.
-json::value piece_json(const std::string& bytes) {
-  if (is_utf8(bytes)) return json::value(bytes);
-  json::array list;
-  for (const char c : bytes) list.push_back(static_cast<int64_t>(static_cast<unsigned char>(c)));
-  return list;
+void append_piece(std::string& out, const std::string& bytes) {
+  if (is_utf8(bytes)) return append_string(out, bytes);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    fmt::format_to(std::back_inserter(out), "{}{}", i == 0 ? '[' : ',',
+                   static_cast<unsigned char>(bytes[i]));
+  }
+  out += ']';
+}
+
+Result<std::vector<TokenId>> tokens_of(const ServiceContext& context, std::string_view text,
+                                       const TokenizeOptions& options, std::string_view param) {
+  if (text.size() > kAlwaysTokenized) {
+    AGLM_TRY(check_text_length(context.backend->info(), text.size(), param));
+  }
+  return context.backend->tokenize(text, options);
 }
 
 // {"content": ...} -> {"tokens": [...]}
-Result<json::value> llama_tokenize(const ServiceContext& context, const json::Fields& fields) {
+Result<std::string> llama_tokenize(const ServiceContext& context, const json::Fields& fields,
+                                   const RequestTask& task) {
   const std::string content = AGLM_TRY(required_string(fields, "content"));
   TokenizeOptions options;
   options.add_special_tokens = AGLM_TRY(boolean_field(fields, "add_special", false));
   options.parse_special = AGLM_TRY(boolean_field(fields, "parse_special", true));
   const bool with_pieces = AGLM_TRY(boolean_field(fields, "with_pieces", false));
-  json::array tokens;
-  for (const TokenId id : AGLM_TRY(context.backend->tokenize(content, options))) {
-    if (with_pieces) {
-      tokens.push_back(json::object{{"id", static_cast<int64_t>(id)},
-                                    {"piece", piece_json(context.backend->token_text(id))}});
-    } else {
-      tokens.push_back(static_cast<int64_t>(id));
-    }
-  }
-  return json::value(json::object{{"tokens", std::move(tokens)}});
+  const std::vector<TokenId> ids = AGLM_TRY(tokens_of(context, content, options, "content"));
+  std::string answer = "{\"tokens\":";
+  AGLM_TRY(append_list(answer, ids, task, [&](std::string& out, TokenId id) {
+    if (!with_pieces) return append_id(out, id);
+    out += "{\"id\":";
+    append_id(out, id);
+    out += ",\"piece\":";
+    append_piece(out, context.backend->token_text(id));
+    out += '}';
+  }));
+  answer += '}';
+  return answer;
 }
 
 json::object model_json(const ServiceContext& context, const std::string& name) {
@@ -57,16 +103,19 @@ json::object model_json(const ServiceContext& context, const std::string& name) 
 
 }  // namespace
 
-Result<json::value> answer_tokenize(const ServiceContext& context, std::string_view body) {
+Result<std::string> answer_tokenize(const ServiceContext& context, std::string_view body,
+                                    const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   AGLM_TRY(check_model(context, fields));
-  if (fields.find("content") != nullptr) return llama_tokenize(context, fields);
+  if (fields.find("content") != nullptr) return llama_tokenize(context, fields, task);
   const ModelBackend& backend = *context.backend;
   RenderedChat prompt;
+  std::string_view param = "prompt";
   bool add_special = true;
   if (fields.find("messages") != nullptr) {
     const ChatContext chat = AGLM_TRY(read_chat(fields));
+    param = "messages";
     prompt = AGLM_TRY(render_chat(backend, chat));
     add_special = chat.add_special_tokens;
   } else {
@@ -77,24 +126,26 @@ Result<json::value> answer_tokenize(const ServiceContext& context, std::string_v
     add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
   }
   const bool with_strings = AGLM_TRY(boolean_field(fields, "return_token_strs", false));
-  const std::vector<TokenId> ids = AGLM_TRY(backend.tokenize(
-      prompt.text, {.add_special_tokens = add_special, .literal = prompt.literal}));
-  json::object answer;
-  answer["count"] = static_cast<int64_t>(ids.size());
-  answer["max_model_len"] = backend.info().max_model_len;
-  answer["tokens"] = ids_json(ids);
-  answer["token_strs"] = nullptr;
+  if (!task.wanted()) return not_wanted();
+  const std::vector<TokenId> ids = AGLM_TRY(tokens_of(
+      context, prompt.text, {.add_special_tokens = add_special, .literal = prompt.literal}, param));
+  std::string answer = fmt::format("{{\"count\":{},\"max_model_len\":{},\"tokens\":", ids.size(),
+                                   backend.info().max_model_len);
+  AGLM_TRY(append_list(answer, ids, task, append_id));
+  answer += ",\"token_strs\":";
   if (with_strings) {
-    json::array strings;
-    for (const TokenId id : ids) {
-      strings.push_back(json::value(printable_utf8(backend.token_text(id))));
-    }
-    answer["token_strs"] = std::move(strings);
+    AGLM_TRY(append_list(answer, ids, task, [&](std::string& out, TokenId id) {
+      append_string(out, printable_utf8(backend.token_text(id)));
+    }));
+  } else {
+    answer += "null";
   }
-  return json::value(std::move(answer));
+  answer += '}';
+  return answer;
 }
 
-Result<json::value> answer_detokenize(const ServiceContext& context, std::string_view body) {
+Result<std::string> answer_detokenize(const ServiceContext& context, std::string_view body,
+                                      const RequestTask&) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   AGLM_TRY(check_model(context, fields));
@@ -106,16 +157,30 @@ Result<json::value> answer_detokenize(const ServiceContext& context, std::string
       AGLM_TRY(token_ids(list, "tokens", context.backend->info().vocab_size));
   const bool skip_special = AGLM_TRY(boolean_field(fields, "skip_special_tokens", false));
   const std::string text = printable_utf8(AGLM_TRY(context.backend->detokenize(ids, skip_special)));
+  if (2 * text.size() > kMaxAnswerBytes) {
+    return bad_field("tokens", "the answer would be too large",
+                     fmt::format("at most {} bytes", kMaxAnswerBytes / 2),
+                     fmt::format("{} bytes", text.size()));
+  }
   // vLLM's name and llama-server's: their requests look the same.
-  return json::value(json::object{{"prompt", text}, {"content", text}});
+  std::string answer = "{\"prompt\":";
+  append_string(answer, text);
+  answer += ",\"content\":";
+  append_string(answer, text);
+  answer += '}';
+  return answer;
 }
 
-Result<json::value> answer_apply_template(const ServiceContext& context, std::string_view body) {
+Result<std::string> answer_apply_template(const ServiceContext& context, std::string_view body,
+                                          const RequestTask&) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::Fields fields(object, "");
   AGLM_TRY(check_model(context, fields));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
-  return json::value(json::object{{"prompt", AGLM_TRY(render_chat(*context.backend, chat)).text}});
+  std::string answer = "{\"prompt\":";
+  append_string(answer, AGLM_TRY(render_chat(*context.backend, chat)).text);
+  answer += '}';
+  return answer;
 }
 
 json::value answer_models(const ServiceContext& context) {

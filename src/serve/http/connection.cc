@@ -8,7 +8,9 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <exception>
 #include <utility>
+#include <vector>
 
 #include "serve/http/exchange.h"
 
@@ -52,12 +54,16 @@ Connection::~Connection() {
 
 void Connection::start() {
   const auto executor = socket_.get_executor();
+  // What is thrown, for want of memory mostly, ends this connection and no other.
+  const auto ended = [self = shared_from_this()](const std::exception_ptr& problem) {
+    if (problem) self->close();
+  };
   asio::co_spawn(
-      executor, [self = shared_from_this()] { return self->read(); }, asio::detached);
+      executor, [self = shared_from_this()] { return self->read(); }, ended);
   asio::co_spawn(
-      executor, [self = shared_from_this()] { return self->watch(); }, asio::detached);
+      executor, [self = shared_from_this()] { return self->watch(); }, ended);
   asio::co_spawn(
-      executor, [self = shared_from_this()] { return self->serve(); }, asio::detached);
+      executor, [self = shared_from_this()] { return self->serve(); }, ended);
 }
 
 bool Connection::busy() const {
@@ -90,12 +96,40 @@ void Connection::client_gone() {
 }
 
 void Connection::account_body(size_t body_bytes) {
-  server_->buffered_bytes += static_cast<int64_t>(body_bytes) - static_cast<int64_t>(body_bytes_);
+  *server_->buffered_bytes += static_cast<int64_t>(body_bytes) - static_cast<int64_t>(body_bytes_);
   body_bytes_ = body_bytes;
 }
 
+std::shared_ptr<const void> Connection::hold_body() {
+  struct Held {
+    std::shared_ptr<std::atomic<int64_t>> sum;
+    int64_t n_bytes = 0;
+    ~Held() { *sum -= n_bytes; }
+  };
+  auto held = std::make_shared<Held>();
+  held->sum = server_->buffered_bytes;
+  held->n_bytes = static_cast<int64_t>(std::exchange(body_bytes_, 0));
+  return held;
+}
+
+void Connection::append_output(std::string bytes) {
+  if (bytes.empty()) return;
+  const size_t n_bytes = bytes.size();
+  if (!output_.empty() && output_.back().size() + n_bytes <= kWriteBytes) {
+    output_.back() += bytes;
+  } else {
+    output_.push_back(std::move(bytes));
+  }
+  output_bytes_ += n_bytes;
+  account_unsent();
+}
+
 void Connection::account_unsent() {
-  const auto unsent = static_cast<int64_t>(output_.size() + writing_bytes_);
+  const auto unsent = static_cast<int64_t>(output_bytes_ + writing_bytes_);
+  if (unsent_bytes_ == 0) {
+    unsent_since_ = Clock::now();
+    taken_bytes_ = 0;
+  }
   server_->unsent_bytes += unsent - unsent_bytes_;
   unsent_bytes_ = unsent;
 }
@@ -105,6 +139,33 @@ bool Connection::leaves_too_much_unsent() const {
   if (unsent_bytes_ > options.max_unsent_bytes) return true;
   const int64_t share = options.max_unsent_bytes_together / std::ssize(server_->connections);
   return server_->unsent_bytes > options.max_unsent_bytes_together && unsent_bytes_ > share;
+}
+
+double Connection::bytes_per_second() const {
+  // A second more than it was: whoever has just begun to read is not slow yet.
+  const std::chrono::duration<double> since =
+      Clock::now() - unsent_since_ + std::chrono::seconds(1);
+  return static_cast<double>(taken_bytes_) / since.count();
+}
+
+void Connection::make_room() const {
+  const ServerOptions& options = server_->options;
+  int64_t too_many = server_->unsent_bytes - options.max_unsent_bytes_together;
+  if (too_many <= 0) return;
+  const int64_t share = options.max_unsent_bytes_together / std::ssize(server_->connections);
+  std::vector<std::pair<double, std::shared_ptr<Connection>>> slow;
+  for (Connection* other : server_->connections) {
+    if (other == this || other->closed_ || other->unsent_bytes_ <= share) continue;
+    auto shared = other->weak_from_this().lock();
+    if (shared) slow.emplace_back(other->bytes_per_second(), std::move(shared));
+  }
+  std::sort(slow.begin(), slow.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [speed, other] : slow) {
+    if (too_many <= 0) return;
+    too_many -= other->unsent_bytes_;
+    other->close();
+  }
 }
 
 void Connection::enter(Phase phase) {
@@ -188,7 +249,7 @@ asio::awaitable<void> Connection::probe() {
     reader_timer_.expires_after(pause);
     co_await reader_timer_.async_wait(kToken);
     if (exchange_ == nullptr || phase_ != Phase::kAnswering || !output_.empty()) continue;
-    output_ += exchange_->probe();
+    append_output(exchange_->probe());
     wake();
     pause = std::min(2 * pause, kLongestProbe);
   }
@@ -226,7 +287,7 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
       reader_timer_.cancel();
       if (!step.failure && parser.header_done()) {
         account_body(parser.body_bytes());
-        if (server_->buffered_bytes > server_->options.max_buffered_bytes) {
+        if (*server_->buffered_bytes > server_->options.max_buffered_bytes) {
           step.failure = ParseFailure{503, "too many large requests at once"};
         }
       }
@@ -238,7 +299,7 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
       if (parser.done()) break;
       if (parser.header_done() && parser.expects_continue() && !continued && input_.empty()) {
         continued = true;
-        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        append_output("HTTP/1.1 100 Continue\r\n\r\n");
         const Clock::time_point deadline = deadline_;
         const bool sent = co_await flush();
         if (!sent) co_return std::nullopt;
@@ -250,7 +311,9 @@ asio::awaitable<std::optional<Request>> Connection::next_request() {
     if (eof_ || closed_) co_return std::nullopt;
     if (!fresh_ && !timed_out_) co_await wait();
   }
-  co_return parser.take();
+  Request request = parser.take();
+  request.held = hold_body();
+  co_return request;
 }
 
 asio::awaitable<bool> Connection::answer(Request request) {
@@ -258,10 +321,17 @@ asio::awaitable<bool> Connection::answer(Request request) {
   const std::string method = request.method;
   const std::string path = request.path;
   enter(Phase::kAnswering);
-  auto exchange =
-      std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(), request);
+  std::vector<Header> headers;
+  if (server_->hooks.headers_for) headers = server_->hooks.headers_for(request);
+  auto exchange = std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(),
+                                                       request, std::move(headers));
   exchange_ = exchange;
-  server_->hooks.handle(std::move(request), exchange);
+  try {
+    server_->hooks.handle(std::move(request), exchange);
+  } catch (const std::exception& problem) {  // out of memory, mostly
+    const std::string_view what = "the server has no memory left for this request";
+    exchange->respond({.status = 503, .body = server_->hooks.refusal_body(503, what)});
+  }
   bool alive = true;
   for (;;) {
     if (!output_.empty()) {
@@ -279,8 +349,8 @@ asio::awaitable<bool> Connection::answer(Request request) {
   if (!alive) client_gone();
   exchange_ = nullptr;
   output_.clear();
+  output_bytes_ = 0;
   account_unsent();
-  account_body(0);  // only now: a request that waits for its turn still holds its body
   const std::chrono::duration<double> took = Clock::now() - begin;
   server_->observer().request_done(method, path, alive ? exchange->status() : 499, took.count());
   co_return alive && !exchange->close_after();
@@ -288,7 +358,9 @@ asio::awaitable<bool> Connection::answer(Request request) {
 
 asio::awaitable<bool> Connection::flush() {
   while (!output_.empty() && !closed_) {
-    const std::string bytes = std::exchange(output_, std::string());
+    const std::string bytes = std::move(output_.front());
+    output_.pop_front();
+    output_bytes_ -= bytes.size();
     writing_bytes_ = bytes.size();
     while (writing_bytes_ > 0) {
       account_unsent();
@@ -297,6 +369,7 @@ asio::awaitable<bool> Connection::flush() {
                                       std::min(writing_bytes_, kWriteBytes));
       const auto [code, n_bytes] = co_await asio::async_write(socket_, piece, kToken);
       server_->observer().bytes_sent(n_bytes);
+      taken_bytes_ += static_cast<int64_t>(n_bytes);
       writing_bytes_ = code ? 0 : writing_bytes_ - n_bytes;
       if (code) co_return false;
     }
@@ -310,7 +383,7 @@ asio::awaitable<void> Connection::refuse(ParseFailure failure) {
   account_body(0);
   Response response{.status = failure.status};
   response.body = server_->hooks.refusal_body(failure.status, failure.message);
-  output_ = response_head(response, server_->options.headers, {.close = true}) + response.body;
+  append_output(response_head(response, server_->options.headers, {.close = true}) + response.body);
   server_->observer().request_done("", "", failure.status, 0);
   timed_out_ = false;
   co_await flush();

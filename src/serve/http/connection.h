@@ -4,11 +4,13 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,14 +26,16 @@ namespace autoglm::serve {
 class Connection;
 
 // What the connections of one server share. Touched on the server's thread only, but for
-// `draining`.
+// `buffered_bytes`.
 struct ServerState {
   ServerOptions options;
   ServerHooks hooks;
   HttpObserver silent;  // stands in for a missing observer
   std::unordered_set<Connection*> connections;
-  int64_t buffered_bytes = 0;  // bodies being received
-  int64_t unsent_bytes = 0;    // answers that their clients have not taken yet
+  // Of bodies, from their first byte until nobody needs them: that may be long after their
+  // connection has ended, and on another thread.
+  std::shared_ptr<std::atomic<int64_t>> buffered_bytes = std::make_shared<std::atomic<int64_t>>(0);
+  int64_t unsent_bytes = 0;  // answers that their clients have not taken yet
   bool draining = false;
   static constexpr size_t kReadBytes = 16 << 10;
   std::array<char, kReadBytes> chunk;  // just read, for as long as nobody waits
@@ -70,8 +74,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void wake();
   void client_gone();  // it will not take an answer any more
   void account_body(size_t body_bytes);
+  std::shared_ptr<const void> hold_body();  // takes over what was accounted
+  void append_output(std::string bytes);
   void account_unsent();
   bool leaves_too_much_unsent() const;
+  // Gives up other clients that read slowly and have much unsent, where all together have too much.
+  void make_room() const;
+  double bytes_per_second() const;  // taken by the client since it has something to take
 
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer wake_timer_;  // what serve() sleeps on
@@ -90,9 +99,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed_ = false;
   size_t body_bytes_ = 0;  // this connection's part of server_->buffered_bytes
 
-  std::string output_;        // of the current answer, not yet given to the socket
+  // Of the current answer, not yet given to the socket; small pieces are put together.
+  std::deque<std::string> output_;
+  size_t output_bytes_ = 0;   // in it
   size_t writing_bytes_ = 0;  // given to the socket, not yet taken
   int64_t unsent_bytes_ = 0;  // this connection's part of server_->unsent_bytes
+  Clock::time_point unsent_since_;
+  int64_t taken_bytes_ = 0;  // since then
   std::shared_ptr<class ConnectionExchange> exchange_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 
 namespace autoglm::serve {
 
@@ -16,9 +17,20 @@ void ConnectionExchange::with_connection(std::function<void(Connection&)> task) 
   boost::asio::dispatch(executor_, [self = shared_from_this(), task = std::move(task)] {
     const std::shared_ptr<Connection> connection = self->connection_.lock();
     if (connection == nullptr || self->gone_ || self->ended()) return;
-    task(*connection);
+    try {
+      task(*connection);
+    } catch (const std::exception&) {  // out of memory, mostly: the answer cannot be whole
+      connection->close();
+    }
     connection->wake();
   });
+}
+
+std::string ConnectionExchange::head_of(Response& response, const Connection& connection,
+                                        bool chunked) const {
+  response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
+  return response_head(response, connection.server_->options.headers,
+                       {.chunked = chunked, .close = close_, .version_minor = version_minor_});
 }
 
 bool ConnectionExchange::must_close(const Connection& connection) const {
@@ -26,43 +38,40 @@ bool ConnectionExchange::must_close(const Connection& connection) const {
 }
 
 void ConnectionExchange::respond(Response response) {
-  with_connection([this, response = std::move(response)](Connection& connection) {
+  with_connection([this, response = std::move(response)](Connection& connection) mutable {
     if (stage_ != Stage::kOpen) return;
     status_ = response.status;
     close_ = must_close(connection);
-    connection.output_ += response_head(response, connection.server_->options.headers,
-                                        {.close = close_, .version_minor = version_minor_});
-    if (!head_only_) connection.output_ += response.body;
-    connection.account_unsent();
+    connection.append_output(head_of(response, connection, false));
+    if (!head_only_) connection.append_output(std::move(response.body));
     end();
+    connection.make_room();
   });
 }
 
 void ConnectionExchange::start_stream(Response head) {
-  with_connection([this, head = std::move(head)](Connection& connection) {
+  with_connection([this, head = std::move(head)](Connection& connection) mutable {
     if (stage_ != Stage::kOpen) return;
     status_ = head.status;
     stage_ = Stage::kStreaming;
     events_ = head.content_type.starts_with("text/event-stream");
     // HTTP/1.0 has no chunks: the end of the connection is the end of the stream.
     close_ = must_close(connection) || version_minor_ == 0;
-    connection.output_ +=
-        response_head(head, connection.server_->options.headers,
-                      {.chunked = true, .close = close_, .version_minor = version_minor_});
-    append_piece(connection, head.body);
+    connection.append_output(head_of(head, connection, true));
+    append_piece(connection, std::move(head.body));
   });
 }
 
 void ConnectionExchange::write(std::string piece) {
-  with_connection([this, piece = std::move(piece)](Connection& connection) {
-    if (stage_ == Stage::kStreaming) append_piece(connection, piece);
+  with_connection([this, piece = std::move(piece)](Connection& connection) mutable {
+    if (stage_ == Stage::kStreaming) append_piece(connection, std::move(piece));
   });
 }
 
 void ConnectionExchange::end_stream() {
   with_connection([this](Connection& connection) {
     if (stage_ != Stage::kStreaming) return;
-    if (version_minor_ > 0 && !head_only_) connection.output_ += "0\r\n\r\n";
+    if (version_minor_ > 0 && !head_only_) connection.append_output("0\r\n\r\n");
     end();
   });
 }
@@ -85,16 +94,15 @@ std::string ConnectionExchange::probe() const {
   return version_minor_ > 0 ? "3\r\n:\n\n\r\n" : ":\n\n";  // a comment among the events
 }
 
-void ConnectionExchange::append_piece(Connection& connection, const std::string& piece) {
+void ConnectionExchange::append_piece(Connection& connection, std::string piece) {
   if (piece.empty() || head_only_) return;  // an empty chunk would end the stream
   if (version_minor_ > 0) {
-    connection.output_ += fmt::format("{:x}\r\n", piece.size());
-    connection.output_ += piece;
-    connection.output_ += "\r\n";
+    connection.append_output(fmt::format("{:x}\r\n", piece.size()));
+    connection.append_output(std::move(piece));
+    connection.append_output("\r\n");
   } else {
-    connection.output_ += piece;
+    connection.append_output(std::move(piece));
   }
-  connection.account_unsent();
   if (connection.leaves_too_much_unsent()) connection.close();
 }
 

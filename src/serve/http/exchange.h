@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "serve/http/connection.h"
 #include "serve/http/message.h"
@@ -15,10 +16,12 @@ namespace autoglm::serve {
 class ConnectionExchange : public Exchange,
                            public std::enable_shared_from_this<ConnectionExchange> {
  public:
+  // `headers`: of the answer, whatever it is.
   ConnectionExchange(std::weak_ptr<Connection> connection, boost::asio::any_io_executor executor,
-                     const Request& request)
+                     const Request& request, std::vector<Header> headers)
       : connection_(std::move(connection)),
         executor_(std::move(executor)),
+        headers_(std::move(headers)),
         version_minor_(request.version_minor),
         head_only_(request.method == "HEAD"),
         close_(!request.keep_alive) {}
@@ -45,11 +48,13 @@ class ConnectionExchange : public Exchange,
   // Runs `task` with the connection, on its thread, unless either has ended.
   void with_connection(std::function<void(Connection&)> task);
   bool must_close(const Connection& connection) const;
-  void append_piece(Connection& connection, const std::string& piece);
+  std::string head_of(Response& response, const Connection& connection, bool chunked) const;
+  void append_piece(Connection& connection, std::string piece);
   void end();
 
   const std::weak_ptr<Connection> connection_;
   const boost::asio::any_io_executor executor_;
+  const std::vector<Header> headers_;
   const int version_minor_;
   const bool head_only_;
   bool close_;

@@ -24,8 +24,10 @@ struct Request {
   std::string query;   // after '?', as sent
   int version_minor = 1;
   bool keep_alive = true;
-  std::vector<Header> headers;
+  std::vector<Header> headers;  // of the head: fields behind a chunked body are dropped
   std::string body;
+  // Counts the body among those that the server holds, for as long as somebody keeps this.
+  std::shared_ptr<const void> held;
 
   // The first header of that name (any case), or empty.
   std::string_view header(std::string_view name) const;

@@ -7,6 +7,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <utility>
+#include <vector>
 
 namespace autoglm::serve {
 namespace http = boost::beast::http;
@@ -22,6 +23,10 @@ struct RequestParser::State {
   size_t header_bytes = 0;
   bool header_judged = false;
   bool wants_continue = false;
+  // As the head has them: Beast puts the fields behind a chunked body (RFC 9112, 7.1.2) among them.
+  // Nobody who looked at the head, a proxy say, has seen those.
+  std::vector<Header> headers;
+  bool keep_alive = false;
 };
 
 namespace {
@@ -128,6 +133,11 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
       state_->header_judged = true;
       step.failure = judge_header(parser.get());
       if (step.failure) break;
+      for (const auto& field : parser.get()) {
+        state_->headers.push_back(
+            {std::string(view(field.name_string())), std::string(view(field.value()))});
+      }
+      state_->keep_alive = parser.keep_alive();
       state_->wants_continue = !parser.get()[http::field::expect].empty() &&
                                parser.get().version() >= 11 && !parser.is_done();
     }
@@ -141,17 +151,13 @@ bool RequestParser::expects_continue() const { return state_->wants_continue; }
 size_t RequestParser::body_bytes() const { return state_->parser.get().body().size(); }
 
 Request RequestParser::take() {
-  const bool keep_alive = state_->parser.keep_alive();
   Fields message = state_->parser.release();
   Request request;
   request.method = view(message.method_string());
   request.target = view(message.target());
   request.version_minor = message.version() >= 11 ? 1 : 0;
-  request.keep_alive = keep_alive;
-  for (const auto& field : message) {
-    request.headers.push_back(
-        {std::string(view(field.name_string())), std::string(view(field.value()))});
-  }
+  request.keep_alive = state_->keep_alive;
+  request.headers = std::move(state_->headers);
   request.body = std::move(message.body());
   const std::string_view target = request.target;
   const size_t question = target.find('?');

@@ -7,7 +7,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -43,6 +43,10 @@ class HttpServer::Impl {
   Result<void> listen() {
     if (acceptor_.is_open()) return {};
     const ServerOptions& options = state_->options;
+    if (options.host.empty()) {
+      return Error{ErrorCode::kInvalidArgument, "the address to listen on is empty", "host",
+                   "an address or a name; 0.0.0.0 for all addresses", ""};
+    }
     const auto failed = [&](const boost::system::error_code& code, std::string_view what) {
       return Error{ErrorCode::kIo, std::string(what),
                    fmt::format("{}:{}", options.host, options.port),
@@ -75,9 +79,19 @@ class HttpServer::Impl {
 
   Result<void> run() {
     if (Result<void> listening = listen(); !listening) return listening;
-    asio::co_spawn(context_, watch_signals(), asio::detached);
-    asio::co_spawn(context_, accept(), asio::detached);
-    context_.run();
+    spawn_signals();
+    spawn_accept();
+    // What the work of one connection throws, for want of memory mostly, is not the end of all.
+    for (bool ended = false; !ended;) {
+      try {
+        context_.run();
+        ended = true;
+      } catch (const std::exception& problem) {
+        logger()->error("the HTTP server goes on after: {}", problem.what());
+      }
+    }
+    boost::system::error_code ignored;
+    signals_.clear(ignored);
     return {};
   }
 
@@ -87,8 +101,21 @@ class HttpServer::Impl {
 
   uint16_t port() const { return port_; }
   bool draining() const { return draining_; }
+  int second_signal() const { return second_signal_; }
 
  private:
+  // Both go on after something was thrown.
+  void spawn_accept() {
+    asio::co_spawn(context_, accept(), [this](const std::exception_ptr& problem) {
+      if (problem && !finished_) spawn_accept();
+    });
+  }
+  void spawn_signals() {
+    asio::co_spawn(context_, watch_signals(), [this](const std::exception_ptr& problem) {
+      if (problem && !finished_) spawn_signals();
+    });
+  }
+
   asio::awaitable<void> accept() {
     while (acceptor_.is_open()) {
       auto [code, socket] = co_await acceptor_.async_accept(kToken);
@@ -131,6 +158,7 @@ class HttpServer::Impl {
       if (code) break;
       if (state_->draining) {
         logger()->warn("signal {} again: closing at once", signal);
+        second_signal_ = signal;
         finish();
         break;
       }
@@ -147,7 +175,9 @@ class HttpServer::Impl {
     acceptor_.close(ignored);
     if (state_->hooks.on_drain) state_->hooks.on_drain();
     for (Connection* connection : state_->connections) connection->hurry();
-    asio::co_spawn(context_, drain(), asio::detached);
+    asio::co_spawn(context_, drain(), [this](const std::exception_ptr& problem) {
+      if (problem) finish();
+    });
   }
 
   asio::awaitable<void> drain() {
@@ -193,6 +223,7 @@ class HttpServer::Impl {
   asio::signal_set signals_;
   std::shared_ptr<ServerState> state_;
   std::atomic<bool> draining_{false};
+  std::atomic<int> second_signal_{0};
   bool finished_ = false;
   uint16_t port_ = 0;
 };
@@ -205,5 +236,6 @@ uint16_t HttpServer::port() const { return impl_->port(); }
 Result<void> HttpServer::run() { return impl_->run(); }
 void HttpServer::stop() { impl_->stop(); }
 bool HttpServer::draining() const { return impl_->draining(); }
+int HttpServer::second_signal() const { return impl_->second_signal(); }
 
 }  // namespace autoglm::serve

@@ -26,7 +26,8 @@ struct ServerOptions {
   int64_t drain_timeout_ms = 30'000;
   std::vector<Header> headers;  // of every answer
   // Bytes of one stream that a slow client may leave unsent before it is given up; and of all
-  // connections together, beyond which those are given up that hold more than an equal share.
+  // connections together, streams and whole answers, beyond which those are given up that hold more
+  // than an equal share, the slowest first.
   int64_t max_unsent_bytes = 16 << 20;
   int64_t max_unsent_bytes_together = 256 << 20;
   // Bodies of all connections together, so that many large ones cannot exhaust memory.
@@ -53,6 +54,8 @@ using RefusalBody = std::function<std::string(int status, std::string_view messa
 
 struct ServerHooks {
   Handler handle;
+  // Headers of the answer to this request, whatever it is; may be null.
+  std::function<std::vector<Header>(const Request&)> headers_for;
   RefusalBody refusal_body;
   HttpObserver* observer = nullptr;      // may be null; outlives the server
   std::function<void()> on_drain;        // draining has begun
@@ -69,9 +72,10 @@ class HttpServer {
   Result<void> listen();  // the error names the address and the reason
   uint16_t port() const;
   // Returns when stop() or SIGTERM/SIGINT has been followed by the end of the running answers.
-  // A second signal ends it at once.
+  // A second signal ends it at once; after it, signals do what they did before listen().
   Result<void> run();
-  void stop();  // from any thread
+  int second_signal() const;  // which ended run(); 0: none did
+  void stop();                // from any thread
   bool draining() const;
 
   class Impl;

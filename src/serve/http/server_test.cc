@@ -7,7 +7,10 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <memory>
+#include <new>
 #include <thread>
+#include <vector>
 
 #include "support/http_client.h"
 
@@ -28,7 +31,7 @@ bool comes_true(Condition condition) {
 
 // Answers /echo with method and body, /later when told, /stream in pieces when told, /flood without
 // end.
-class TestServer {
+class TestServer : public HttpObserver {
  public:
   explicit TestServer(ServerOptions options = {}) {
     ServerHooks hooks;
@@ -36,6 +39,7 @@ class TestServer {
       handle(std::move(request), std::move(exchange));
     };
     hooks.refusal_body = [](int, std::string_view message) { return std::string(message); };
+    hooks.observer = this;
     hooks.on_drain_limit = [this] {
       drain_limit_reached = true;
       if (kept) kept->respond({.status = 503, .body = "cut"});
@@ -44,7 +48,10 @@ class TestServer {
     EXPECT_TRUE(server->listen());
     thread = std::thread([this] { ran = server->run().has_value(); });
   }
-  ~TestServer() { stop(); }
+  ~TestServer() override { stop(); }
+  void request_done(std::string_view, std::string_view, int status, double) override {
+    n_given_up += status == 499;
+  }
   bool stop() {
     if (thread.joinable()) {
       server->stop();
@@ -64,6 +71,17 @@ class TestServer {
       }
       kept = exchange;
       has_kept = true;
+    } else if (request.path == "/large") {
+      exchange->respond({.body = std::string(8 << 20, 'x')});
+    } else if (request.path == "/throw") {
+      throw std::bad_alloc();
+    } else if (request.path == "/throw-later") {
+      exchange->post([exchange] {
+        exchange->respond({.status = 503});
+        throw std::bad_alloc();
+      });
+    } else if (request.path == "/keep") {
+      kept_body = request.held;
     } else if (request.path == "/flood") {
       exchange->start_stream({});
       flood(exchange);
@@ -84,10 +102,12 @@ class TestServer {
   bool ran = false;
   std::atomic<int> n_requests{0};
   std::atomic<int> n_gone{0};
+  std::atomic<int> n_given_up{0};
   std::atomic<int64_t> n_flooded{0};
   std::atomic<bool> has_kept{false};
   std::atomic<bool> drain_limit_reached{false};
   std::shared_ptr<Exchange> kept;
+  std::shared_ptr<const void> kept_body;
 };
 
 TEST(HttpServer, AnswersManyRequestsOnOneConnection) {
@@ -418,6 +438,55 @@ TEST(HttpServer, NamesTheHostThatIsUnknown) {
   const Result<void> listening = server.listen();
   ASSERT_FALSE(listening);
   EXPECT_THAT(listening.error().message(), HasSubstr("999.999.1.1"));
+}
+
+TEST(HttpServer, AnEmptyHostIsRefusedNotAllAddresses) {
+  HttpServer server(ServerOptions{.host = ""}, {});
+  const Result<void> listening = server.listen();
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(listening.error().where, "host");
+}
+
+// Whole answers as streams: the slowest are given up, and who reads gets its answer.
+TEST(HttpServer, HoldsWholeAnswersForSlowClientsUpToALimitTogether) {
+  constexpr size_t kEach = 8 << 20;
+  TestServer server(ServerOptions{.max_unsent_bytes_together = 3 * kEach});
+  std::vector<std::unique_ptr<HttpClient>> slow;
+  for (int i = 0; i < 8; ++i) {
+    slow.push_back(std::make_unique<HttpClient>(server.port()));
+    slow.back()->shrink_receive_buffer();
+    slow.back()->send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(slow.back()->receive_until("\r\n\r\n"));
+  }
+  HttpClient good(server.port());
+  const HttpAnswer answer = good.get("/large");
+  EXPECT_TRUE(answer.whole);
+  EXPECT_EQ(answer.body.size(), kEach);
+  EXPECT_TRUE(comes_true([&] { return server.n_given_up >= 2; }));
+  EXPECT_LT(server.n_given_up, 8);
+}
+
+TEST(HttpServer, ARequestWhoseHandlerThrowsIsAnsweredAndTheOthersGoOn) {
+  TestServer server;
+  HttpClient client(server.port());
+  EXPECT_EQ(client.get("/throw").status, 503);
+  EXPECT_EQ(client.get("/after").body, "GET /after ");
+  HttpClient(server.port()).get("/throw-later");
+  EXPECT_EQ(HttpClient(server.port()).get("/still").body, "GET /still ");
+}
+
+// The bound on bodies is on what the server holds, not on who waits for it.
+TEST(HttpServer, CountsABodyForAsLongAsItIsKept) {
+  TestServer server(ServerOptions{.max_buffered_bytes = 1000});
+  {
+    HttpClient client(server.port());
+    client.send(HttpClient::post_text("/keep", std::string(900, 'x')));
+    ASSERT_TRUE(comes_true([&] { return server.n_requests == 1; }));
+  }
+  ASSERT_TRUE(comes_true([&] { return server.n_gone == 1; }));
+  EXPECT_EQ(HttpClient(server.port()).post("/echo", std::string(900, 'x')).status, 503);
+  server.kept_body.reset();
+  EXPECT_EQ(HttpClient(server.port()).post("/echo", std::string(900, 'x')).status, 200);
 }
 
 }  // namespace

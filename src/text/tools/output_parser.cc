@@ -25,9 +25,12 @@ std::unique_ptr<CallReader> make_call_reader(CallFormat format, const ToolCatalo
   return nullptr;
 }
 
-OutputParser::OutputParser(const OutputParserOptions& options, ToolCatalog catalog)
-    : catalog_(std::move(catalog)),
-      calls_(catalog_.empty() ? nullptr : make_call_reader(options.format.calls, catalog_, sink_)),
+OutputParser::OutputParser(const OutputParserOptions& options,
+                           std::shared_ptr<const ToolCatalog> catalog)
+    : options_(options),
+      catalog_(std::move(catalog)),
+      calls_(catalog_->empty() ? nullptr
+                               : make_call_reader(options.format.calls, *catalog_, sink_)),
       state_(!options.format.reasoning ? State::kAnswer
              : options.in_reasoning    ? State::kReasoning
                                        : State::kBegin) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autoglm/tools.h"
@@ -24,11 +25,16 @@ struct OutputParserOptions {
 class OutputParser : public AnswerReader {
  public:
   // With no tools in `catalog` calls stay text.
-  OutputParser(const OutputParserOptions& options, ToolCatalog catalog);
+  OutputParser(const OutputParserOptions& options, ToolCatalog catalog)
+      : OutputParser(options, std::make_shared<const ToolCatalog>(std::move(catalog))) {}
+  OutputParser(const OutputParserOptions& options, std::shared_ptr<const ToolCatalog> catalog);
 
   std::vector<AnswerDelta> push(std::string_view text) override;
   std::vector<AnswerDelta> finish(AnswerEnd end) override;
   bool calls_are_whole() const override { return !sink_.calls_are_open(); }
+  std::unique_ptr<AnswerReader> another() const override {
+    return std::make_unique<OutputParser>(options_, catalog_);
+  }
 
  private:
   enum class State {
@@ -44,7 +50,8 @@ class OutputParser : public AnswerReader {
   void answer(char c);
   void settle(bool has_calls);
 
-  const ToolCatalog catalog_;
+  const OutputParserOptions options_;
+  const std::shared_ptr<const ToolCatalog> catalog_;
   DeltaSink sink_;
   std::unique_ptr<CallReader> calls_;  // null: the answer is content
   std::string_view opening_;           // of calls, until it is known whether the answer has some

@@ -21,7 +21,7 @@ class Reader {
       : tokenizer_(tokenizer), vocab_(vocab_size) {}
 
   Result<std::vector<TokenId>> tokens(const std::string& path, int64_t least) const {
-    const std::string text = AGLM_TRY(read_file(path, kMaxTextBytes));
+    const std::string text = AGLM_TRY(read_text_file(path, kMaxTextBytes));
     std::vector<TokenId> ids =
         AGLM_TRY(tokenizer_.encode(text, {.add_special_tokens = false, .parse_special = false}));
     if (static_cast<int64_t>(ids.size()) < least) {

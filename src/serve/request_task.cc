@@ -1,0 +1,57 @@
+#include "serve/request_task.h"
+
+#include <utility>
+#include <vector>
+
+namespace autoglm::serve {
+
+void RequestTask::cancel() {
+  std::function<void()> function;
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    function = std::exchange(on_cancel_, nullptr);
+  }
+  if (function) function();
+}
+
+void RequestTask::on_cancel(std::function<void()> function) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!cancelled_) {
+      std::swap(on_cancel_, function);
+      return;
+    }
+  }
+  if (function) function();
+}
+
+std::shared_ptr<RequestTask> RequestTasks::begin() {
+  std::shared_ptr<RequestTask> task(new RequestTask, [state = state_](RequestTask* ended) {
+    {
+      const std::lock_guard lock(state->mutex);
+      state->running.erase(ended);
+    }
+    delete ended;
+  });
+  const std::lock_guard lock(state_->mutex);
+  state_->running.emplace(task.get(), task);
+  return task;
+}
+
+void RequestTasks::cancel_all() {
+  std::vector<std::shared_ptr<RequestTask>> tasks;
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& [key, task] : state_->running) {
+      if (auto running = task.lock()) tasks.push_back(std::move(running));
+    }
+  }
+  for (const auto& task : tasks) task->cancel();
+}
+
+Error not_wanted() {
+  return Error{ErrorCode::kCancelled, "the server is shutting down", "", "", ""};
+}
+
+}  // namespace autoglm::serve
