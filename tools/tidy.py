@@ -31,6 +31,8 @@ ROOMS = {
 EVERYTHING = set(ROOMS) | {"cli"}
 MAX_LINES = 800
 NEVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+# The host program's logger, which may write to its standard output; ours is logger() (base/log.h).
+FOREIGN_LOG = re.compile(r"\bspdlog::(trace|debug|info|warn|error|critical)\(")
 
 
 def tracked(*patterns):
@@ -65,6 +67,8 @@ def check_file(path):
     if lines and not lines[0].startswith("//") and not re.match(r'#include "\S+\.h"', lines[0]):
         yield "1: a file opens with what it is"
     for number, line in enumerate(lines, 1):
+        if FOREIGN_LOG.search(line):
+            yield f"{number}: log through logger() of base/log.h"
         if NEVER.search(line):
             yield f"{number}: a promise for later; file an issue instead"
     yield from check_includes(path, text)
