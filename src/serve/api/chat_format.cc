@@ -52,7 +52,7 @@ class ChatFormat : public AnswerFormat {
     const bool has_ids = facts_.options.return_token_ids && !event.tokens.empty();
     const bool has_prompt_logprobs = !event.prompt_logprobs->empty();
     std::vector<json::object> deltas =
-        message.deltas(event.text, {event.finish_reason, event.stop_reason.has_value()});
+        message.deltas(event.text, {event.finish_reason, event.stop_reason && !event.stop_token});
     if (deltas.empty() && (has_logprobs || has_ids || has_prompt_logprobs)) {
       deltas.push_back({{"content", ""}});
     }
@@ -103,7 +103,7 @@ class ChatFormat : public AnswerFormat {
     for (size_t i = 0; i < result.choices.size(); ++i) {
       const Choice& choice = result.choices[i];
       json::object message = messages_[i].whole(
-          choice.text, {choice.finish_reason, choice.stop_reason.has_value()}, echo());
+          choice.text, {choice.finish_reason, choice.stop_reason && !choice.stop_token}, echo());
       message["role"] = role_;
       message["refusal"] = nullptr;
       json::object object;
