@@ -12,18 +12,14 @@
 
 namespace autoglm::grammar {
 
-inline void follow_grammar(StructuredOutput::Kind kind, std::string_view source) {
-  static const ListTokenizer kTokenizer = ListTokenizer::with_all_bytes(
-      {"{\"", "\": ", "\", \"", "}}", "true", "12", "ab", "abc", "é", "  ", "\\n"});
-  static const auto kVocabulary = Vocabulary::of(kTokenizer, kTokenizer.vocab_size());
-  if (source.size() > 4096) return;
-  const auto compiled = compile({.kind = kind, .text = std::string(source)}, kVocabulary);
+inline void follow_masks(const StructuredOutput& wish, const Tokenizer& tokenizer,
+                         const std::shared_ptr<const Vocabulary>& vocabulary, uint32_t choice) {
+  const auto compiled = compile(wish, vocabulary);
   if (!compiled) {
     if (compiled.error().what.empty()) std::abort();
     return;
   }
   GrammarMatcher matcher(*compiled);
-  uint32_t choice = static_cast<uint32_t>(source.size());
   for (int step = 0; step < 12; ++step) {
     const auto mask = matcher.mask();
     if (!mask) return;
@@ -33,7 +29,7 @@ inline void follow_grammar(StructuredOutput::Kind kind, std::string_view source)
     }
     for (int i = 0; i < 8; ++i) {
       const int32_t id = static_cast<int32_t>((choice + 37U * static_cast<uint32_t>(i)) %
-                                              static_cast<uint32_t>(kTokenizer.vocab_size()));
+                                              static_cast<uint32_t>(tokenizer.vocab_size()));
       GrammarMatcher copy = matcher;
       if (copy.accept(TokenId{id}) != (*mask)->allows(id)) std::abort();
     }
@@ -43,6 +39,15 @@ inline void follow_grammar(StructuredOutput::Kind kind, std::string_view source)
     while (!(*mask)->allows(id) || nth-- > 0) ++id;
     if (!matcher.accept(TokenId{id})) std::abort();
   }
+}
+
+inline void follow_grammar(StructuredOutput::Kind kind, std::string_view source) {
+  static const ListTokenizer kTokenizer = ListTokenizer::with_all_bytes(
+      {"{\"", "\": ", "\", \"", "}}", "true", "12", "ab", "abc", "é", "  ", "\\n"});
+  static const auto kVocabulary = Vocabulary::of(kTokenizer, kTokenizer.vocab_size());
+  if (source.size() > 4096) return;
+  follow_masks({.kind = kind, .text = std::string(source)}, kTokenizer, kVocabulary,
+               static_cast<uint32_t>(source.size()));
 }
 
 }  // namespace autoglm::grammar

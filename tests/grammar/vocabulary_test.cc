@@ -9,6 +9,7 @@
 #include "grammar/instances.h"
 #include "support/shared_data.h"
 #include "text/grammar/testing/grammars.h"
+#include "text/grammar/testing/random_wish.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -85,6 +86,42 @@ TEST(Vocabulary, Glm4FollowsItsMasks) {
   const auto folder = shared_data("structured_output/maskbench");
   if (!tokenizer || !folder) GTEST_SKIP() << kNoSharedData;
   run(open(*tokenizer), *folder);
+}
+
+// Counts of characters decide about subtrees of thousands of tokens at once.
+TEST(Vocabulary, Glm4MasksOfRandomBoundedGrammarsAreExact) {
+  const auto tokenizer = shared_data("tokenizers/glm4");
+  if (!tokenizer) GTEST_SKIP() << kNoSharedData;
+  const Model model = open(*tokenizer);
+  std::mt19937 random(7);
+  const auto below = [&](int32_t n) {
+    return static_cast<int32_t>(random() % static_cast<uint32_t>(n));
+  };
+  for (int run = 0; run < 60; ++run) {
+    std::vector<uint8_t> bytes(40);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    const StructuredOutput wish = RandomWish(bytes).wish();
+    const auto compiled = compile(wish, model.vocabulary);
+    ASSERT_TRUE(compiled) << wish.text << ": " << compiled.error().message();
+    GrammarMatcher matcher(*compiled);
+    for (int step = 0; step < 5 && !matcher.must_end(); ++step) {
+      const auto mask = matcher.mask();
+      ASSERT_TRUE(mask) << wish.text << ": " << mask.error().message();
+      std::vector<TokenId> allowed;
+      const int32_t first = below(model.tokenizer->vocab_size());
+      for (int32_t i = 0; i < model.tokenizer->vocab_size(); ++i) {
+        const int32_t id = (first + i) % model.tokenizer->vocab_size();
+        const bool allows = (*mask)->allows(id);
+        if (i >= 2000 && (!allows || allowed.size() >= 500)) continue;
+        GrammarMatcher copy = matcher;
+        ASSERT_EQ(copy.accept(TokenId{id}), allows) << wish.text << ", token " << id;
+        if (allows) allowed.push_back(TokenId{id});
+      }
+      if (allowed.empty()) break;
+      ASSERT_TRUE(matcher.accept(
+          allowed[static_cast<size_t>(below(static_cast<int32_t>(allowed.size())))]));
+    }
+  }
 }
 
 TEST(Vocabulary, SentencePieceFollowsItsMasks) {

@@ -93,7 +93,7 @@ int32_t LazyAutomaton::popped(int32_t frame) {
   return state;
 }
 
-uint64_t LazyAutomaton::hash_of(std::span<const Item> items, uint64_t seed) const {
+uint64_t LazyAutomaton::hash_of(const std::vector<Item>& items, uint64_t seed) {
   uint64_t hash = seed;
   for (const Item& item : items) {
     hash ^= static_cast<uint64_t>(static_cast<uint32_t>(item.node)) << 32 |

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -34,6 +33,8 @@ class LazyAutomaton {
 
   // `program` must outlive it.
   explicit LazyAutomaton(const Program& program);
+  LazyAutomaton(const LazyAutomaton&) = delete;
+  LazyAutomaton& operator=(const LazyAutomaton&) = delete;
 
   const Program& program() const { return program_; }
   int32_t start();
@@ -47,10 +48,11 @@ class LazyAutomaton {
   bool complete(int32_t state) const { return states_[static_cast<size_t>(state)].complete; }
   // Something may follow.
   bool continues(int32_t state) const { return states_[static_cast<size_t>(state)].n_items > 0; }
-  // By frame; of each frame, nodes in order.
-  std::span<const Item> items(int32_t state) const {
+  // Places, by frame; of each frame, nodes in order. A copy: what asks for them makes new states.
+  std::vector<Item> items(int32_t state) const {
     const State& s = states_[static_cast<size_t>(state)];
-    return std::span(items_).subspan(s.first_item, s.n_items);
+    const auto first = items_.begin() + s.first_item;
+    return {first, first + s.n_items};
   }
   // The state in which the rule of a frame has just ended.
   int32_t popped(int32_t frame);
@@ -86,7 +88,7 @@ class LazyAutomaton {
   void add_place(Item item);
   int32_t import_frame(const LazyAutomaton& other, int32_t frame,
                        std::unordered_map<int32_t, int32_t>& known);
-  uint64_t hash_of(std::span<const Item> items, uint64_t seed) const;
+  static uint64_t hash_of(const std::vector<Item>& items, uint64_t seed);
   bool has_moves(int32_t node) const;
 
   const Program& program_;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "text/grammar/testing/grammars.h"
+#include "text/grammar/testing/random_wish.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -116,6 +117,34 @@ TEST(GrammarMatcher, MaskIsExactlyTheTokensThatCanBeTaken) {
         ASSERT_EQ((*mask)->only, allowed.size() == 1 ? allowed[0] : -1);
         ASSERT_TRUE(matcher.accept(TokenId{allowed[random() % allowed.size()]}));
       }
+    }
+  }
+}
+
+// Counts of characters decide about whole subtrees of such a vocabulary, while new states are made.
+TEST(GrammarMatcher, MasksOfBoundedGrammarsAreExactWhereSubtreesAreLarge) {
+  const ListTokenizer large = ListTokenizer::with_large_subtrees();
+  const auto its_vocabulary = Vocabulary::of(large, large.vocab_size());
+  std::mt19937 random(1);
+  for (int run = 0; run < 120; ++run) {
+    std::vector<uint8_t> bytes(40);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+    const StructuredOutput wish = RandomWish(bytes).wish();
+    const auto made = compile(wish, its_vocabulary);
+    ASSERT_TRUE(made) << wish.text << ": " << made.error().message();
+    GrammarMatcher matcher(*made);
+    for (int step = 0; step < 6 && !matcher.must_end(); ++step) {
+      const auto mask = matcher.mask();
+      ASSERT_TRUE(mask);
+      std::vector<int32_t> allowed;
+      for (int32_t id = 0; id < large.vocab_size(); ++id) {
+        GrammarMatcher copy = matcher;
+        const bool taken = copy.accept(TokenId{id});
+        ASSERT_EQ(taken, (*mask)->allows(id)) << wish.text << ", token " << id << ", step " << step;
+        if (taken) allowed.push_back(id);
+      }
+      if (allowed.empty()) break;
+      ASSERT_TRUE(matcher.accept(TokenId{allowed[random() % allowed.size()]}));
     }
   }
 }

@@ -37,9 +37,11 @@ void MaskMaker::set(int32_t begin, int32_t end, std::vector<uint64_t>& words) co
 }
 
 int MaskMaker::known_run(int32_t state, bool pass_ends) {
-  const auto [known, is_new] = runs_.try_emplace(state * 2 + (pass_ends ? 1 : 0), 0);
-  if (is_new) known->second = plain_run(state, pass_ends);
-  return known->second;
+  const int32_t key = state * 2 + (pass_ends ? 1 : 0);
+  if (const auto known = runs_.find(key); known != runs_.end()) return known->second;
+  const int run = plain_run(state, pass_ends);
+  runs_.emplace(key, run);
+  return run;
 }
 
 int MaskMaker::run_through(int32_t state, uint8_t byte, bool pass_ends) {
@@ -136,13 +138,14 @@ int32_t MaskMaker::after_plain_character(int32_t state) {
 }
 
 bool MaskMaker::takes_plain_characters(int32_t rule) {
-  const auto [known, is_new] = takes_plain_characters_.try_emplace(rule, false);
-  if (!is_new) return known->second;
+  const auto known = takes_plain_characters_.find(rule);
+  if (known != takes_plain_characters_.end()) return known->second;
   const int32_t start = automaton_.program().rule(rule).start;
   const int32_t after =
       after_plain_character(automaton_.state_of({{start, LazyAutomaton::kRootFrame}}));
-  known->second = after >= 0 && automaton_.complete(after) && !automaton_.continues(after);
-  return known->second;
+  const bool takes = after >= 0 && automaton_.complete(after) && !automaton_.continues(after);
+  takes_plain_characters_.emplace(rule, takes);
+  return takes;
 }
 
 bool MaskMaker::minds_plain_characters(int32_t node) const {
@@ -159,9 +162,10 @@ bool MaskMaker::minds_plain_characters(int32_t node) const {
 // repetition and where that goes on, which in JSON is at a quote.
 int MaskMaker::counted_run(int32_t state, bool pass_ends) {
   const Program& program = automaton_.program();
+  const std::vector<LazyAutomaton::Item> items = automaton_.items(state);
   int run = -1;
   int32_t exit = -1;
-  for (const LazyAutomaton::Item& item : automaton_.items(state)) {
+  for (const LazyAutomaton::Item& item : items) {
     if (!Program::is_counted(item.node)) continue;
     const Counted& repetition = program.counted(item.node);
     if (run >= 0 || repetition.rule < 0 || !takes_plain_characters(repetition.rule)) return -1;
@@ -172,7 +176,7 @@ int MaskMaker::counted_run(int32_t state, bool pass_ends) {
   }
   if (run < 0 || pass_ends) return run;
   if (minds_plain_characters(exit)) return -1;
-  for (const LazyAutomaton::Item& item : automaton_.items(state)) {
+  for (const LazyAutomaton::Item& item : items) {
     if (!Program::is_counted(item.node) && minds_plain_characters(item.node)) return -1;
   }
   return run;
@@ -265,8 +269,7 @@ std::shared_ptr<const GroupMask> MaskMaker::group(std::vector<int32_t> nodes, bo
 
 std::shared_ptr<const TokenMask> MaskMaker::make(int32_t state) {
   auto mask = std::make_shared<TokenMask>();
-  const auto found = automaton_.items(state);
-  const std::vector<LazyAutomaton::Item> items(found.begin(), found.end());
+  const std::vector<LazyAutomaton::Item> items = automaton_.items(state);
   bool first = true;
   for (size_t begin = 0; begin < items.size();) {
     const int32_t frame = items[begin].frame;

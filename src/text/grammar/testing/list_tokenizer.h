@@ -24,6 +24,24 @@ class ListTokenizer : public Tokenizer {
     tokens.insert(tokens.end(), more.begin(), more.end());
     return ListTokenizer(std::move(tokens));
   }
+  // All bytes, and some 3,000 tokens of letters that share their beginnings, one to five
+  // characters long.
+  static ListTokenizer with_large_subtrees() {
+    std::vector<std::string> tokens{"{\"", "\": ", "\", \"", "\"}", "\"]",
+                                    "[\"", "true", "null",   "12"};
+    const std::vector<std::string> letters{"a", "b", "e", "h", "l", "o", "t", " ", "é", "中"};
+    for (const std::string& a : letters) {
+      for (const std::string& b : letters) {
+        tokens.push_back(a + b);
+        for (const std::string& c : letters) {
+          tokens.push_back(a + b + c);
+          if (tokens.size() % 2 == 0) tokens.push_back(a + b + c + a);
+          if (tokens.size() % 3 == 0) tokens.push_back(a + b + c + "th");
+        }
+      }
+    }
+    return with_all_bytes(std::move(tokens));
+  }
   Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions) const override {
     std::vector<TokenId> ids;
     for (const char c : text) ids.push_back(TokenId{static_cast<uint8_t>(c)});
