@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   autoglm::add_synthetic_command(line);
   autoglm::add_pack_command(line);
   autoglm::add_quantize_command(line);
+  autoglm::add_perplexity_command(line);
   // Last: commands inherit a footer that stands when they are added.
   line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   try {

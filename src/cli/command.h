@@ -34,6 +34,7 @@ void add_bench_command(CommandLine& line);
 void add_synthetic_command(CommandLine& line);
 void add_pack_command(CommandLine& line);
 void add_quantize_command(CommandLine& line);
+void add_perplexity_command(CommandLine& line);
 
 // Flags for settings, and --config. load() then reads file, environment and flags, in that order;
 // settings of the service without a flag may stand in the first two.

@@ -4,14 +4,38 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
 #include "devices/cpu/pack_weights.h"
 #include "formats/model_identity.h"
+#include "quant/grid.h"
 
 namespace autoglm {
 namespace {
+
+// Whether rows from all over the matrix lie on the grid of one kind of codes.
+void find_grid(const StoredTensor& tensor, SourceTensor& source) {
+  constexpr int64_t kSampleRows = 8;
+  if (tensor.shape.size() != 2) return;
+  const int64_t rows = tensor.shape[0];
+  std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
+  std::optional<CodeKind> common;
+  for (int64_t i = 0; i < std::min(rows, kSampleRows); ++i) {
+    decode_row(tensor, i * rows / std::min(rows, kSampleRows), row);
+    const CodeKind kind = grid_kind(row);
+    common = common_kind(common.value_or(kind), kind);
+    if (*common == CodeKind::kNone) return;
+  }
+  if (!common) return;
+  source.grid = *common;
+  source.read_codes = [&tensor, kind = source.grid](int64_t i, CodeRow& out) {
+    std::vector<float> values(static_cast<size_t>(tensor.shape[1]));
+    decode_row(tensor, i, values);
+    codes_on_grid(kind, values, out);
+  };
+}
 
 float read_int8(const CodedMatrix& matrix, int64_t row, std::span<int8_t> codes) {
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = matrix.whole(row, static_cast<int64_t>(i));
@@ -183,6 +207,9 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
       .read_codes = [tensor](int64_t row, CodeRow& out) { read_codes(*tensor, row, out); },
       .stored_row = [tensor](int64_t row) { return tensor->row(row); },
       .release = [tensor] { drop_pages(*tensor); }};
+  if (kind == CodeKind::kNone && tensor->dtype == DType::kF32 && !tensor->coded) {
+    find_grid(*tensor, source);
+  }
   if (!tensor->coded) return source;
   if (tensor->coded->bits == 8) {
     source.int8_row = [tensor](int64_t row, std::span<int8_t> codes) {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "formats/checkpoint.h"
+#include "tensor/rotation.h"
 
 namespace autoglm {
 namespace {
@@ -133,6 +134,7 @@ void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
                   : scale(row, i / group_size) * code(row, i) + offset(row, i / group_size);
     out[static_cast<size_t>(i)] = static_cast<float>(bracket) * d;
   }
+  rotate_back(Rotation::of(columns), out.first(static_cast<size_t>(columns)));
 }
 
 int CodedConfig::bits_of_matrix(std::string_view name) const {
@@ -148,14 +150,14 @@ Result<std::optional<CodedConfig>> read_coded_config(const json::object& config,
   if (AGLM_TRY(said.string_or("quant_method", "")) != kCodedQuantMethod)
     return std::optional<CodedConfig>();
   const int64_t version = AGLM_TRY(said.integer("version"));
-  if (version < 1 || version > kCodedVersion) return said.wrong("version", "1, 2 or 3");
-  const int64_t group_size = AGLM_TRY(said.integer("group_size"));
-  if (group_size != 32 && (version == 1 || (group_size != 64 && group_size != 128))) {
-    return said.wrong("group_size", version == 1 ? "32 in version 1" : "32, 64 or 128");
+  if (version != kCodedVersion) {
+    return said.wrong("version", fmt::format("{}; quantize the original again", kCodedVersion));
   }
-  // Before version 3 bits were for people: codes in U8 had 4.
+  const int64_t group_size = AGLM_TRY(said.integer("group_size"));
+  if (group_size != 32 && group_size != 64 && group_size != 128) {
+    return said.wrong("group_size", "32, 64 or 128");
+  }
   CodedConfig out;
-  if (version < 3) return std::optional(out);
   const auto bits = [](const json::Fields& of, std::string_view key) -> Result<int> {
     const int64_t value = AGLM_TRY(of.integer(key));
     if (!is_coded_bits(value)) return of.wrong(key, "2, 3, 4 or 8");

@@ -2,8 +2,9 @@
 // tensors of their own beside them (docs/formats/progressive.md). The bytes are as in the file and
 // not trusted; whoever packs them for kernels checks the codes.
 //
-//   8 bits: w[i] = channel_scale * code[i]
-//   fewer:  w[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / group_size
+//   8 bits: t[i] = channel_scale * code[i]
+//   fewer:  t[i] = channel_scale * (scale[g] * code[i] + offset[g]), g = i / group_size
+//   row = transpose(T) t, of the rotation of its columns (tensor/rotation.h)
 #pragma once
 
 #include <cstdint>
@@ -62,8 +63,9 @@ inline constexpr std::string_view kChannelScales = "_channel_scales";
 // The word of config.json's quantization_config.quant_method.
 inline constexpr std::string_view kCodedQuantMethod = "progressive";
 
-// Version 2 has matrices with groups of 64 or 128 columns, version 3 codes of 2 and 3 bits.
-inline constexpr int64_t kCodedVersion = 3;
+// Codes of turned rows. Versions 1 to 3 held codes of the rows themselves, with which activations
+// cannot be turned.
+inline constexpr int64_t kCodedVersion = 4;
 
 // What a configuration says of codes whose tensors do not tell their bits: those in U8.
 struct CodedConfig {

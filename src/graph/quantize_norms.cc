@@ -1,5 +1,6 @@
-// Where only integer products read a norm's result, the norm stores it as int8 rows with a scale:
-// what the products would have made of it first.
+// Where one integer product alone reads a norm's result, the norm stores it as int8 rows: what the
+// product would have made of it first. How rows are rounded depends on the weight that they meet,
+// so they serve one product.
 #include <algorithm>
 #include <vector>
 
@@ -15,7 +16,7 @@ Graph quantize_norms(const Graph& graph) {
     Node node = rewrite.translated(graph.node(i));
     const std::vector<int32_t>& by = read_by[static_cast<size_t>(i)];
     node.quantized = node.op == Op::kRmsNorm && node.group == node.shape.columns &&
-                     std::ranges::all_of(by, [&](int32_t reader) {
+                     by.size() == 1 && std::ranges::all_of(by, [&](int32_t reader) {
                        if (reader < 0) return false;
                        const Node& product = graph.node(reader);
                        return product.op == Op::kLinear && product.inputs[0] == i &&

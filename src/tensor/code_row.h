@@ -29,6 +29,19 @@ constexpr double held_bits(CodeKind kind) {
   return kBits[static_cast<int>(kind)];
 }
 
+// The narrowest form that holds rows of both kinds; kNone: none does.
+constexpr CodeKind common_kind(CodeKind a, CodeKind b) {
+  using enum CodeKind;
+  const bool nested = a >= kNested4;
+  if (a == kNone || b == kNone || nested != (b >= kNested4)) return kNone;
+  if (a == b) return a;
+  if (nested) return kNestedAny;
+  const auto has_minimum = [](CodeKind k) { return k == kSimple4Minimum || k == kSimple8Minimum; };
+  if (!has_minimum(a) && !has_minimum(b)) return kSimple8;
+  // Codes without a minimum may be negative: 4 bits with a minimum do not hold them.
+  return kSimple8Minimum;
+}
+
 struct CodeRow {
   static constexpr int64_t kGroup = 32;       // columns of a simple scale
   static constexpr int64_t kSmallGroup = 16;  // columns of a nested integer

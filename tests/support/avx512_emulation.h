@@ -52,6 +52,30 @@ inline __m512i cvtps_epi32(__m512 a) {
 inline __m512i cvtepu8_epi32(__m128i a) {
   return lanes<__m512i, int32_t, __m128i, uint8_t>(a, [](uint8_t x) { return int32_t{x}; });
 }
+inline __m512i cvtepi8_epi32(__m128i a) {
+  return lanes<__m512i, int32_t, __m128i, int8_t>(a, [](int8_t x) { return int32_t{x}; });
+}
+// Lane i of every four from lane (imm >> 2 i) % 4 of the same four.
+inline __m512 permute_ps(__m512 a, unsigned imm) {
+  float in[16];
+  float out[16];
+  std::memcpy(in, &a, sizeof in);
+  for (unsigned i = 0; i < 16; ++i) out[i] = in[i / 4 * 4 + ((imm >> (i % 4 * 2)) & 3)];
+  std::memcpy(&a, out, sizeof out);
+  return a;
+}
+// Fours: two of a, then two of b.
+inline __m512 shuffle_f32x4(__m512 a, __m512 b, unsigned imm) {
+  float in[2][16];
+  float out[16];
+  std::memcpy(in[0], &a, sizeof out);
+  std::memcpy(in[1], &b, sizeof out);
+  for (unsigned i = 0; i < 16; ++i) {
+    out[i] = in[i / 8][((imm >> (i / 4 * 2)) & 3) * 4 + i % 4];
+  }
+  std::memcpy(&a, out, sizeof out);
+  return a;
+}
 inline __m512i cvtepu16_epi32(__m256i a) {
   return lanes<__m512i, int32_t, __m256i, uint16_t>(a, [](uint16_t x) { return int32_t{x}; });
 }
@@ -261,6 +285,9 @@ inline void tile_dpbf16ps(int c, int a, int b) {
 #define _mm512_cvtepi32_ps(a) ::autoglm::emulation::cvtepi32_ps(a)
 #define _mm512_cvtps_epi32(a) ::autoglm::emulation::cvtps_epi32(a)
 #define _mm512_cvtepu8_epi32(a) ::autoglm::emulation::cvtepu8_epi32(a)
+#define _mm512_cvtepi8_epi32(a) ::autoglm::emulation::cvtepi8_epi32(a)
+#define _mm512_permute_ps(a, imm) ::autoglm::emulation::permute_ps(a, imm)
+#define _mm512_shuffle_f32x4(a, b, imm) ::autoglm::emulation::shuffle_f32x4(a, b, imm)
 #define _mm512_cvtepu16_epi32(a) ::autoglm::emulation::cvtepu16_epi32(a)
 #define _mm512_srai_epi32(a, count) ::autoglm::emulation::srai_epi32(a, count)
 #define _mm512_cvtneps_pbh(a) ::autoglm::emulation::cvtneps_pbh(a)

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "kernels/linear/column_scales.h"
 #include "kernels/simd/half.h"
 
 namespace autoglm {
@@ -84,6 +85,30 @@ WeightFormat quantized_format(WeightRole role, Quantize quantize) {
   }
 }
 
+double held_bits(WeightFormat format) {
+  if (holds_codes(format)) return held_bits(code_kind_of(format));
+  const Progressive form = progressive_form(format);
+  return form.exists() ? form.bits + 16.0 / static_cast<double>(form.group_size) : 8;
+}
+
+// Codes that hold the weight as it is, stored as codes or floats on their grid, where they take
+// about the room that was asked for: rounding again would lose what they keep. Half a bit more is
+// what a minimum for each group takes.
+Result<std::optional<WeightFormat>> codes_instead(const Weight& weight, const WeightSource& source,
+                                                  WeightFormat wish) {
+  std::optional<WeightFormat> codes;
+  for (size_t i = 0; i < weight.parts.size(); ++i) {
+    const SourceTensor tensor = AGLM_TRY(source.open(weight.parts[i].tensor));
+    const CodeKind kind = tensor.grid != CodeKind::kNone ? tensor.grid : tensor.code_kind;
+    codes = codes_format(i == 0 ? kind : code_kind_of(*codes), kind);
+    if (!codes) return codes;
+  }
+  if (codes && held_bits(*codes) > held_bits(wish) + (wish == WeightFormat::kInt8 ? 1 : 0.5)) {
+    codes.reset();
+  }
+  return codes;
+}
+
 std::optional<WeightFormat> weight_format(std::string_view name) {
   for (const WeightFormat format : kWeightFormats) {
     if (weight_format_name(format) == name) return format;
@@ -109,6 +134,7 @@ struct Use {
   bool halved = false;  // by a product with swiglu
   bool looked_up = false;
   bool vector = false;
+  WeightId input_norm = WeightId::kNone;
 };
 
 std::vector<Use> uses(const Graph& graph) {
@@ -119,6 +145,10 @@ std::vector<Use> uses(const Graph& graph) {
     Use& use = result[static_cast<size_t>(node.weight)];
     if (node.op == Op::kLinear) {
       use.multiplied = true;
+      const Node& input = graph.node(node.inputs[0]);
+      if (input.op == Op::kRmsNorm && input.group == input.shape.columns) {
+        use.input_norm = input.weight;
+      }
       use.halved = use.halved || node.activation == Activation::kSwiglu;
     } else if (node.op == Op::kEmbedding) {
       use.looked_up = true;
@@ -276,6 +306,35 @@ Result<HeldWeight> hold_rows(const Weight& weight, const WeightPlan& plan, const
   return held;
 }
 
+// A vector's elements.
+Result<std::vector<float>> vector_of(const Weight& weight, const WeightSource& source) {
+  const Parts parts = AGLM_TRY(Parts::open(weight, source));
+  std::vector<float> values(static_cast<size_t>(weight.rows));
+  for (int64_t i = 0; i < weight.rows; ++i) {
+    parts.decode_row(i, std::span(values).subspan(static_cast<size_t>(i), 1));
+  }
+  return values;
+}
+
+// The size of each column, from so many rows spread over the matrix that its order of magnitude is
+// sure.
+std::vector<float> column_sizes(const Parts& parts, const Weight& weight, ThreadPool& pool) {
+  constexpr int64_t kSampleRows = 256;
+  const int64_t n = std::min(kSampleRows, weight.rows);
+  const auto columns = static_cast<size_t>(weight.columns);
+  std::vector<float> rows(static_cast<size_t>(n) * columns);
+  pool.parallel_for(n, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      parts.decode_row(i * weight.rows / n,
+                       std::span(rows).subspan(static_cast<size_t>(i) * columns, columns));
+    }
+  });
+  std::vector<float> sizes(columns);
+  for (size_t i = 0; i < rows.size(); ++i) sizes[i % columns] += rows[i] * rows[i];
+  for (float& size : sizes) size = std::sqrt(size);
+  return sizes;
+}
+
 // The codes of the file, checked, in place.
 Result<void> pack_stored_codes(const Parts& parts, ThreadPool& pool, PackedWeight& packed) {
   FirstBrokenRow broken;
@@ -388,8 +447,9 @@ Result<WeightPlan> plan_of(const Weight& weight, const HeldTensor& before, bool 
 
 }  // namespace
 
-Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
+Result<HeldWeight> hold_weight(const Graph& graph, size_t index, const WeightPlan& plan,
                                const WeightSource& source, ThreadPool& pool) {
+  const Weight& weight = graph.weights()[index];
   if (auto before = source.held(weight_key(weight))) {
     return hold_as_before(weight, plan, *std::move(before), pool);
   }
@@ -412,6 +472,13 @@ Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
       AGLM_TRY(pack_stored_codes(parts, pool, held.packed));
       parts.release();
       return held;
+    }
+    if (has_channel_scales(plan.format)) {
+      const Weight* norm =
+          plan.input_norm == WeightId::kNone ? nullptr : &graph.weight(plan.input_norm);
+      held.packed.set_column_scales(choose_column_scales(
+          column_sizes(parts, weight, pool),
+          norm == nullptr ? std::vector<float>{} : AGLM_TRY(vector_of(*norm, source))));
     }
     pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
       if (holds_codes(plan.format)) {
@@ -476,9 +543,14 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
       plan.bytes = planned_bytes(weight, plan);
       continue;
     }
-    plan.format = quantize == Quantize::kNone ? AGLM_TRY(stored_format(weight, source))
-                                              : quantized_format(weight.role, quantize);
+    if (quantize == Quantize::kNone) {
+      plan.format = AGLM_TRY(stored_format(weight, source));
+    } else {
+      const WeightFormat wish = quantized_format(weight.role, quantize);
+      plan.format = AGLM_TRY(codes_instead(weight, source, wish)).value_or(wish);
+    }
     plan.order = use.halved ? PackOrder::kGateUp : PackOrder::kPlain;
+    plan.input_norm = use.input_norm;
     if (!use.multiplied && !is_integer(plan.format)) {
       plan.form = Form::kRows;
     } else {
@@ -515,7 +587,7 @@ Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
   int64_t done = 0;
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].form == WeightPlan::Form::kUnused) continue;
-    held[i] = AGLM_TRY(hold_weight(graph.weights()[i], plans[i], source, pool));
+    held[i] = AGLM_TRY(hold_weight(graph, i, plans[i], source, pool));
     done += plans[i].bytes;
     if (options.progress) {
       options.progress(static_cast<double>(done) / static_cast<double>(total), "loading weights");

@@ -26,6 +26,7 @@ struct WeightPlan {
   WeightFormat format = WeightFormat::kF32;
   PackOrder order = PackOrder::kPlain;
   int64_t bytes = 0;
+  WeightId input_norm = WeightId::kNone;  // of the norm whose result the weight multiplies
   bool operator==(const WeightPlan&) const = default;
 };
 // What the source has ready is taken as it is held there, or refused when it does not fit the
@@ -53,7 +54,8 @@ std::string weight_key(const Weight& weight);
 std::string_view form_name(WeightPlan::Form form);  // "packed"
 std::string_view pack_order_name(PackOrder order);  // "plain", "gate_up"
 
-Result<HeldWeight> hold_weight(const Weight& weight, const WeightPlan& plan,
+// Weight `index` of the graph.
+Result<HeldWeight> hold_weight(const Graph& graph, size_t index, const WeightPlan& plan,
                                const WeightSource& source, ThreadPool& pool);
 
 // One for each weight of the graph.

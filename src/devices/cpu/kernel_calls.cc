@@ -72,7 +72,11 @@ class KernelCalls::Binder {
     if (i.inputs[0].quantized) {
       args.quantized = written_.at(i.inputs[0].offset_bytes);
       const auto index = static_cast<size_t>(args.quantized - calls_.quantized_.data());
-      calls_.quantized_uses_[index].formats.push_back(args.weight->format());
+      const WeightFormat format = args.weight->format();
+      calls_.quantized_uses_[index].format = format;
+      calls_.quantized_[index].rounding = rounding_of(format);
+      if (!holds_codes(format))
+        calls_.quantized_[index].column_scales = args.weight->column_scales();
     } else {
       args.x = at(i.inputs[0]);
       args.x_stride = i.inputs[0].stride;
@@ -223,9 +227,7 @@ bool KernelCalls::run(const Context& context, const StepState& step, const KvPoo
     const QuantizedUse& use = quantized_uses_[i];
     const int64_t rows = step.rows(use.rows);
     quantized_[i].rows = rows;
-    quantized_[i].tiled = std::ranges::all_of(use.formats, [&](WeightFormat format) {
-      return takes_tiled_rows(context.isa, format, rows);
-    });
+    quantized_[i].tiled = takes_tiled_rows(context.isa, use.format, rows);
   }
   const size_t give_up_before = calls_.size() / 4 * 3;
   for (size_t i = 0; i < calls_.size(); ++i) {

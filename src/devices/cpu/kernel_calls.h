@@ -85,10 +85,10 @@ class KernelCalls {
   struct Runner;
   class Binder;
 
-  // Rows that a norm quantizes: how many there are, and the formats of the weights they meet.
+  // Rows that a norm quantizes: how many there are, and the format of the weight they meet.
   struct QuantizedUse {
     Rows rows = Rows::kTokens;
-    std::vector<WeightFormat> formats;
+    WeightFormat format = WeightFormat::kInt8;
   };
 
   std::vector<QuantizedRows> quantized_;  // views of the arena, at addresses that calls hold

@@ -40,7 +40,7 @@ Result<void> pack_weights(const Graph& graph, const WeightSource& source, const 
   int64_t done = 0;
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].form == WeightPlan::Form::kUnused) continue;
-    const HeldWeight held = AGLM_TRY(hold_weight(used.weights()[i], plans[i], source, pool));
+    const HeldWeight held = AGLM_TRY(hold_weight(used, i, plans[i], source, pool));
     AGLM_TRY(take(held.stored()));
     done += plans[i].bytes;
     if (options.progress) {

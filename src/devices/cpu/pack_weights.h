@@ -18,7 +18,7 @@ namespace autoglm {
 inline constexpr int64_t kWeightLayoutVersion = 2;
 // Raised when the same checkpoint and options are rounded to other numbers than before: what an
 // older program packed is then no longer what this one would.
-inline constexpr int64_t kWeightRoundingVersion = 1;
+inline constexpr int64_t kWeightRoundingVersion = 2;
 
 // As HeldTensor, before there are bytes.
 struct WeightDescription {

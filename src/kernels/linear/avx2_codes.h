@@ -82,6 +82,7 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
     return load_halves(at + h * 16);
   };
   const int64_t g = b * form.groups() + kGroup;
+  const int64_t of_x = b * 2 + kGroup * form.group / 32;
   for (int h = 0; h < 2; ++h) {
     const __m256 scale = scale_of(scales, 0, h);
     __m256 minimum = scale;
@@ -92,11 +93,50 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
       if constexpr (form.zero != 0) {
         exact = _mm256_sub_epi32(exact, _mm256_set1_epi32(form.zero * total));
       }
-      acc[r][h] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(exact), acc[r][h]);
+      const float x_scale = panel.scales[r * panel.n_scales() + of_x];
+      const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(exact), _mm256_set1_ps(x_scale));
+      acc[r][h] = _mm256_fmadd_ps(scale, scaled, acc[r][h]);
       if constexpr (form.minimum) {
-        acc[r][h] = _mm256_fnmadd_ps(minimum, _mm256_set1_ps(static_cast<float>(total)), acc[r][h]);
+        const __m256 of_sum = _mm256_set1_ps(static_cast<float>(total) * x_scale);
+        acc[r][h] = _mm256_fnmadd_ps(minimum, of_sum, acc[r][h]);
       }
     }
+  }
+}
+
+// Adds the second part of a row's activations. `panel`: of that row.
+template <int kForm>
+void add_fine_part(const CodePanel& panel, __m256 acc[2]) {
+  constexpr CodeForm form = kCodeForms[kForm];
+  for (int64_t b = 0; b < panel.padded_k / 64; ++b) {
+    const uint8_t* fine = panel.is_fine + b * 2;
+    if ((fine[0] | fine[1]) == 0) continue;
+    __m256 header[2][2] = {};
+    if constexpr (form.nested) {
+      const uint8_t* at = panel.w + form.header_at(b);
+      for (int h = 0; h < 2; ++h) {
+        header[0][h] = load_halves(at + h * 16);
+        if constexpr (form.minimum) header[1][h] = load_halves(at + 32 + h * 16);
+      }
+    }
+    const float scales[2] = {fine_scale(panel.scales[b * 2]), fine_scale(panel.scales[b * 2 + 1])};
+    const CodePanel own = panel.fine_block(b, form.groups(), scales);
+    const uint8_t* block = panel.w + form.block_at(b);
+    __m256 sum[1][2] = {{acc[0], acc[1]}};
+    if (fine[0] != 0) {
+      code_group<kForm, 1, 0>(own, block, 0, header, sum);
+      if constexpr (form.group == 16) code_group<kForm, 1, 1>(own, block, 0, header, sum);
+    }
+    if (fine[1] != 0) {
+      if constexpr (form.group == 32) {
+        code_group<kForm, 1, 1>(own, block, 0, header, sum);
+      } else {
+        code_group<kForm, 1, 2>(own, block, 0, header, sum);
+        code_group<kForm, 1, 3>(own, block, 0, header, sum);
+      }
+    }
+    acc[0] = sum[0][0];
+    acc[1] = sum[0][1];
   }
 }
 
@@ -123,9 +163,9 @@ void code_tile(const CodePanel& panel) {
     }
   }
   for (int r = 0; r < R; ++r) {
-    const __m256 scale = _mm256_set1_ps(panel.scales[r]);
+    add_fine_part<kForm>(panel.row(r), acc[r]);
     for (int h = 0; h < 2; ++h) {
-      _mm256_storeu_ps(panel.out + r * panel.out_stride + h * 8, _mm256_mul_ps(acc[r][h], scale));
+      _mm256_storeu_ps(panel.out + r * panel.out_stride + h * 8, acc[r][h]);
     }
   }
 }
@@ -143,17 +183,9 @@ struct CodeMicro {
       : task(t), sums(kCodeForms[kForm], t.quantized, part.row_begin, part.row_end, scratch) {}
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, float* out) const {
-    const int64_t padded_k = task.quantized.padded_k();
     for (int64_t p = 0; p < n_panels; ++p) {
-      const CodePanel work{
-          .w = reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes),
-          .x = task.quantized.values + row * padded_k,
-          .group_sums = sums.row(row),
-          .n_groups = sums.groups(),
-          .scales = task.quantized.scales + row,
-          .padded_k = padded_k,
-          .out = out + p * 16,
-          .out_stride = n_panels * 16};
+      const CodePanel work = code_panel(task.panels + (panel + p) * task.panel_bytes,
+                                        task.quantized, sums, row, out + p * 16, n_panels * 16);
       switch (n_rows) {
         case 4: code_tile<kForm, 4>(work); break;
         case 3: code_tile<kForm, 3>(work); break;

@@ -30,8 +30,14 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i top_bits = _mm512_set1_epi32(static_cast<int>(0x80808080u));
   const int8_t* x = panel.x + b * 64 + kGroup * form.group;
+  const int64_t g = b * form.groups() + kGroup;
   __m512i sum[R];
-  for (int r = 0; r < R; ++r) sum[r] = _mm512_setzero_si512();
+  for (int r = 0; r < R; ++r) {
+    sum[r] = _mm512_setzero_si512();
+    if constexpr (kExcess != 0) {
+      sum[r] = _mm512_set1_epi32(-kExcess * panel.group_sums[r * panel.n_groups + g]);
+    }
+  }
   for (int q = 0; q < form.group / 4; ++q) {
     __m512i code;
     if constexpr (form.bits == 8) {
@@ -55,13 +61,45 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F
   F32 minimum = scale;
   if constexpr (form.minimum) minimum = scale_of(minima, 1);
   for (int r = 0; r < R; ++r) {
-    const int32_t total = panel.group_sums[r * panel.n_groups + b * form.groups() + kGroup];
-    if constexpr (kExcess != 0) {
-      sum[r] = _mm512_sub_epi32(sum[r], _mm512_set1_epi32(kExcess * total));
+    const float x_scale = panel.scales[r * panel.n_scales() + b * 2 + kGroup * form.group / 32];
+    acc[r] = fma(scale, F32{_mm512_cvtepi32_ps(sum[r])} * F32::set(x_scale), acc[r]);
+    if constexpr (form.minimum) {
+      const auto total = static_cast<float>(panel.group_sums[r * panel.n_groups + g]);
+      acc[r] = fnma(minimum, F32::set(total * x_scale), acc[r]);
     }
-    acc[r] = fma(scale, F32{_mm512_cvtepi32_ps(sum[r])}, acc[r]);
-    if constexpr (form.minimum) acc[r] = fnma(minimum, F32::set(static_cast<float>(total)), acc[r]);
   }
+}
+
+// Adds the second part of a row's activations. `panel`: of that row.
+template <int kForm>
+F32 with_fine_part(const CodePanel& panel, F32 acc) {
+  constexpr CodeForm form = kCodeForms[kForm];
+  F32 sum[1] = {acc};
+  for (int64_t b = 0; b < panel.padded_k / 64; ++b) {
+    const uint8_t* fine = panel.is_fine + b * 2;
+    if ((fine[0] | fine[1]) == 0) continue;
+    F32 header[2] = {F32::zero(), F32::zero()};
+    if constexpr (form.nested) {
+      header[0] = load_halves(panel.w + form.header_at(b));
+      if constexpr (form.minimum) header[1] = load_halves(panel.w + form.header_at(b) + 32);
+    }
+    const float scales[2] = {fine_scale(panel.scales[b * 2]), fine_scale(panel.scales[b * 2 + 1])};
+    const CodePanel own = panel.fine_block(b, form.groups(), scales);
+    const uint8_t* block = panel.w + form.block_at(b);
+    if (fine[0] != 0) {
+      code_group<kForm, 1, 0>(own, block, 0, header, sum);
+      if constexpr (form.group == 16) code_group<kForm, 1, 1>(own, block, 0, header, sum);
+    }
+    if (fine[1] != 0) {
+      if constexpr (form.group == 32) {
+        code_group<kForm, 1, 1>(own, block, 0, header, sum);
+      } else {
+        code_group<kForm, 1, 2>(own, block, 0, header, sum);
+        code_group<kForm, 1, 3>(own, block, 0, header, sum);
+      }
+    }
+  }
+  return sum[0];
 }
 
 template <int kForm, int R>
@@ -85,7 +123,7 @@ void code_tile(const CodePanel& panel) {
     }
   }
   for (int r = 0; r < R; ++r) {
-    (acc[r] * F32::set(panel.scales[r])).store(panel.out + r * panel.out_stride);
+    with_fine_part<kForm>(panel.row(r), acc[r]).store(panel.out + r * panel.out_stride);
   }
 }
 
@@ -110,18 +148,10 @@ struct CodeMicro {
   }
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, float* out) const {
-    const int64_t padded_k = task.quantized.padded_k();
     for (int64_t p = 0; p < n_panels; ++p) {
-      rows<kRows>(
-          {.w = reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes),
-           .x = task.quantized.values + row * padded_k,
-           .group_sums = sums.row(row),
-           .n_groups = sums.groups(),
-           .scales = task.quantized.scales + row,
-           .padded_k = padded_k,
-           .out = out + p * 16,
-           .out_stride = n_panels * 16},
-          n_rows);
+      rows<kRows>(code_panel(task.panels + (panel + p) * task.panel_bytes, task.quantized, sums,
+                             row, out + p * 16, n_panels * 16),
+                  n_rows);
     }
   }
 };

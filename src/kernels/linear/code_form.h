@@ -9,11 +9,12 @@
 //   nested        [64 / group][16 rows] small scales, then as many small minima, signed bytes;
 //                 before every four blocks a header of 64 bytes: [16 rows] f16 scales, then minima
 //
-// The product: for each group, in ascending order, with its integer sums over codes and
-// activations,
-//   y = fma(scale, float(sum code * x), y);  y = fma(-minimum, float(sum x), y)
-// and at the end y * (the scale of the activations). Both integers are exact in f32. The same order
-// on every instruction set (docs/decisions/0040).
+// The product: for each group, in ascending order, with its integer sums over codes and activations
+// x, and with the activations' own scale for their 32 columns,
+//   y = fma(scale, float(sum code * x) * x_scale, y);  y = fma(-minimum, float(sum x) * x_scale, y)
+// and then for each group of the activations' second part, ascending, the same with its values and
+// x_scale / 254. Both integers are exact in f32. The same order on every instruction set
+// (docs/decisions/0040, 0170).
 #pragma once
 
 #include <cstdint>
@@ -76,7 +77,7 @@ class SmallGroupSums {
  public:
   static int64_t bytes(WeightFormat format, int64_t k, int64_t rows) {
     const bool small = holds_codes(format) && code_form(format).group == 16;
-    return small ? rows * (QuantizedRows::padded(k) / 16) * 2 : 0;
+    return small ? 2 * rows * (QuantizedRows::padded(k) / 16) * 2 : 0;
   }
   // For forms with groups of 32 these are the sums that `q` has.
   SmallGroupSums(const CodeForm& form, const QuantizedRows& q, int64_t row_begin, int64_t row_end,
@@ -84,25 +85,44 @@ class SmallGroupSums {
       : groups_(q.padded_k() / form.group), first_row_(row_begin) {
     if (form.group == 32) {
       sums_ = q.group_sums + row_begin * groups_;
+      fine_sums_ = q.fine_sums + row_begin * groups_;
       return;
     }
     auto* out = reinterpret_cast<int16_t*>(scratch);
     sums_ = out;
-    const int8_t* x = q.values + row_begin * q.padded_k();
-    for (int64_t i = 0; i < (row_end - row_begin) * groups_; ++i) {
+    const int64_t n = (row_end - row_begin) * groups_;
+    add_up(q.values + row_begin * q.padded_k(), n, out);
+    fine_sums_ = out + n;
+    for (int64_t row = row_begin; row < row_end; ++row) {
+      for (int64_t g = 0; g < q.groups(); ++g) {
+        if (q.is_fine[row * q.groups() + g] == 0) continue;
+        add_up(q.fine_values + row * q.padded_k() + g * 32, 2,
+               out + n + (row - row_begin) * groups_ + g * 2);
+      }
+    }
+  }
+  int64_t groups() const { return groups_; }  // of a row
+  const int16_t* row(int64_t row) const { return sums_ + (row - first_row_) * groups_; }
+  // Of the second part; only where there is one.
+  const int16_t* fine_row(int64_t row) const { return fine_sums_ + (row - first_row_) * groups_; }
+
+ private:
+  static void add_up(const int8_t* x, int64_t n, int16_t* out) {
+    for (int64_t i = 0; i < n; ++i) {
       int sum = 0;
       for (int64_t j = 0; j < 16; ++j) sum += x[i * 16 + j];
       out[i] = static_cast<int16_t>(sum);
     }
   }
-  int64_t groups() const { return groups_; }  // of a row
-  const int16_t* row(int64_t row) const { return sums_ + (row - first_row_) * groups_; }
 
- private:
   int64_t groups_;
   int64_t first_row_;
   const int16_t* sums_ = nullptr;
+  const int16_t* fine_sums_ = nullptr;
 };
+
+// x_scale of a group's second part.
+inline float fine_scale(float group_scale) { return group_scale * (1.0f / 254.0f); }
 
 // Calls visit.template operator()<i>(), kCodeForms[i] being the form of `format`.
 template <class Visit>
@@ -125,10 +145,52 @@ struct CodePanel {
   const int8_t* x;
   const int16_t* group_sums;  // of the form's groups
   int64_t n_groups;           // of a row
-  const float* scales;        // of the rows
+  const float* scales;        // of the rows' groups of 32 columns
   int64_t padded_k;
   float* out;
   int64_t out_stride;
+  const uint8_t* is_fine;  // [rows, padded_k / 32]
+  const int8_t* fine_x;
+  const int16_t* fine_sums;  // of the form's groups
+
+  int64_t n_scales() const { return padded_k / 32; }  // of a row
+  // Of the rows from r on.
+  CodePanel row(int64_t r) const {
+    CodePanel own = *this;
+    own.x += r * padded_k;
+    own.group_sums += r * n_groups;
+    own.scales += r * n_scales();
+    own.out += r * out_stride;
+    own.is_fine += r * n_scales();
+    own.fine_x += r * padded_k;
+    own.fine_sums += r * n_groups;
+    return own;
+  }
+  // Of one row: block b of the activations' second part, whose scales are `fine_scales`, as if it
+  // were the first part of a panel that begins with it.
+  CodePanel fine_block(int64_t b, int64_t groups_of_block, const float* fine_scales) const {
+    CodePanel own = *this;
+    own.x = fine_x + b * 64;
+    own.group_sums = fine_sums + b * groups_of_block;
+    own.scales = fine_scales;
+    return own;
+  }
 };
+
+inline CodePanel code_panel(const std::byte* panel, const QuantizedRows& q,
+                            const SmallGroupSums& sums, int64_t row, float* out,
+                            int64_t out_stride) {
+  return {.w = reinterpret_cast<const uint8_t*>(panel),
+          .x = q.values + row * q.padded_k(),
+          .group_sums = sums.row(row),
+          .n_groups = sums.groups(),
+          .scales = q.group_scales + row * q.groups(),
+          .padded_k = q.padded_k(),
+          .out = out,
+          .out_stride = out_stride,
+          .is_fine = q.is_fine + row * q.groups(),
+          .fine_x = q.fine_values + row * q.padded_k(),
+          .fine_sums = sums.fine_row(row)};
+}
 
 }  // namespace autoglm

@@ -25,10 +25,12 @@ TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
         std::normal_distribution<float> normal;
         std::vector<float> x(static_cast<size_t>(m * k));
         for (float& v : x) v = normal(random);
+        x[static_cast<size_t>(k / 2)] = 200;  // a group in two parts
         Result<AlignedBuffer> memory =
             AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(m, k)));
-        const QuantizedRows rows = QuantizedRows::at(memory->data(), m, k);
-        quantize_rows({.pool = pool}, x.data(), k, rows);
+        QuantizedRows rows = QuantizedRows::at(memory->data(), m, k);
+        rows.rounding = Rounding::kGroups;
+        quantize_rows({.pool = pool}, x.data(), k, rows, {});
         Result<AlignedBuffer> scratch =
             AlignedBuffer::allocate(static_cast<size_t>(SmallGroupSums::bytes(format, k, m) + 64));
         const auto run = [&](auto variant) {

@@ -81,7 +81,10 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
         const auto run = [&](auto variant, bool tiled) {
           QuantizedRows rows = QuantizedRows::at(memory->data(), s.m, s.k);
           rows.tiled = tiled;
-          quantize_rows({.pool = pool}, x.data(), s.k, rows);
+          rows.column_scales = weight->column_scales();
+          const auto room = static_cast<size_t>(quantize_scratch_bytes({.pool = pool}, s.k));
+          Result<AlignedBuffer> turned = AlignedBuffer::allocate(room);
+          quantize_rows({.pool = pool}, x.data(), s.k, rows, {turned->data(), room});
           std::vector<float> y(static_cast<size_t>(s.m * s.n));
           const LinearTask task =
               linear_task({.weight = &*weight,

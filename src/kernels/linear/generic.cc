@@ -98,37 +98,48 @@ struct CodeMicro {
     return (k < 32 ? both & 15 : both >> 4) - form.zero;
   }
 
-  float channel(const uint8_t* panel, int64_t row, int64_t lane) const {
-    const int8_t* x = task.quantized.values + row * task.quantized.padded_k();
-    float y = 0;
-    for (int64_t g = 0; g < sums.groups(); ++g) {
-      const int64_t b = g / form.groups();
-      const uint8_t* block = panel + form.block_at(b);
-      int32_t sum = 0;
-      for (int64_t k = g * form.group; k < (g + 1) * form.group; ++k) {
-        sum += x[k] * code(block, k % 64, lane);
-      }
-      const uint8_t* scales = block + form.code_bytes();
-      const uint8_t* minima = scales + form.scales_bytes();
-      const int64_t at = g % form.groups() * 16 + lane;
-      const uint8_t* header = panel + form.header_at(b);
-      const float scale = form.nested ? half_at(header, lane) * static_cast<int8_t>(scales[at])
-                                      : half_at(scales, at);
-      y = std::fma(scale, static_cast<float>(sum), y);
-      if (!form.minimum) continue;
-      const float minimum = form.nested
-                                ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at])
-                                : half_at(minima, at);
-      y = std::fma(-minimum, static_cast<float>(sums.row(row)[g]), y);
+  // y with what group g of the weights adds.
+  float with_group(const CodePanel& panel, int64_t g, int64_t lane, const int8_t* x, int16_t total,
+                   float x_scale, float y) const {
+    const int64_t b = g / form.groups();
+    const uint8_t* block = panel.w + form.block_at(b);
+    int32_t sum = 0;
+    for (int64_t k = g * form.group; k < (g + 1) * form.group; ++k) {
+      sum += x[k] * code(block, k % 64, lane);
     }
-    return y * task.quantized.scales[row];
+    const uint8_t* scales = block + form.code_bytes();
+    const uint8_t* minima = scales + form.scales_bytes();
+    const int64_t at = g % form.groups() * 16 + lane;
+    const uint8_t* header = panel.w + form.header_at(b);
+    const float scale =
+        form.nested ? half_at(header, lane) * static_cast<int8_t>(scales[at]) : half_at(scales, at);
+    y = std::fma(scale, static_cast<float>(sum) * x_scale, y);
+    if (!form.minimum) return y;
+    const float minimum = form.nested ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at])
+                                      : half_at(minima, at);
+    return std::fma(-minimum, static_cast<float>(total) * x_scale, y);
+  }
+
+  float channel(const CodePanel& panel, int64_t lane) const {
+    float y = 0;
+    for (int64_t g = 0; g < panel.n_groups; ++g) {
+      const float x_scale = panel.scales[g * form.group / 32];
+      y = with_group(panel, g, lane, panel.x, panel.group_sums[g], x_scale, y);
+    }
+    for (int64_t g = 0; g < panel.n_groups; ++g) {
+      const int64_t of_x = g * form.group / 32;
+      if (panel.is_fine[of_x] == 0) continue;
+      y = with_group(panel, g, lane, panel.fine_x, panel.fine_sums[g],
+                     fine_scale(panel.scales[of_x]), y);
+    }
+    return y;
   }
 
   void tile(int64_t row, int64_t, int64_t panel, int64_t n_panels, float* out) const {
     for (int64_t p = 0; p < n_panels; ++p) {
-      const auto* w =
-          reinterpret_cast<const uint8_t*>(task.panels + (panel + p) * task.panel_bytes);
-      for (int64_t lane = 0; lane < 16; ++lane) out[p * 16 + lane] = channel(w, row, lane);
+      const CodePanel work = code_panel(task.panels + (panel + p) * task.panel_bytes,
+                                        task.quantized, sums, row, out + p * 16, n_panels * 16);
+      for (int64_t lane = 0; lane < 16; ++lane) work.out[lane] = channel(work, lane);
     }
   }
 };

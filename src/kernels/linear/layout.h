@@ -13,8 +13,8 @@
 //           weight = channel_scale * (scale * code + offset), the bracket in [-127, 127]; a panel
 //           is padded to 64 bytes
 //
-// After the panels of int8 and of these stand their channel scales, [n_panels][16] floats. Formats
-// that hold a file's codes: code_form.h.
+// After the panels of int8 and of these stand their channel scales, [n_panels][16] floats, and
+// their column scales, [k] floats. Formats that hold a file's codes: code_form.h.
 #pragma once
 
 #include <array>

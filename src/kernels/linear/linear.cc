@@ -30,6 +30,10 @@ void check(const Context& context, const LinearArgs& args) {
     AGLM_CHECK(args.quantized->rows >= args.m && args.quantized->k == weight.k(),
                "quantized rows [{}, {}] for a product of [{}, {}]", args.quantized->rows,
                args.quantized->k, args.m, weight.k());
+    AGLM_CHECK(args.quantized->rounding == rounding_of(weight.format()) &&
+                   (holds_codes(weight.format()) ||
+                    args.quantized->column_scales == weight.column_scales()),
+               "rows rounded for weights other than {}", weight_format_name(weight.format()));
     AGLM_CHECK(!args.quantized->tiled || takes_tiled_rows(context.isa, weight.format(), args.m),
                "rows in tiles for {} rows of {}", args.m, weight_format_name(weight.format()));
   }
@@ -108,8 +112,10 @@ int64_t linear_scratch_bytes(const Context& context, const PackedWeight& weight,
   int64_t rows = 0;
   if (is_integer(weight.format())) rows = QuantizedRows::bytes(max_rows, weight.k());
   if (takes_bf16_rows(context.isa, weight.format())) rows = Bf16Rows::bytes(max_rows, weight.k());
-  return rows + context.pool.size() *
-                    thread_scratch_bytes(context.isa, weight.format(), weight.k(), max_rows);
+  const int64_t products = context.pool.size() *
+                           thread_scratch_bytes(context.isa, weight.format(), weight.k(), max_rows);
+  if (!is_integer(weight.format())) return rows + products;
+  return rows + std::max(products, quantize_scratch_bytes(context, weight.k()));
 }
 
 void linear(const Context& context, const LinearArgs& args, std::span<std::byte> scratch) {
@@ -125,9 +131,12 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
       quantized = *args.quantized;
     } else {
       quantized = QuantizedRows::at(scratch.data(), args.m, weight.k());
+      quantized.rounding = rounding_of(weight.format());
+      if (!holds_codes(weight.format())) quantized.column_scales = weight.column_scales();
       quantized.tiled = takes_tiled_rows(context.isa, weight.format(), args.m);
-      quantize_rows(context, args.x, args.x_stride, quantized);
       thread_scratch += QuantizedRows::bytes(args.m, weight.k());
+      quantize_rows(context, args.x, args.x_stride, quantized,
+                    scratch.subspan(static_cast<size_t>(thread_scratch - scratch.data())));
     }
   }
   LinearTask task = linear_task(args, quantized);

@@ -1,8 +1,10 @@
 // y = x * transpose(w) with what comes after it: bias, SwiGLU, residual. Every element of y is
 // computed by an order of operations that depends on its own row of x and of w alone, so
 // instruction set, batch and threads never change a bit:
-//   integer formats: s = sum over k of q(x) * q(w), exact in int32; ((float(s) * w_scale) *
-//   x_scale) float formats:   s = fma(x[k], w[k], s) for k ascending, from 0
+//   int8, progressive: s = sum over k of q(x) * q(w), both turned, exact in int32;
+//                      (float(s) * w_scale) * x_scale
+//   codes of files: code_form.h
+//   float formats: s = fma(x[k], w[k], s) for k ascending, from 0
 // bf16 weights on AMX differ: x is split into high = bf16(x) and low = bf16(x - high), and for each
 // 32 columns in turn, with h = high and then with h = low,
 //   e = fma(h[k], w[k], e) for even k ascending, o likewise for odd k, both from 0; s = s + (e + o)

@@ -15,6 +15,8 @@
 #include "kernels/linear/layout.h"
 #include "kernels/linear/progressive.h"
 #include "kernels/linear/quantized_rows.h"
+#include "tensor/rotation.h"
+#include "kernels/rows/row_kernels.h"
 #include "kernels/simd/half.h"
 
 namespace autoglm {
@@ -138,15 +140,8 @@ WeightFormat progressive_format(Progressive form) {
 bool holds_codes(WeightFormat format) { return format >= WeightFormat::kSimple4; }
 
 std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b) {
-  using enum CodeKind;
-  if (a == kNone || b == kNone) return std::nullopt;
-  if (CodeRow::is_nested(a) != CodeRow::is_nested(b)) return std::nullopt;
-  CodeKind kind = a;
-  if (a != b && CodeRow::is_nested(a)) kind = kNestedAny;
-  if (a != b && !CodeRow::is_nested(a)) {
-    const auto minimum = [](CodeKind k) { return k == kSimple4Minimum || k == kSimple8Minimum; };
-    kind = minimum(a) || minimum(b) ? kSimple8Minimum : kSimple8;
-  }
+  const CodeKind kind = common_kind(a, b);
+  if (kind == CodeKind::kNone) return std::nullopt;
   return static_cast<WeightFormat>(kFirstCodes + static_cast<int>(kind));
 }
 
@@ -157,8 +152,8 @@ CodeKind code_kind_of(WeightFormat format) {
 
 int64_t PackedWeight::bytes(WeightFormat format, int64_t n, int64_t k, PackOrder order) {
   const int64_t n_panels = panels_of(n, order);
-  const int64_t scales = has_channel_scales(format) ? n_panels * kRows * int64_t{sizeof(float)} : 0;
-  return n_panels * bytes_of_panel(format, k) + scales;
+  const int64_t scales = has_channel_scales(format) ? n_panels * kRows + k : 0;
+  return n_panels * bytes_of_panel(format, k) + scales * int64_t{sizeof(float)};
 }
 
 // Everything but the bytes.
@@ -196,6 +191,7 @@ Result<PackedWeight> PackedWeight::allocate(WeightFormat format, int64_t n, int6
                                             PackOrder order) {
   PackedWeight weight = AGLM_TRY(shaped(format, n, k, order));
   weight.data_ = AGLM_TRY(AlignedBuffer::allocate(static_cast<size_t>(bytes(format, n, k, order))));
+  if (has_channel_scales(format)) std::fill_n(weight.own_column_scales(), k, 1.0f);
   return weight;
 }
 
@@ -229,6 +225,36 @@ const float* PackedWeight::channel_scales() const {
   return reinterpret_cast<const float*>(data_.data() + n_panels_ * panel_bytes_);
 }
 
+const float* PackedWeight::column_scales() const { return channel_scales() + n_panels_ * kRows; }
+
+float* PackedWeight::own_column_scales() {
+  return reinterpret_cast<float*>(data_.data() + n_panels_ * panel_bytes_) + n_panels_ * kRows;
+}
+
+void PackedWeight::set_column_scales(std::span<const float> scales) {
+  AGLM_CHECK(has_channel_scales(format_) && static_cast<int64_t>(scales.size()) == k_,
+             "{} column scales for {} columns of {}", scales.size(), k_,
+             weight_format_name(format_));
+  std::ranges::copy(scales, own_column_scales());
+}
+
+void PackedWeight::turn(std::span<float> row) const {
+  const Rotation rotation = Rotation::of(k_);
+  // One over a power of two, here and in the scales: nothing is rounded.
+  const float factor = 1.0f / static_cast<float>(rotation.block);
+  const float* scales = column_scales();
+  for (size_t i = 0; i < row.size(); ++i) row[i] *= factor / scales[i];
+  row_kernels(best_isa()).rotate_input({.rotation = rotation, .x = row.data(), .y = row.data()});
+}
+
+void PackedWeight::turn_back(std::span<float> row) const {
+  row_kernels(best_isa())
+      .rotate_input_back({.rotation = Rotation::of(k_),
+                          .x = row.data(),
+                          .column_scales = column_scales(),
+                          .y = row.data()});
+}
+
 template <class Store>
 void PackedWeight::for_rows(int64_t begin, int64_t end, const Store& store) {
   AGLM_CHECK(0 <= begin && begin <= end && end <= n_panels_, "panels [{}, {}) of {}", begin, end,
@@ -255,6 +281,7 @@ void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& sour
         std::replace_if(
             row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
       }
+      turn(row);
       if (format_ == WeightFormat::kInt8) return store_int8(row, lane, panel, channel_scale);
       *channel_scale = quantize_progressive_row(row, progressive_form(format_), groups);
       return store_groups(progressive_panel(format_, k_), groups, lane, panel);
@@ -334,6 +361,7 @@ void PackedWeight::decode_row(int64_t row, std::span<float> out) const {
         break;
     }
   }
+  if (has_channel_scales(format_)) turn_back(out.first(static_cast<size_t>(k_)));
 }
 
 }  // namespace autoglm

@@ -1,6 +1,10 @@
 // A weight matrix [n, k] in the layout that the linear kernels stream: panels of 16 output rows,
 // inside a panel k ascending, so that vector lanes are output channels and a sum over k is never
 // split (promise 1). The same bytes serve every instruction set. Layouts are in linear/layout.h.
+//
+// int8 and the progressive formats hold turned columns (tensor/rotation.h): row = transpose(T) *
+// stored row * column scales, where activations are multiplied by the same column scales and turned
+// likewise.
 #pragma once
 
 #include <cstdint>
@@ -112,9 +116,14 @@ class PackedWeight {
   // formats.
   void pack_panels(int64_t begin, int64_t end, const RowSource& source);
 
-  // The same from codes: nothing is chosen again, so the kernels use exactly these weights.
-  // Precondition: format() is the source's; codes in [-127, 127], groups that are expandable, and
-  // alike over the columns of a group.
+  // int8 and progressive: what activations are multiplied by, and weights divided by, before both
+  // are turned; [k] powers of two (linear/column_scales.h). To be set before anything is packed;
+  // else they are ones.
+  void set_column_scales(std::span<const float> scales);
+
+  // The same from codes of turned rows: nothing is chosen again, so the kernels use exactly these
+  // weights. Precondition: format() is the source's; codes in [-127, 127], groups that are
+  // expandable, and alike over the columns of a group.
   void pack_codes(int64_t begin, int64_t end, const Int8Source& source);
   void pack_codes(int64_t begin, int64_t end, const ProgressiveSource& source);
   // The same for formats that hold codes.
@@ -139,6 +148,7 @@ class PackedWeight {
   // int8 and progressive: one float scale a row, in panel order, [n_panels * 16]; rows of padding
   // have 0.
   const float* channel_scales() const;
+  const float* column_scales() const;  // int8 and progressive: [k]
   // The matrix row stored in row `lane` of panel `panel`, or -1 for padding.
   int64_t row_at(int64_t panel, int64_t lane) const;
 
@@ -147,6 +157,9 @@ class PackedWeight {
   // Calls store(row, lane, panel, channel_scale) for every row of the panels.
   template <class Store>
   void for_rows(int64_t begin, int64_t end, const Store& store);
+  float* own_column_scales();
+  void turn(std::span<float> row) const;
+  void turn_back(std::span<float> row) const;
 
   WeightFormat format_ = WeightFormat::kF32;
   PackOrder order_ = PackOrder::kPlain;

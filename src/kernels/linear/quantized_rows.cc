@@ -1,5 +1,6 @@
 #include "kernels/linear/quantized_rows.h"
 
+#include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/rows/row_kernels.h"
 
@@ -17,44 +18,94 @@ int64_t whole_tiles(int64_t rows) {
   return (rows + kTile - 1) / kTile * kTile;
 }
 
+int64_t room_bytes(int64_t k) { return round_up(k * int64_t{sizeof(float)}); }
+
+// Hands out `memory` piece by piece; with none it only counts.
+struct Pieces {
+  std::byte* memory = nullptr;
+  int64_t used = 0;
+
+  template <class T>
+  void take(T*& out, int64_t n) {
+    if (memory != nullptr) out = reinterpret_cast<T*>(memory + used);
+    used += round_up(n * int64_t{sizeof(T)});
+  }
+  QuantizedRows lay_out(int64_t rows, int64_t k) {
+    QuantizedRows q{.rows = rows, .k = k};
+    const int64_t groups = rows * q.groups();
+    take(q.values, whole_tiles(rows) * q.padded_k());
+    take(q.group_sums, groups);
+    take(q.sums, rows);
+    take(q.scales, rows);
+    take(q.group_scales, groups);
+    take(q.is_fine, groups);
+    take(q.fine_sums, groups);
+    take(q.fine_values, rows * q.padded_k());
+    return q;
+  }
+};
+
 }  // namespace
 
+Rounding rounding_of(WeightFormat format) {
+  return holds_codes(format) ? Rounding::kGroups : Rounding::kTurned;
+}
+
 int64_t QuantizedRows::bytes(int64_t rows, int64_t k) {
-  const int64_t padded = QuantizedRows::padded(k);
-  return whole_tiles(rows) * padded + round_up(rows * (padded / kGroup) * 2) +
-         2 * round_up(rows * 4);
+  Pieces pieces;
+  pieces.lay_out(rows, k);
+  return pieces.used;
 }
 
 QuantizedRows QuantizedRows::at(std::byte* memory, int64_t rows, int64_t k) {
-  const int64_t padded = QuantizedRows::padded(k);
-  QuantizedRows q{.rows = rows, .k = k};
-  q.values = reinterpret_cast<int8_t*>(memory);
-  memory += whole_tiles(rows) * padded;
-  q.group_sums = reinterpret_cast<int16_t*>(memory);
-  memory += round_up(rows * (padded / kGroup) * 2);
-  q.sums = reinterpret_cast<int32_t*>(memory);
-  memory += round_up(rows * 4);
-  q.scales = reinterpret_cast<float*>(memory);
-  return q;
+  return Pieces{.memory = memory}.lay_out(rows, k);
+}
+
+int64_t quantize_scratch_bytes(const Context& context, int64_t k) {
+  return context.pool.size() * room_bytes(k);
+}
+
+void quantize_row(const RowKernels& kernels, const float* x, float* room, const QuantizedRows& out,
+                  int64_t row) {
+  const int64_t groups = row * out.groups();
+  if (out.rounding == Rounding::kGroups) {
+    kernels.quantize_groups({.k = out.k,
+                             .x = x,
+                             .values = out.values + row * out.padded_k(),
+                             .sums = out.group_sums + groups,
+                             .scales = out.group_scales + groups,
+                             .is_fine = out.is_fine + groups,
+                             .fine_values = out.fine_values + row * out.padded_k(),
+                             .fine_sums = out.fine_sums + groups});
+    return;
+  }
+  kernels.rotate_input(
+      {.rotation = Rotation::of(out.k), .x = x, .column_scales = out.column_scales, .y = room});
+  kernels.quantize({.k = out.k,
+                    .x = room,
+                    .values = out.row_values(row),
+                    .block_stride = out.block_stride(),
+                    .group_sums = out.group_sums + groups,
+                    .sum = out.sums + row,
+                    .scale = out.scales + row});
 }
 
 void quantize_rows(const Context& context, const float* x, int64_t x_stride,
-                   const QuantizedRows& out) {
+                   const QuantizedRows& out, std::span<std::byte> scratch) {
+  AGLM_CHECK(out.rounding == Rounding::kGroups ||
+                 static_cast<int64_t>(scratch.size()) >= quantize_scratch_bytes(context, out.k),
+             "scratch of {} bytes for rows of {}", scratch.size(), out.k);
   const RowKernels& kernels = row_kernels(context.isa);
-  const int64_t padded = out.padded_k();
-  const auto work = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      kernels.quantize({.k = out.k,
-                        .x = x + i * x_stride,
-                        .values = out.row_values(i),
-                        .block_stride = out.block_stride(),
-                        .group_sums = out.group_sums + i * (padded / QuantizedRows::kGroup),
-                        .sum = out.sums + i,
-                        .scale = out.scales + i});
+  const int threads = out.rows * out.k <= kSerialElements ? 1 : context.pool.size();
+  const auto work = [&](int index) {
+    auto* room = reinterpret_cast<float*>(scratch.data() + index * room_bytes(out.k));
+    const int64_t end = out.rows * (index + 1) / threads;
+    for (int64_t i = out.rows * index / threads; i < end; ++i) {
+      quantize_row(kernels, x + i * x_stride, room, out, i);
     }
   };
-  if (out.rows * out.k <= kSerialElements) return work(0, out.rows);
-  context.pool.parallel_for(out.rows, 1, work);
+  if (threads == 1) return work(0);
+  context.pool.run(work);
 }
 
 }  // namespace autoglm

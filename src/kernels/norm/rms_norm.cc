@@ -9,16 +9,6 @@ namespace {
 
 constexpr int64_t kSerialElements = 16384;  // below it, waking the other threads costs more
 
-QuantizeRow quantize_row(const QuantizedRows& q, int64_t row, const float* x) {
-  return {.k = q.k,
-          .x = x,
-          .values = q.row_values(row),
-          .block_stride = q.block_stride(),
-          .group_sums = q.group_sums + row * (q.padded_k() / QuantizedRows::kGroup),
-          .sum = q.sums + row,
-          .scale = q.scales + row};
-}
-
 }  // namespace
 
 void rms_norm(const Context& context, const RmsNormArgs& args) {
@@ -43,7 +33,10 @@ void rms_norm(const Context& context, const RmsNormArgs& args) {
                       .residual = part(args.residual, args.residual_stride),
                       .y = part(args.y, args.y_stride)});
       }
-      if (q != nullptr) kernels.quantize(quantize_row(*q, row, args.y + row * args.y_stride));
+      if (q != nullptr) {
+        float* y = args.y + row * args.y_stride;
+        quantize_row(kernels, y, y, *q, row);
+      }
     }
   };
   if (args.rows * args.groups * args.n <= kSerialElements) return work(0, args.rows);

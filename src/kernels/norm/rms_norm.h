@@ -26,7 +26,8 @@ struct RmsNormArgs {
   int64_t residual_stride = 0;
   float* y = nullptr;  // [rows, groups * n], may be x itself
   int64_t y_stride = 0;
-  const QuantizedRows* quantized = nullptr;  // of the result, or null; needs groups == 1
+  // Of the result, or null; needs groups == 1, and y is then room that holds no result.
+  const QuantizedRows* quantized = nullptr;
 };
 
 // Sums are taken in 16 lanes (element i in lane i % 16), lanes joined in one fixed tree, in f32.

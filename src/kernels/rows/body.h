@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/rows/group_body.h"
+#include "kernels/rows/rotation_body.h"
 #include "kernels/rows/row_kernels.h"
 #include "kernels/simd/math.h"
 
@@ -67,6 +68,50 @@ struct RowBody {
     *a.sum = total;
   }
 
+  // Codes of 32 columns, and their sum.
+  static int16_t round_group(F low, F high, float factor, int8_t* values) {
+    low = round_even(low * F::set(factor));
+    high = round_even(high * F::set(factor));
+    low.store_i8(values);
+    high.store_i8(values + 16);
+    // Whole numbers up to 32 * 127: floats add them exactly.
+    return static_cast<int16_t>(reduce_add(low + high));
+  }
+
+  static void quantize_groups(const QuantizeGroups& a) {
+    const int64_t padded = (a.k + 63) / 64 * 64;
+    const int64_t groups = (a.k + 31) / 32;
+    const auto at = [&](int64_t i) { return i < a.k ? F::load(a.x + i, a.k - i) : F::zero(); };
+    float sum = 0;
+    for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
+      const F low = at(i);
+      const F high = at(i + 16);
+      const float peak = reduce_max_bits(max_abs_bits(max_abs_bits(F::zero(), low), high));
+      const float inverse = 127.0f / peak;
+      const bool usable = peak > 0 && peak < HUGE_VALF && inverse < HUGE_VALF;
+      a.scales[g] = usable ? peak / 127.0f : peak < HUGE_VALF ? 0.0f : NAN;
+      a.sums[g] = round_group(usable ? low : F::zero(), usable ? high : F::zero(),
+                              usable ? inverse : 0.0f, a.values + i);
+      sum += a.scales[g];
+    }
+    const float limit = QuantizeGroups::kFineFactor * sum / static_cast<float>(groups);
+    for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
+      const float scale = a.scales[g];
+      // A scale of 254 * FLT_MIN and more: the fine one's inverse is a number.
+      a.is_fine[g] = scale > limit && scale > 3e-36f ? 1 : 0;
+      if (a.is_fine[g] == 0) continue;
+      const F unit = F::set(scale);
+      const F low = fnma(F::from_i8(a.values + i), unit, at(i));
+      const F high = fnma(F::from_i8(a.values + i + 16), unit, at(i + 16));
+      const float inverse = 254.0f / scale;
+      // Rounding of the inverse may carry half a step beyond 127.
+      const F most = F::set(127.0f / inverse);
+      const F least = F::zero() - most;
+      a.fine_sums[g] = round_group(min(most, max(least, low)), min(most, max(least, high)), inverse,
+                                   a.fine_values + i);
+    }
+  }
+
   static void rotate_half_split(const RotateHead& a) {
     for (int64_t i = 0; i < a.half; i += 16) {
       const int64_t left = a.half - i;
@@ -113,6 +158,9 @@ struct RowBody {
   static constexpr RowKernels kTable = {
       .norm = norm,
       .quantize = quantize,
+      .quantize_groups = quantize_groups,
+      .rotate_input = RotationBody<F>::rotate,
+      .rotate_input_back = RotationBody<F>::rotate_back,
       .rotate_half_split = rotate_half_split,
       .rotate_interleaved = rotate_interleaved,
       .add = add,

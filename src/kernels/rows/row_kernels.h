@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernels/isa.h"
+#include "tensor/rotation.h"
 
 namespace autoglm {
 
@@ -33,6 +34,29 @@ struct QuantizeRow {
   float* scale = nullptr;
 };
 
+// One scale for each group of 32 columns; arrays as in QuantizedRows, of one row, padding too.
+struct QuantizeGroups {
+  // Groups whose scale is so many times the mean of the row's are rounded in two parts.
+  static constexpr float kFineFactor = 2.0f;
+
+  int64_t k = 0;
+  const float* x = nullptr;
+  int8_t* values = nullptr;
+  int16_t* sums = nullptr;
+  float* scales = nullptr;
+  uint8_t* is_fine = nullptr;
+  int8_t* fine_values = nullptr;
+  int16_t* fine_sums = nullptr;
+};
+
+// y = T (column_scales * x); back: y = column_scales * transpose(T) x. y may be x.
+struct RotateInput {
+  Rotation rotation;
+  const float* x = nullptr;
+  const float* column_scales = nullptr;  // or null
+  float* y = nullptr;
+};
+
 struct RotateHead {
   int64_t half = 0;  // rotary_dim / 2
   const float* cos = nullptr;
@@ -43,6 +67,9 @@ struct RotateHead {
 struct RowKernels {
   void (*norm)(const NormRow&);
   void (*quantize)(const QuantizeRow&);
+  void (*quantize_groups)(const QuantizeGroups&);
+  void (*rotate_input)(const RotateInput&);
+  void (*rotate_input_back)(const RotateInput&);
   void (*rotate_half_split)(const RotateHead&);
   void (*rotate_interleaved)(const RotateHead&);
   void (*add)(const float* a, const float* b, float* y, int64_t n);

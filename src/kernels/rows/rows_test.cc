@@ -142,6 +142,11 @@ TEST(RmsNorm, WorksInPlaceAndQuantizesInPassing) {
     Result<AlignedBuffer> fused = AlignedBuffer::allocate(bytes);
     Result<AlignedBuffer> after = AlignedBuffer::allocate(bytes);
     const QuantizedRows q = QuantizedRows::at(fused->data(), 1, n);
+    rms_norm(
+        context,
+        {.rows = 1, .n = n, .x = place.data(), .x_stride = n, .y = place.data(), .y_stride = n});
+    expect_same_bits(place, apart);
+    place = x;
     rms_norm(context, {.rows = 1,
                        .n = n,
                        .x = place.data(),
@@ -149,9 +154,36 @@ TEST(RmsNorm, WorksInPlaceAndQuantizesInPassing) {
                        .y = place.data(),
                        .y_stride = n,
                        .quantized = &q});
-    expect_same_bits(place, apart);
-    quantize_rows(context, apart.data(), n, QuantizedRows::at(after->data(), 1, n));
+    const auto room = static_cast<size_t>(quantize_scratch_bytes(context, n));
+    Result<AlignedBuffer> turned = AlignedBuffer::allocate(room);
+    quantize_rows(context, apart.data(), n, QuantizedRows::at(after->data(), 1, n),
+                  {turned->data(), room});
     EXPECT_EQ(std::memcmp(fused->data(), after->data(), bytes), 0);
+  }
+}
+
+TEST(RotateInput, GivesThePlainLoopsBitsAndComesBack) {
+  for (const int64_t n : {1, 3, 16, 32, 48, 64, 131, 172, 192, 512, 576, 1024, 1536, 2048, 13696}) {
+    const Rotation rotation = Rotation::of(n);
+    const std::vector<float> x = random_values(n, 11);
+    std::vector<float> scales(static_cast<size_t>(n), 1.0f);
+    scales[static_cast<size_t>(n / 2)] = 0.25f;
+    std::vector<float> expected = x;
+    for (size_t i = 0; i < x.size(); ++i) expected[i] *= scales[i];
+    rotate(rotation, expected);
+    for (const Isa isa : isas()) {
+      std::vector<float> y(x.size());
+      row_kernels(isa).rotate_input(
+          {.rotation = rotation, .x = x.data(), .column_scales = scales.data(), .y = y.data()});
+      expect_same_bits(y, expected);
+      // Back: transpose(T) T = block, and each side is multiplied by the scales once.
+      row_kernels(isa).rotate_input_back(
+          {.rotation = rotation, .x = y.data(), .column_scales = scales.data(), .y = y.data()});
+      for (size_t i = 0; i < x.size(); ++i) {
+        const float back = y[i] / (static_cast<float>(rotation.block) * scales[i] * scales[i]);
+        EXPECT_NEAR(back, x[i], 2e-5) << n << " at " << i;
+      }
+    }
   }
 }
 

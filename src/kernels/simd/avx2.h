@@ -78,6 +78,12 @@ struct F32 {
             _mm256_cvtepi32_ps(_mm256_loadu_si256(q + 1))};
   }
 
+  static F32 from_i8(const int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+  }
+
   static F32 from(Sums sums) { return {_mm256_cvtepi32_ps(sums.lo), _mm256_cvtepi32_ps(sums.hi)}; }
 
   void store(float* p) const {
@@ -145,6 +151,23 @@ inline F32 select_lanes(int64_t begin, int64_t end, F32 a, F32 b) {
 inline F32 zero_where_less(F32 x, F32 limit, F32 a) {
   return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, limit.lo, _CMP_LT_OQ), a.lo),
           _mm256_andnot_ps(_mm256_cmp_ps(x.hi, limit.hi, _CMP_LT_OQ), a.hi)};
+}
+// Lanes of `a` with their partners in `swapped`: sums in the lower of two lanes, differences in the
+// upper.
+inline __m256 sums_and_differences(__m256 a, __m256 swapped, __m256 upper) {
+  return _mm256_add_ps(swapped, _mm256_xor_ps(a, upper));
+}
+inline __m256 hadamard8(__m256 a) {
+  const float n = -0.0f;
+  a = sums_and_differences(a, _mm256_permute_ps(a, 0xb1), _mm256_setr_ps(0, n, 0, n, 0, n, 0, n));
+  a = sums_and_differences(a, _mm256_permute_ps(a, 0x4e), _mm256_setr_ps(0, 0, n, n, 0, 0, n, n));
+  return sums_and_differences(a, _mm256_permute2f128_ps(a, a, 1),
+                              _mm256_setr_ps(0, 0, 0, 0, n, n, n, n));
+}
+inline F32 hadamard16(F32 a) {
+  const __m256 lo = hadamard8(a.lo);
+  const __m256 hi = hadamard8(a.hi);
+  return {_mm256_add_ps(lo, hi), _mm256_sub_ps(lo, hi)};
 }
 inline float reduce_add(F32 a) {
   const __m256 eight = _mm256_add_ps(a.lo, a.hi);

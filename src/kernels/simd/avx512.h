@@ -62,6 +62,10 @@ struct F32 {
   }
   static F32 from_i32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
 
+  static F32 from_i8(const int8_t* p) {
+    return {_mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+  }
   static F32 from(Sums sums) { return {_mm512_cvtepi32_ps(sums.v)}; }
 
   void store(float* p) const { _mm512_storeu_ps(p, v); }
@@ -99,6 +103,18 @@ inline F32 select_lanes(int64_t begin, int64_t end, F32 a, F32 b) {
 inline F32 zero_where_less(F32 x, F32 limit, F32 a) {
   const __mmask16 less = _mm512_cmp_ps_mask(x.v, limit.v, _CMP_LT_OQ);
   return {_mm512_mask_blend_ps(less, a.v, _mm512_setzero_ps())};
+}
+// Lanes of `a` with their partners in `swapped`: sums in the lower of two lanes, differences in the
+// upper.
+inline __m512 sums_and_differences(__m512 a, __m512 swapped, __mmask16 upper) {
+  return _mm512_mask_sub_ps(_mm512_add_ps(swapped, a), upper, swapped, a);
+}
+inline F32 hadamard16(F32 a) {
+  a.v = sums_and_differences(a.v, _mm512_permute_ps(a.v, 0xb1), 0xaaaa);
+  a.v = sums_and_differences(a.v, _mm512_permute_ps(a.v, 0x4e), 0xcccc);
+  a.v = sums_and_differences(a.v, _mm512_shuffle_f32x4(a.v, a.v, 0xb1), 0xf0f0);
+  a.v = sums_and_differences(a.v, _mm512_shuffle_f32x4(a.v, a.v, 0x4e), 0xff00);
+  return a;
 }
 // The upper half of sixteen lanes.
 inline __m256 upper(__m512 v) {

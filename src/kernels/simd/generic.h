@@ -77,6 +77,11 @@ struct F32 {
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
     return r;
   }
+  static F32 from_i8(const int8_t* p) {
+    F32 r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
+    return r;
+  }
   static F32 from(Sums sums) { return from_i32(sums.v); }
 
   void store(float* p) const {
@@ -159,6 +164,19 @@ inline F32 select_lanes(int64_t begin, int64_t end, F32 a, F32 b) {
 inline F32 zero_where_less(F32 x, F32 limit, F32 a) {
   for (int i = 0; i < 16; ++i) {
     if (x.v[i] < limit.v[i]) a.v[i] = 0;
+  }
+  return a;
+}
+// Sylvester's Hadamard transform of the lanes, not scaled: strides 1, 2, 4, 8.
+inline F32 hadamard16(F32 a) {
+  for (int stride = 1; stride < 16; stride *= 2) {
+    for (int i = 0; i < 16; ++i) {
+      if ((i & stride) != 0) continue;
+      const float x = a.v[i];
+      const float y = a.v[i + stride];
+      a.v[i] = x + y;
+      a.v[i + stride] = x - y;
+    }
   }
   return a;
 }

@@ -6,7 +6,9 @@
 #include <mutex>
 #include <utility>
 
+#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
+#include "train/quantize/turned.h"
 
 namespace autoglm {
 namespace {
@@ -48,6 +50,7 @@ class Block {
     std::vector<RowCodes> codes;
     for (int64_t i = 0; i < w.rows(); ++i) {
       AGLM_TRY(weights.read_row(tensor, begin + i, row(i)));
+      turn_weights(row(i));
       codes.push_back(choose(row(i)));
     }
     if (gptq_) {
@@ -86,8 +89,19 @@ class Block {
 
 }  // namespace
 
-Result<GroupInput> MatrixQuantizer::prepare(const RowsView& x) const {
+Result<GroupInput> MatrixQuantizer::prepare(const RowsView& inputs) const {
   GroupInput input;
+  const int64_t n = inputs.rows * inputs.columns;
+  AlignedBuffer turned = AGLM_TRY(
+      AlignedBuffer::allocate(static_cast<size_t>(std::max<int64_t>(n, 16)) * sizeof(float)));
+  const RowsView x{turned.as<float>(), inputs.rows, inputs.columns, inputs.columns};
+  context_.pool.parallel_for(x.rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::span<float> row(x.data + i * x.stride, static_cast<size_t>(x.columns));
+      std::copy_n(inputs.row(i), x.columns, row.begin());
+      turn_inputs(row);
+    }
+  });
   const auto columns = static_cast<size_t>(x.columns);
   input.sample_rows = std::min(kSampleRows, x.rows);
   for (int64_t i = 0; i < input.sample_rows; ++i) {

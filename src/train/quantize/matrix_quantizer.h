@@ -14,7 +14,7 @@
 
 namespace autoglm {
 
-// What is known of the rows that a group of matrices multiplies.
+// What is known of the rows that a group of matrices multiplies, turned (turned.h).
 struct GroupInput {
   std::vector<float> mean_square;  // of each column
   std::vector<float> sample;       // [sample_rows, columns]
@@ -36,7 +36,7 @@ class MatrixQuantizer {
   MatrixQuantizer(const Context& context, Options options) : context_(context), options_(options) {}
 
   ThreadPool& pool() const { return context_.pool; }
-  Result<GroupInput> prepare(const RowsView& x) const;
+  Result<GroupInput> prepare(const RowsView& inputs) const;
   // `input`: null when nothing is known.
   Result<RoundedMatrix> quantize(const Target& target, const FoldedWeights& weights,
                                  const GroupInput* input) const;

@@ -10,6 +10,7 @@
 
 #include "train/quantize/row_codes.h"
 #include "train/quantize/sampled_rows.h"
+#include "train/quantize/turned.h"
 
 namespace autoglm {
 namespace {
@@ -109,7 +110,8 @@ Result<std::vector<RungErrors>> weight_errors(const Targets& targets, const Fold
       std::vector<double> energy(sample.size());
       pool.parallel_for(static_cast<int64_t>(sample.size()), 1, [&](int64_t begin, int64_t end) {
         for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r) {
-          const std::span<const float> row = sample.row(r);
+          std::vector<float> row(sample.row(r).begin(), sample.row(r).end());
+          turn_weights(row);
           for (size_t rung = 0; rung < ladder.size(); ++rung) {
             lost[rung * sample.size() + r] =
                 squared_error(row, choose_codes(row, {}, ladder[rung]));

@@ -1,7 +1,6 @@
 #include "train/quantize/quality.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/aligned_buffer.h"
 #include "base/check.h"
@@ -46,36 +45,6 @@ class Head {
   AlignedBuffer scratch_;
 };
 
-// log(sum(exp(logits)))
-double log_sum(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return largest + std::log(sum);
-}
-
-struct Position {
-  double nll_before = 0;
-  double nll_after = 0;
-  double kl = 0;
-  bool same_top1 = false;
-};
-
-Position compare_rows(std::span<const float> before, std::span<const float> after, size_t taken) {
-  const double log_before = log_sum(before);
-  const double log_after = log_sum(after);
-  double kl = 0;
-  for (size_t i = 0; i < before.size(); ++i) {
-    const double p = before[i] - log_before;
-    kl += std::exp(p) * (p - (after[i] - log_after));
-  }
-  return {.nll_before = log_before - before[taken],
-          .nll_after = log_after - after[taken],
-          .kl = std::max(0.0, kl),
-          .same_top1 = std::ranges::max_element(before) - before.begin() ==
-                       std::ranges::max_element(after) - after.begin()};
-}
-
 }  // namespace
 
 Result<Quality> compare(const Context& context, std::span<const std::vector<TokenId>> sequences,
@@ -90,7 +59,7 @@ Result<Quality> compare(const Context& context, std::span<const std::vector<Toke
              before.hidden->rows, after.hidden->rows, rows);
   Head head_before = AGLM_TRY(Head::make(context, before));
   Head head_after = AGLM_TRY(Head::make(context, after));
-  std::vector<Position> positions(next.size());
+  std::vector<NextToken> positions(next.size());
   for (int64_t first = 0; first < rows; first += kBlock) {
     const int64_t n = std::min(kBlock, rows - first);
     head_before.compute(first, n);
@@ -100,32 +69,15 @@ Result<Quality> compare(const Context& context, std::span<const std::vector<Toke
         const int64_t taken = next[static_cast<size_t>(first + i)];
         if (taken < 0) continue;
         positions[static_cast<size_t>(first + i)] =
-            compare_rows(head_before.row(i), head_after.row(i), static_cast<size_t>(taken));
+            compare_logits(head_before.row(i), head_after.row(i), static_cast<size_t>(taken));
       }
     });
   }
-  Quality quality;
-  double nll_before = 0;
-  double nll_after = 0;
-  std::vector<double> kl;
+  std::vector<NextToken> predicted;
   for (size_t i = 0; i < next.size(); ++i) {
-    if (next[i] < 0) continue;
-    nll_before += positions[i].nll_before;
-    nll_after += positions[i].nll_after;
-    quality.kl_mean += positions[i].kl;
-    quality.same_top1 += positions[i].same_top1 ? 1 : 0;
-    kl.push_back(positions[i].kl);
+    if (next[i] >= 0) predicted.push_back(positions[i]);
   }
-  if (kl.empty()) return quality;
-  const auto n = static_cast<double>(kl.size());
-  quality.tokens = static_cast<int64_t>(kl.size());
-  quality.perplexity_before = std::exp(nll_before / n);
-  quality.perplexity_after = std::exp(nll_after / n);
-  quality.kl_mean /= n;
-  quality.same_top1 /= n;
-  std::ranges::sort(kl);
-  quality.kl_99 = kl[static_cast<size_t>(0.99 * (n - 1))];
-  return quality;
+  return summarize(predicted);
 }
 
 }  // namespace autoglm

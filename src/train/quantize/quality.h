@@ -11,17 +11,9 @@
 #include "kernels/isa.h"
 #include "kernels/linear/packed_weight.h"
 #include "train/quantize/graph_run.h"
+#include "train/quantize/next_token.h"
 
 namespace autoglm {
-
-struct Quality {
-  int64_t tokens = 0;  // predicted
-  double perplexity_before = 0;
-  double perplexity_after = 0;
-  double kl_mean = 0;    // of the original's distribution to the quantized one's, in nats
-  double kl_99 = 0;      // its 99th percentile
-  double same_top1 = 0;  // share of positions with the same most likely token
-};
 
 struct HeadInput {
   const RowsView* hidden = nullptr;

@@ -1,6 +1,6 @@
 // The choice of codes for one row of weights, by search: slower than what the kernels do while
 // they load (kernels/linear/progressive.h), and closer. The forms are those of PackedWeight: int8
-// with one scale a row, and progressive codes.
+// with one scale a row, and progressive codes; rows are turned (turned.h) before they come here.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/linear/progressive.h"
+#include "tensor/rotation.h"
 #include "train/quantize/row_codes.h"
+#include "train/quantize/turned.h"
 
 namespace autoglm {
 namespace {
@@ -70,11 +73,11 @@ std::vector<float> candidate(std::span<const float> x, std::span<const float> w,
   return scales;
 }
 
-// The squared error of each column over all rows, quantized as the kernels would at load: the fast
-// choice ranks the candidates as the slow one does.
-void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
-                       Precision precision, size_t first, size_t last,
-                       std::vector<double>& errors) {
+// The squared error of rows [first, last), turned and quantized as the kernels would at load: the
+// fast choice ranks the candidates as the slow one does.
+double rows_error(const SampledRows& matrix, std::span<const float> scales, Precision precision,
+                  size_t first, size_t last) {
+  double error = 0;
   std::vector<float> row(scales.size());
   std::vector<float> decoded(scales.size());
   RowCodes codes;
@@ -82,6 +85,7 @@ void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
   for (size_t r = first; r < last; ++r) {
     const std::span<const float> stored = matrix.row(r);
     for (size_t c = 0; c < row.size(); ++c) row[c] = stored[c] * scales[c];
+    turn_weights(row);
     if (precision.bits == 8) {
       choose_int8(row, {}).decode(decoded);
     } else {
@@ -90,9 +94,10 @@ void add_column_errors(const SampledRows& matrix, std::span<const float> scales,
     }
     for (size_t c = 0; c < row.size(); ++c) {
       const double rest = double{decoded[c]} - row[c];
-      errors[c] += rest * rest;
+      error += rest * rest;
     }
   }
+  return error;
 }
 
 class Judge {
@@ -110,30 +115,23 @@ class Judge {
   }
 
   double error(std::span<const float> scales) const {
-    double sum = 0;
-    const std::vector<double> columns = column_errors(scales);
-    for (size_t c = 0; c < scales.size(); ++c) {
-      sum += input_.mean_square[c] * columns[c] / (double{scales[c]} * scales[c]);
-    }
-    return sum + row_rounding(scales);
+    std::vector<float> inputs = input_.mean_square;
+    for (size_t c = 0; c < scales.size(); ++c) inputs[c] /= scales[c] * scales[c];
+    return turned_mean_square(inputs) * weight_rounding(scales) + row_rounding(scales);
   }
 
  private:
-  std::vector<double> column_errors(std::span<const float> scales) const {
-    std::vector<std::vector<double>> parts(static_cast<size_t>(pool_.size()),
-                                           std::vector<double>(scales.size()));
+  double weight_rounding(std::span<const float> scales) const {
+    std::vector<double> parts(static_cast<size_t>(pool_.size()));
     for (const SampledRows& matrix : weights_) {
       const auto n = static_cast<size_t>(pool_.size());
       pool_.run([&](int index) {
         const auto i = static_cast<size_t>(index);
-        add_column_errors(matrix, scales, precision_, matrix.size() * i / n,
-                          matrix.size() * (i + 1) / n, parts[i]);
+        parts[i] += rows_error(matrix, scales, precision_, matrix.size() * i / n,
+                               matrix.size() * (i + 1) / n);
       });
     }
-    for (size_t i = 1; i < parts.size(); ++i) {
-      for (size_t c = 0; c < scales.size(); ++c) parts[0][c] += parts[i][c];
-    }
-    return parts[0];
+    return std::accumulate(parts.begin(), parts.end(), 0.0);
   }
 
   double row_rounding(std::span<const float> scales) const {
@@ -141,13 +139,16 @@ class Judge {
     for (size_t c = 0; c < scales.size(); ++c) {
       weights += squares_[c] * double{scales[c]} * scales[c];
     }
+    // Of turned weights: T w / block.
+    weights /= static_cast<double>(Rotation::of(std::ssize(scales)).block);
     double steps = 0;
+    std::vector<float> turned(scales.size());
     for (int64_t r = 0; r < input_.sample_rows; ++r) {
       const float* row = input_.sample.data() + static_cast<size_t>(r) * scales.size();
+      for (size_t c = 0; c < scales.size(); ++c) turned[c] = row[c] / scales[c];
+      turn_inputs(turned);
       float largest = 0;
-      for (size_t c = 0; c < scales.size(); ++c) {
-        largest = std::max(largest, std::abs(row[c]) / scales[c]);
-      }
+      for (const float x : turned) largest = std::max(largest, std::abs(x));
       steps += std::pow(double{largest} / 127, 2) / 12;
     }
     return weights * steps / static_cast<double>(std::max<int64_t>(1, input_.sample_rows));

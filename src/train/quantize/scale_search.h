@@ -2,10 +2,11 @@
 // multiplied by. Candidates are those of AWQ (arXiv 2306.00978) and of SmoothQuant (2211.10438);
 // both are judged by the same estimate of the product's squared error,
 //
-//   sum over columns j of  mean(x_j^2) / s_j^2 * |Q(W s)_j - (W s)_j|^2        rounding of weights
-//   + mean over rows of (max_j |x_j / s_j| / 127)^2 / 12 * sum of |(W s)_j|^2  rounding of rows,
+//   mean over columns of (x' / s)^2 * |Q((W s)') - (W s)'|^2                   rounding of weights
+//   + mean over rows of (max_j |(x / s)'_j| / 127)^2 / 12 * |(W s)'|^2         rounding of rows,
 //
-// in which rounding errors count as independent of one another. Scales of 1 are always a candidate.
+// in which ' is turning the columns (tensor/rotation.h) and rounding errors count as independent of
+// one another. Scales of 1 are always a candidate.
 #pragma once
 
 #include <span>

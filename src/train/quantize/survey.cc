@@ -11,19 +11,17 @@
 #include "train/quantize/row_codes.h"
 #include "train/quantize/sampled_rows.h"
 #include "train/quantize/scale_search.h"
+#include "train/quantize/turned.h"
 
 namespace autoglm {
 namespace {
 
-// Sum of importance * (row - decoded)^2 for one row.
-double weighed_error(std::span<const float> row, std::span<const float> importance,
-                     Precision precision) {
+// Sum of (row - decoded)^2 for one turned row.
+double squared_error(std::span<const float> row, Precision precision) {
   std::vector<float> decoded(row.size());
-  choose_codes(row, importance, precision).decode(decoded);
+  choose_codes(row, {}, precision).decode(decoded);
   double sum = 0;
-  for (size_t i = 0; i < row.size(); ++i) {
-    sum += importance[i] * std::pow(double{row[i]} - decoded[i], 2);
-  }
+  for (size_t i = 0; i < row.size(); ++i) sum += std::pow(double{row[i]} - decoded[i], 2);
   return sum;
 }
 
@@ -133,6 +131,7 @@ class SurveyRun final : public RunVisitor {
                        std::span<const SampledRows> weights, std::span<const float> scales) {
     std::vector<float> importance = input.mean_square;
     for (size_t c = 0; c < scales.size(); ++c) importance[c] /= scales[c] * scales[c];
+    const double mean_square = turned_mean_square(importance);
     for (size_t m = 0; m < weights.size(); ++m) {
       const SampledRows& matrix = weights[m];
       const Ladder& ladder = options_.ladder;
@@ -142,8 +141,9 @@ class SurveyRun final : public RunVisitor {
             for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r) {
               std::vector<float> row(matrix.row(r).begin(), matrix.row(r).end());
               for (size_t c = 0; c < scales.size(); ++c) row[c] *= scales[c];
+              turn_weights(row);
               for (size_t rung = 0; rung < ladder.size(); ++rung) {
-                errors[rung * matrix.size() + r] = weighed_error(row, importance, ladder[rung]);
+                errors[rung * matrix.size() + r] = mean_square * squared_error(row, ladder[rung]);
               }
             }
           });
