@@ -126,7 +126,7 @@ int8_t CodedMatrix::offset(int64_t row, int64_t group) const {
   return static_cast<int8_t>(byte_at(group_offsets, row * groups() + group));
 }
 
-void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
+void CodedMatrix::decode_turned_row(int64_t row, std::span<float> out) const {
   const float d = channel_scale(row);
   for (int64_t i = 0; i < columns; ++i) {
     const int bracket =
@@ -134,6 +134,10 @@ void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
                   : scale(row, i / group_size) * code(row, i) + offset(row, i / group_size);
     out[static_cast<size_t>(i)] = static_cast<float>(bracket) * d;
   }
+}
+
+void CodedMatrix::decode_row(int64_t row, std::span<float> out) const {
+  decode_turned_row(row, out);
   rotate_back(Rotation::of(columns), out.first(static_cast<size_t>(columns)));
 }
 

@@ -49,6 +49,7 @@ struct CodedMatrix {
   uint8_t code(int64_t row, int64_t column) const;
   uint8_t scale(int64_t row, int64_t group) const;
   int8_t offset(int64_t row, int64_t group) const;
+  void decode_turned_row(int64_t row, std::span<float> out) const;  // t
   void decode_row(int64_t row, std::span<float> out) const;
 };
 

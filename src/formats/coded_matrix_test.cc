@@ -64,13 +64,13 @@ TEST(CodedMatrix, DecodesWhatItsPartsSay) {
   EXPECT_EQ(w.shape, (std::vector<int64_t>{2, 34}));
   EXPECT_EQ(w.stored_bytes(), 34U + 4 + 4 + 8);
   std::vector<float> row(34);
-  decode_row(w, 0, row);
+  w.coded->decode_turned_row(0, row);
   EXPECT_EQ(row[0], 0.5f * (2 * 3 - 10));
   EXPECT_EQ(row[1], 0.5f * (2 * 15 - 10));
   EXPECT_EQ(row[2], 0.5f * -10);
   EXPECT_EQ(row[32], 0.5f * (4 * 1 + 7));
   std::vector<float> short_row(3);
-  decode_row((*joined)[1], 0, short_row);
+  (*joined)[1].coded->decode_turned_row(0, short_row);
   EXPECT_EQ(short_row, (std::vector<float>{0.25f, -0.25f, 31.75f}));
   EXPECT_EQ((*joined)[2].name, "plain_codes_channel_scales");
 }
@@ -91,7 +91,7 @@ TEST(CodedMatrix, TellsTheSizeOfItsGroupsFromTheNumberOfScales) {
     ASSERT_TRUE(joined) << joined.error().message();
     EXPECT_EQ((*joined)[0].coded->group_size, size);
     std::vector<float> row(kColumns);
-    decode_row((*joined)[0], 0, row);
+    (*joined)[0].coded->decode_turned_row(0, row);
     for (int64_t i = 0; i < kColumns; ++i) {
       const auto code = static_cast<float>(1 + i % 2);
       const auto scale = static_cast<float>(i / size + 1);
@@ -136,7 +136,7 @@ TEST(CodedMatrix, ReadsTwoAndThreeBitsFromTheLowestOn) {
       EXPECT_EQ(w.coded->group_size, size);
       std::vector<float> row(kColumns);
       for (int64_t r = 0; r < kRows; ++r) {
-        decode_row(w, r, row);
+        w.coded->decode_turned_row(r, row);
         for (int64_t i = 0; i < kColumns; ++i) {
           ASSERT_EQ(row[static_cast<size_t>(i)],
                     channel[static_cast<size_t>(r)] * static_cast<float>(3 * code_at(r, i) - 2))
@@ -195,34 +195,33 @@ TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
   };
   EXPECT_EQ(asked("{}"), "no");
   EXPECT_EQ(asked(R"({"quantization_config": {"quant_method": "gptq"}})"), "no");
+  // Versions before and after.
+  for (const char* version : {"1", "2", "3", "5"}) {
+    EXPECT_THAT(
+        asked(
+            std::string(R"({"quantization_config": {"quant_method": "progressive", "version": )") +
+            version + R"(, "group_size": 32, "bits": 4, "bits_of": {}}})"),
+        HasSubstr("quantize the original again"));
+  }
   EXPECT_EQ(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 1, "group_size": 32}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 3, "bits_of": {"a": 8}}})"),
             "yes");
   EXPECT_EQ(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 2, "group_size": 128}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 128, "bits": 4, "bits_of": {}}})"),
             "yes");
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 4, "group_size": 32}})"),
-              HasSubstr("version"));
-  EXPECT_EQ(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3, "bits_of": {"a": 8}}})"),
-            "yes");
-  EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 5, "bits_of": {}}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 5, "bits_of": {}}})"),
               HasSubstr("expected 2, 3, 4 or 8, found integer 5"));
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3,
+      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 3,
        "bits_of": {"layer.weight": "4"}}})"),
               HasSubstr("layer.weight"));
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 3, "group_size": 32, "bits": 3}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 3}})"),
               HasSubstr("bits_of"));
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 2, "group_size": 48}})"),
+      {"quant_method": "progressive", "version": 4, "group_size": 48}})"),
               HasSubstr("expected 32, 64 or 128, found integer 48"));
-  EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 1, "group_size": 64}})"),
-              HasSubstr("group_size"));
   EXPECT_THAT(asked(R"({"quantization_config": 4})"), HasSubstr("quantization_config"));
 }
 

@@ -252,9 +252,10 @@ TEST(CpuExecutor, QuantizedModelsStayCloseToTheOriginal) {
   };
   // The made-up weights are exact in bf16; only the KV cache is rounded then.
   EXPECT_LT(error(kHeld[2]), 0.02);
-  EXPECT_LT(error(kHeld[3]), 0.05);
-  // Uniform weights are the worst for four bits: an error of 7 % in each of the twelve products.
-  EXPECT_LT(error(kHeld[4]), 0.4);
+  EXPECT_LT(error(kHeld[3]), 0.1);
+  // So few columns without any that stand out are the worst for four bits: an error of 8 % in each
+  // of the twelve products.
+  EXPECT_LT(error(kHeld[4]), 0.5);
 }
 
 TEST(CpuExecutor, AnnouncesTheMemoryItTakes) {

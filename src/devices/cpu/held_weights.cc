@@ -397,6 +397,7 @@ Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, 
     }
     if (has_channel_scales(plan.format)) {
       look(held.packed.channel_scales(), held.packed.n_panels() * PackedWeight::kPanelRows);
+      look(held.packed.column_scales(), held.packed.k());
     }
   } else {
     held.data = AlignedBuffer::view_of(before.bytes);

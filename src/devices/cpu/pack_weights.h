@@ -15,7 +15,7 @@
 namespace autoglm {
 
 // Raised when a layout of packed weights changes: bytes of another layout mean other numbers.
-inline constexpr int64_t kWeightLayoutVersion = 2;
+inline constexpr int64_t kWeightLayoutVersion = 3;
 // Raised when the same checkpoint and options are rounded to other numbers than before: what an
 // older program packed is then no longer what this one would.
 inline constexpr int64_t kWeightRoundingVersion = 2;

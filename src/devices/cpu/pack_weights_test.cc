@@ -214,7 +214,7 @@ TEST(PackWeights, RefusesScalesAndVectorsThatAreNoNumbers) {
   for (const char* key : {"norm[0+64]", "down[0+64]"}) {
     Packed packed = pack(small_model(true), options);
     const HeldTensor& tensor = packed.at(key);
-    // The last four bytes are a vector's last element, and a matrix' last channel scale.
+    // The last four bytes are a vector's last element, and a matrix' last column scale.
     const float broken = std::numeric_limits<float>::infinity();
     std::memcpy(const_cast<std::byte*>(tensor.bytes.data()) + tensor.bytes.size() - 4, &broken, 4);
     EXPECT_THAT(refusal(packed, options), HasSubstr("not a number")) << key;
@@ -237,17 +237,17 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
     EXPECT_TRUE(done);
     return sum;
   };
-  EXPECT_EQ(kWeightLayoutVersion, 2);
-  EXPECT_EQ(kWeightRoundingVersion, 1);
+  EXPECT_EQ(kWeightLayoutVersion, 3);
+  EXPECT_EQ(kWeightRoundingVersion, 2);
   EXPECT_EQ(sum_of(Quantize::kNone), 7137640455452899369U);
-  EXPECT_EQ(sum_of(Quantize::kInt8), 18086050150660409237U);
-  EXPECT_EQ(sum_of(Quantize::kInt4), 10385283361291979483U);
-  EXPECT_EQ(sum_of(Quantize::kInt4Group64), 6802906480670088493U);
-  EXPECT_EQ(sum_of(Quantize::kInt4Group128), 8586042154486815881U);
-  EXPECT_EQ(sum_of(Quantize::kInt3), 9913203793521857818U);
-  EXPECT_EQ(sum_of(Quantize::kInt3Group64), 4863304427175282473U);
-  EXPECT_EQ(sum_of(Quantize::kInt2), 14762863249782564465U);
-  EXPECT_EQ(sum_of(Quantize::kInt2Group64), 348854532848467549U);
+  EXPECT_EQ(sum_of(Quantize::kInt8), 463949817875196585U);
+  EXPECT_EQ(sum_of(Quantize::kInt4), 1032996829269549734U);
+  EXPECT_EQ(sum_of(Quantize::kInt4Group64), 9084195263417085034U);
+  EXPECT_EQ(sum_of(Quantize::kInt4Group128), 12706268853706150439U);
+  EXPECT_EQ(sum_of(Quantize::kInt3), 17633268502783395746U);
+  EXPECT_EQ(sum_of(Quantize::kInt3Group64), 7178943768454073192U);
+  EXPECT_EQ(sum_of(Quantize::kInt2), 16415059772263873268U);
+  EXPECT_EQ(sum_of(Quantize::kInt2Group64), 14510199999089091962U);
 }
 
 }  // namespace

@@ -314,23 +314,17 @@ class Quantizing {
     json::object group_size_of;
     const Precision usual = ladder_[0];
     const int64_t usual_group = usual.bits == 8 ? 32 : usual.group_size;
-    int64_t largest_group = usual_group;
-    int fewest_bits = usual.bits;
     for (const Target& target : targets_.matrices) {
       const Precision& precision = target.precision;
       if (precision.bits != usual.bits) bits_of[target.tensor] = precision.bits;
       if (precision.bits == 8) continue;
-      fewest_bits = std::min(fewest_bits, precision.bits);
-      largest_group = std::max(largest_group, precision.group_size);
       if (precision.group_size != usual_group) group_size_of[target.tensor] = precision.group_size;
     }
     json::object config = checkpoint_->config();
     config.erase("compression_config");
     config["quantization_config"] = json::object{
         {"quant_method", kCodedQuantMethod},
-        {"version", fewest_bits < 4      ? kCodedVersion
-                    : largest_group > 32 ? 2
-                                         : 1},
+        {"version", kCodedVersion},
         {"bits", usual.bits},
         {"group_size", usual_group},
         {"bits_of", std::move(bits_of)},

@@ -129,7 +129,7 @@ TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
         if (plans[i].form != WeightPlan::Form::kPacked) continue;
         const Weight& weight = graph.weights()[i];
         EXPECT_TRUE(is_integer(plans[i].format)) << weight.name();
-        const HeldWeight held = hold_weight(weight, plans[i], source, pool).value();
+        const HeldWeight held = hold_weight(graph, i, plans[i], source, pool).value();
         std::vector<float> used(static_cast<size_t>(weight.columns));
         std::vector<float> stored(used.size());
         int64_t row = 0;
@@ -221,14 +221,14 @@ TEST_F(Quantizing, MoreBitsAndBetterMethodsComeCloserToTheOriginal) {
   EXPECT_LT(kl_of(2), 0.9 * rtn2);
 }
 
-TEST_F(Quantizing, FewBitsAndMixturesOfThemSayVersion3) {
+TEST_F(Quantizing, FewBitsAndMixturesOfThemTakeWhatTheyShould) {
   const std::string input = source_path("models/tiny-glm");
   const auto said = [&](std::string_view key) {
     return json::parse_file(in("out/config.json"))
         ->at_pointer(fmt::format("/quantization_config/{}", key));
   };
   const QuantizeReport three = quantized(input, {.bits = 3});
-  EXPECT_EQ(said("version").as_int64(), 3);
+  EXPECT_EQ(said("version").as_int64(), kCodedVersion);
   EXPECT_EQ(said("bits").as_int64(), 3);
   EXPECT_LT(three.layer_bits_per_weight, 3.7);
   const QuantizeReport two = quantized(input, {.bits = 2});
@@ -241,7 +241,7 @@ TEST_F(Quantizing, FewBitsAndMixturesOfThemSayVersion3) {
     std::set<int> found;
     for (const MatrixReport& m : mixed.matrices) found.insert(m.precision.bits);
     EXPECT_GT(found.size(), 2U) << bits;  // 8 among them
-    EXPECT_EQ(said("version").as_int64(), 3);
+    EXPECT_EQ(said("version").as_int64(), kCodedVersion);
     // What a chat needs works as from any directory.
     const auto checkpoint = Checkpoint::open(in("out"));
     ASSERT_TRUE(checkpoint) << checkpoint.error().message();

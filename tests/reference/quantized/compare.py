@@ -43,6 +43,38 @@ def group_size(columns, groups):
 
 
 def matrix(tensors, name):
+    return turned_back(turned(tensors, name))
+
+
+def turned_back(rows):
+    """transpose(T) of every row; T = B2 * B1 * A as docs/formats/progressive.md has it."""
+    columns = rows.shape[1]
+    block = 1
+    while block < 512 and columns % (2 * block) == 0:
+        block *= 2
+    blocks = 1
+    while blocks * 2 <= columns // block:
+        blocks *= 2
+
+    def hadamard(n):
+        matrix = np.ones((1, 1))
+        while len(matrix) < n:
+            matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+        return matrix
+
+    def across(x, first):
+        part = x[:, first:first + block * blocks].reshape(len(x), blocks, block)
+        mixed = np.einsum("ij,rjk->rik", hadamard(blocks), part) / np.sqrt(blocks)
+        x[:, first:first + block * blocks] = mixed.reshape(len(x), -1)
+
+    x = rows.astype(np.float64)
+    if block * blocks < columns:
+        across(x, columns - block * blocks)
+    across(x, 0)
+    return (x.reshape(len(x), -1, block) @ hadamard(block)).reshape(len(x), -1).astype(np.float32)
+
+
+def turned(tensors, name):
     codes, channel = tensors[name + "_codes"], tensors[name + "_channel_scales"][:, None]
     if codes.dtype == np.int8:
         return codes.astype(np.float32) * channel
