@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/progress_bar.h"
 #include "engine/load_executor.h"
 #include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
@@ -35,6 +36,7 @@ class Predictor {
  public:
   static Result<Predictor> load(const std::string& path, const LoadOptions& options, int window) {
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
+    const ProgressBar bar;
     LoadedExecutor loaded =
         AGLM_TRY(load_executor(checkpoint, {.device = options.device,
                                             .quantize = options.quantize,
@@ -42,7 +44,7 @@ class Predictor {
                                             .threads = options.threads,
                                             .max_rows = window,
                                             .max_output_rows = window,
-                                            .progress = progress_bar()}));
+                                            .progress = bar.callback()}));
     Predictor predictor(std::move(loaded));
     const ExecutorLimits& limits = predictor.limits();
     if (window > limits.max_context) {

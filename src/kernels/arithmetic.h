@@ -8,6 +8,6 @@
 
 namespace autoglm {
 
-inline constexpr int64_t kArithmeticVersion = 1;
+inline constexpr int64_t kArithmeticVersion = 2;
 
 }  // namespace autoglm

