@@ -68,7 +68,7 @@ class Errors(unittest.TestCase):
             tokenizer["added_tokens"].append({"id": 5000, "content": "<|extra|>", "special": True})
             return json.dumps(tokenizer).encode()
         model = self.broken("tokenizer.json", more)
-        out = autoglm("generate", "a <|extra|>", "--model", model)
+        out = autoglm("generate", "--raw", "a <|extra|>", "--model", model)
         self.fails(out, "4095", "5000")
         self.assertIn(f"{model}: the tokenizer has ids up to 5000, the model up to 4095", out.stderr)
 
@@ -141,7 +141,7 @@ class ServerErrors(unittest.TestCase):
                     ("/v1/chat/completions", {"messages": [{"role": "user", "content": [
                         {"type": "image_url", "image_url": {"url": "data:,"}}]}]}, 400, "messages[0].content[0]"),
                     ("/v1/chat/completions", {"messages": [{"role": "assistant", "tool_calls": [
-                        {"function": {"name": "f", "arguments": "{"}}]}]}, 400, "arguments"),
+                        {"function": {"name": "f", "arguments": "f("}}]}]}, 400, "arguments"),
                     ("/v1/completions", {"prompt": "x", "temperature": "hot"}, 400, "temperature"),
                     ("/v1/completions", {"prompt": "x", "model": "gpt-4"}, 404, "gpt-4"),
                     ("/v1/completions", {"prompt": "x", "max_tokens": 10**9}, 400, "1000000000"),

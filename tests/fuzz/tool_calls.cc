@@ -35,7 +35,7 @@ struct Read {
   bool operator==(const Read&) const = default;
 };
 
-Read read(const OutputParserOptions& options, std::string_view text, size_t piece) {
+Read read(const OutputParserOptions& options, std::string_view text, size_t piece, AnswerEnd end) {
   OutputParser parser(options, catalog());
   Read read;
   const auto take = [&](const std::vector<AnswerDelta>& deltas) {
@@ -52,7 +52,7 @@ Read read(const OutputParserOptions& options, std::string_view text, size_t piec
     take(parser.push(text.substr(0, piece)));
     text.remove_prefix(std::min(piece, text.size()));
   }
-  take(parser.finish());
+  take(parser.finish(end));
   return read;
 }
 
@@ -65,8 +65,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       .format = {.calls = kFormats[data[0] % 8], .reasoning = (data[0] & 8) != 0},
       .in_reasoning = (data[0] & 16) != 0,
       .calls_first = (data[0] & 32) != 0};
-  const Read whole = read(options, text, text.size() + 1);
-  if (read(options, text, data[1] % 16 + 1) != whole) std::abort();
+  const AnswerEnd end = (data[1] & 16) != 0 ? AnswerEnd::kTurn : AnswerEnd::kCut;
+  const Read whole = read(options, text, text.size() + 1, end);
+  if (read(options, text, data[1] % 16 + 1, end) != whole) std::abort();
   for (const auto& [call, name] : whole.names) {
     if (name.empty()) std::abort();
   }

@@ -1,7 +1,8 @@
-// A checkpoint with the same function in f32, and with channels that are hostile to rounding: some are `factor` times as
-// large in the activations, and as much smaller in the weights that meet them. That is what trained transformers have
-// more of the larger they are. In norms (their weights, against the next matrices' columns), inside the MLP (rows of
-// up_proj against columns of down_proj) and inside attention (rows of v_proj against columns of o_proj).
+// A checkpoint with the same function in f32, and with channels that are hostile to rounding: some
+// are `factor` times as large in the activations, and as much smaller in the weights that meet
+// them. That is what trained transformers have more of the larger they are. In norms (their
+// weights, against the next matrices' columns), inside the MLP (rows of up_proj against columns of
+// down_proj) and inside attention (rows of v_proj against columns of o_proj).
 #pragma once
 
 #include <algorithm>
@@ -55,7 +56,8 @@ class HostileChannels : public WeightSource {
         CodeRow codes;
         codes_of(row, codes);
         for (size_t i = 0; i < values.size(); ++i) {
-          values[i] = codes.scales[i / 32] * static_cast<float>(codes.codes[i]) - codes.minima[i / 32];
+          values[i] =
+              codes.scales[i / 32] * static_cast<float>(codes.codes[i]) - codes.minima[i / 32];
         }
       };
     }
@@ -99,7 +101,8 @@ class HostileChannels : public WeightSource {
     }
     change.row_factor = up;
     if (is("gate_up_proj.weight")) {
-      for (const int64_t c : channels(shape_.intermediate)) change.rows.insert(shape_.intermediate + c);
+      for (const int64_t c : channels(shape_.intermediate))
+        change.rows.insert(shape_.intermediate + c);
     } else if (is("up_proj.weight")) {
       change.rows = channels(shape_.intermediate);
     } else if (is("v_proj.weight")) {

@@ -12,8 +12,10 @@ namespace autoglm {
 // `weights`: the size of each column of the weight (a root mean square, say); `inputs`: how large
 // the column's activations are, up to a common factor, or empty. The result multiplies activations
 // and divides weights: with r = weights / inputs and its median, 2^round(log2(r / median) / 2),
-// which brings both sides to the middle. Columns that would be moved by less than a factor of 4
-// stay: rounding bears them, and powers of two coarsen them.
+// which brings both sides to the middle. Where nothing is
+// known of the inputs, small columns are raised to the median all the way: their inputs only get
+// smaller. Columns that would be moved by less than a factor of 4 stay: rounding bears them, and
+// powers of two coarsen them.
 std::vector<float> choose_column_scales(std::span<const float> weights,
                                         std::span<const float> inputs);
 

@@ -20,10 +20,14 @@ TEST(ColumnScales, UndoWhatMovesAChannelFromWeightsToActivations) {
   }
 }
 
-TEST(ColumnScales, GoHalfTheWayWhereInputsAreNotKnown) {
+TEST(ColumnScales, RaiseSmallColumnsWhereInputsAreNotKnown) {
   std::vector<float> weights(96, 3.0f);
   weights[7] /= 64;
-  EXPECT_EQ(choose_column_scales(weights, {})[7], 1.0f / 8);
+  weights[8] *= 64;
+  const std::vector<float> scales = choose_column_scales(weights, {});
+  EXPECT_EQ(scales[7], 1.0f / 64);
+  EXPECT_EQ(scales[8], 8.0f);
+  EXPECT_EQ(scales[9], 1.0f);
 }
 
 TEST(ColumnScales, LeaveWhatDiffersLittleAndWhatIsNothing) {

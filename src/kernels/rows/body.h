@@ -2,6 +2,7 @@
 // each.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -68,6 +69,17 @@ struct RowBody {
     *a.sum = total;
   }
 
+  // What a quarter of the groups do not exceed: what is usual in the row, however many stand out.
+  // Reorders them.
+  static float lower_quartile(float* values, int64_t groups) {
+    float* quartile = values + (groups - 1) / 4;
+    // Not-a-number has no place in an order: such a row is lost anyway.
+    std::replace_if(
+        values, values + groups, [](float x) { return !(x >= 0); }, 0.0f);
+    std::nth_element(values, quartile, values + groups);
+    return *quartile;
+  }
+
   // Codes of 32 columns, and their sum.
   static int16_t round_group(F low, F high, float factor, int8_t* values) {
     low = round_even(low * F::set(factor));
@@ -82,7 +94,7 @@ struct RowBody {
     const int64_t padded = (a.k + 63) / 64 * 64;
     const int64_t groups = (a.k + 31) / 32;
     const auto at = [&](int64_t i) { return i < a.k ? F::load(a.x + i, a.k - i) : F::zero(); };
-    float sum = 0;
+    float rests[QuantizeGroups::kMaxGroups];  // of each group, its squares but for the largest
     for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
       const F low = at(i);
       const F high = at(i + 16);
@@ -92,9 +104,10 @@ struct RowBody {
       a.scales[g] = usable ? peak / 127.0f : peak < HUGE_VALF ? 0.0f : NAN;
       a.sums[g] = round_group(usable ? low : F::zero(), usable ? high : F::zero(),
                               usable ? inverse : 0.0f, a.values + i);
-      sum += a.scales[g];
+      if (g < groups) rests[g] = reduce_add(fma(low, low, high * high)) - peak * peak;
     }
-    const float limit = QuantizeGroups::kFineFactor * sum / static_cast<float>(groups);
+    const float usual = std::sqrt(lower_quartile(rests, groups) / 31.0f) / 127.0f;
+    const float limit = QuantizeGroups::kFineFactor * usual;
     for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
       const float scale = a.scales[g];
       // A scale of 254 * FLT_MIN and more: the fine one's inverse is a number.
