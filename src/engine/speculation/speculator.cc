@@ -68,7 +68,8 @@ void Speculator::draft(std::span<DraftCandidate> candidates, SamplerScratch& scr
                          .sampler = candidate.sampler,
                          .most = candidate.length,
                          .computed = &memory.draft_computed,
-                         .draft = &memory.draft});
+                         .draft = &memory.draft,
+                         .fault = &memory.fault});
     } else {
       memory.rate.forget();
     }
