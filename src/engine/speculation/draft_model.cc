@@ -48,9 +48,9 @@ void DraftModel::draft(std::span<DraftOrder> orders, SamplerScratch& scratch, St
     }
   } while (!drawing_.empty());
   for (DraftOrder& order : orders) {
-    for (size_t i = order.draft->size(); i > 0 && !*order.fault; --i) {
+    for (size_t i = order.draft->size(); i > 0 && !order.fault; --i) {
       auto taken_back = order.sampler->take_back((*order.draft)[i - 1]);
-      if (!taken_back) *order.fault = std::move(taken_back).error();
+      if (!taken_back) order.fault = std::move(taken_back).error();
     }
   }
 }
@@ -65,7 +65,7 @@ int32_t DraftModel::compute(std::span<DraftOrder> orders) {
     if (std::ssize(*order.draft) >= order.most) continue;
     const int64_t known = n_known(order);
     if (*order.computed < 0 || *order.computed > known) {
-      *order.fault = internal_error(
+      order.fault = internal_error(
           fmt::format("{} positions computed for drafts, of {}", *order.computed, known));
       order.most = 0;
       continue;
