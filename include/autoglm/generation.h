@@ -78,6 +78,13 @@ struct StructuredOutput {
   Kind kind = Kind::kNone;
   std::string text;
   std::vector<std::string> choices;
+  // JSON has no white space but a space after a comma or a colon, where the model wants one. Not
+  // even that:
+  bool disable_any_whitespace = false;
+  // Or, between any two tokens, what this expression matches.
+  std::optional<std::string> whitespace_pattern;
+  // Objects of a schema that declares properties and does not speak of others have no others.
+  bool disable_additional_properties = false;
   // Thoughts, <think>...</think>, may come first, and are free: what follows them is held.
   bool after_reasoning = false;
   std::string field = "structured_outputs";  // what errors call it

@@ -116,8 +116,9 @@ struct EngineStats {
   int64_t grammars_compiled = 0;       // of requests with structured output
   int64_t grammars_reused = 0;         // known from an earlier request
   double grammar_compile_seconds = 0;  // all of them together
-  int64_t forced_tokens = 0;           // taken without the model: a grammar left no other
-  int64_t prefix_cache_queries = 0;    // tokens
+  int64_t internal_errors = 0;       // choices that ended by a fault of ours (ErrorCode::kInternal)
+  int64_t forced_tokens = 0;         // taken without the model: a grammar left no other
+  int64_t prefix_cache_queries = 0;  // tokens
   int64_t prefix_cache_hits = 0;
   int64_t kv_spill_pages_written = 0;
   int64_t kv_spill_pages_read = 0;
@@ -208,6 +209,8 @@ class GLMModel {
   // Refused at once (full queue, prompt too long, parameters out of range) or accepted; accepted
   // requests always get a last event.
   Result<GenerationHandle> submit(GenerationRequest request, GenerationCallback on_event) const;
+  // Whether submit() need not compile for this form: it did before. Else it may take some 300 ms.
+  bool knows_form(const StructuredOutput& form) const;
   Result<GenerationResult> generate(GenerationRequest request) const;
   Result<GenerationResult> generate(std::string_view prompt,
                                     const SamplingParams& sampling = {}) const;

@@ -1,6 +1,7 @@
 // Result<T>: a value, or an Error that says what went wrong, where, what was expected and what was
 // found. Spelled like std::expected, which C++20 lacks. The whole project reports the world's and
-// the caller's faults this way; our own faults abort (base/check.h), and nothing throws.
+// the caller's faults this way; our own faults are kInternal or abort (base/check.h), and nothing
+// throws.
 #pragma once
 
 #include <string>
@@ -15,10 +16,12 @@ enum class ErrorCode {
   kNotFound,           // no such file, model, field
   kCorrupt,            // a file's or peer's bytes contradict themselves
   kUnsupported,        // understood, and not offered
-  kResourceExhausted,  // memory, pages, queue places, disk
+  kTooLarge,           // more than a limit allows: asking again will not help
+  kResourceExhausted,  // memory, pages, queue places, disk: later there may be some
   kUnavailable,        // not now: draining, not loaded yet
   kCancelled,          // the caller took the request back
   kIo,                 // the operating system refused
+  kInternal,           // our own fault, which only what was asked for suffers from
 };
 
 struct Error {

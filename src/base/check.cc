@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/visible_text.h"
 
@@ -11,6 +12,14 @@ void check_failed(const char* file, int line, const char* condition, const std::
   std::fprintf(stderr, "%s:%d: check failed: %s: %s\n", file, line, condition,
                visible(message).c_str());
   std::abort();
+}
+
+// The file's name alone: clients see it, and where the program was built is no affair of theirs.
+Error internal_error(std::string_view message, std::source_location place) {
+  const std::string file = std::filesystem::path(place.file_name()).filename().string();
+  return {.code = ErrorCode::kInternal,
+          .what = fmt::format("internal error: {}", message),
+          .where = fmt::format("{}:{}", file, place.line())};
 }
 
 }  // namespace autoglm

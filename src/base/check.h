@@ -1,15 +1,25 @@
-// Checks for our own faults: print the values and abort. The world's faults are Errors
-// (autoglm/result.h).
+// Checks for our own faults. What they leave in doubt decides: where it is state that requests
+// share, AGLM_CHECK prints the values and aborts; where it is one request's alone, internal_error()
+// ends that request, and the others go on. The world's faults are Errors (autoglm/result.h).
 #pragma once
 
 #include <fmt/format.h>
 
+#include <source_location>
 #include <string>
+#include <string_view>
+
+#include "autoglm/result.h"
 
 namespace autoglm {
 // Prints "file:line: condition: message" to stderr and aborts.
 [[noreturn]] void check_failed(const char* file, int line, const char* condition,
                                const std::string& message);
+
+// An error of kind kInternal. `message`: what is wrong, with its values. Whoever ends the request
+// logs and counts it.
+Error internal_error(std::string_view message,
+                     std::source_location place = std::source_location::current());
 }  // namespace autoglm
 
 // AGLM_CHECK(rows <= capacity, "{} rows, room for {}", rows, capacity);

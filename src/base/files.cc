@@ -93,7 +93,7 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes) {
   if (fd.get() < 0) return system_error("cannot open", path);
   const size_t size = AGLM_TRY(regular_size(fd.get(), path));
   if (size > max_bytes) {
-    return Error{ErrorCode::kResourceExhausted, "file is too large", path,
+    return Error{ErrorCode::kTooLarge, "file is too large", path,
                  fmt::format("at most {} bytes", max_bytes), fmt::format("{} bytes", size)};
   }
   std::string text(size, '\0');

@@ -47,7 +47,7 @@ TEST_F(Files, RefusalsNameThePath) {
   EXPECT_EQ(read_file(folder_.string(), 10).error().found, "a directory");
   EXPECT_EQ(read_file("/dev/null", 10).error().found, "a special file");
   ASSERT_TRUE(write_file(path("a"), bytes("hello")));
-  EXPECT_EQ(read_file(path("a"), 4).error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(read_file(path("a"), 4).error().code, ErrorCode::kTooLarge);
   EXPECT_FALSE(write_file("/nowhere/at/all", bytes("x")));
   ASSERT_TRUE(write_file(path("empty"), {}));
   EXPECT_FALSE(MappedFile::open(path("empty")));

@@ -10,7 +10,7 @@ namespace autoglm::json {
 
 Result<value> parse(std::string_view text, std::string_view where, ParseLimits limits) {
   if (text.size() > limits.max_bytes) {
-    return Error{ErrorCode::kResourceExhausted, "JSON document is too large", std::string(where),
+    return Error{ErrorCode::kTooLarge, "JSON document is too large", std::string(where),
                  fmt::format("at most {} bytes", limits.max_bytes),
                  fmt::format("{} bytes", text.size())};
   }

@@ -1,5 +1,7 @@
 #include "engine/constraint.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -24,7 +26,12 @@ Result<void> Constraint::look(const Thoughts& thoughts) {
     tail_ = thoughts.tail();
     return {};
   }
-  mask_ = AGLM_TRY(matcher_.mask());
+  auto mask = matcher_.mask();
+  if (!mask) {
+    mask.error().where = field_;
+    return std::move(mask).error();
+  }
+  mask_ = std::move(*mask);
   may_end_ = matcher_.may_end();
   if (waits_) {
     // A grammar that allows <think> itself has thoughts of its own.
@@ -34,7 +41,7 @@ Result<void> Constraint::look(const Thoughts& thoughts) {
   if (mask_->n_allowed > 0 || may_end_ || opener_) return {};
   return Error{.code = ErrorCode::kUnsupported,
                .what = "the model's vocabulary has no token that goes on with the grammar here",
-               .where = "grammar"};
+               .where = field_};
 }
 
 std::optional<TokenId> Constraint::forced() const {
@@ -100,19 +107,20 @@ bool Constraint::begins_with(std::string_view text) const {
   return begun.empty() || grammar::GrammarMatcher(grammar_).accept_text(begun);
 }
 
-void Constraint::take(TokenId token, const Thoughts& thoughts) {
+Result<void> Constraint::take(TokenId token, const Thoughts& thoughts) {
   if (mask_ == nullptr || token == opener_) {
-    if (thoughts.open()) return;
+    if (thoughts.open()) return {};
     waits_ = false;
     matcher_ = grammar::GrammarMatcher(grammar_);
     if (const auto begun = behind_space(thoughts.rest()); !begun.empty()) {
       matcher_.accept_text(begun);
     }
-    return;
+    return {};
   }
   waits_ = false;
-  const bool right = is_end(token) ? may_end_ : matcher_.accept(token);
-  AGLM_CHECK(right, "token {} was taken against the grammar", static_cast<int32_t>(token));
+  if (is_end(token) ? may_end_ : matcher_.accept(token)) return {};
+  return internal_error(
+      fmt::format("token {} was taken against the grammar", static_cast<int32_t>(token)));
 }
 
 std::vector<TokenId> end_of_constrained(const SamplingParams& sampling, const Tokenizer& tokenizer,

@@ -23,14 +23,16 @@ namespace autoglm {
 class Constraint {
  public:
   struct Options {
-    bool begins_text = false;      // as in GenerationRequest
-    bool after_thoughts = false;   // thoughts may come first, and are free
-    std::vector<TokenId> end_ids;  // tokens that end the answer where the grammar may end
+    bool begins_text = false;       // as in GenerationRequest
+    bool after_thoughts = false;    // thoughts may come first, and are free
+    std::vector<TokenId> end_ids;   // tokens that end the answer where the grammar may end
+    std::string field = "grammar";  // of the request, for errors
   };
   Constraint(std::shared_ptr<grammar::CompiledGrammar> grammar, Options options)
       : grammar_(std::move(grammar)),
         matcher_(grammar_, options.begins_text),
         end_ids_(std::move(options.end_ids)),
+        field_(std::move(options.field)),
         waits_(options.after_thoughts) {}
 
   // Looks at what may follow; to be called before the questions below. An error when the grammar
@@ -45,9 +47,9 @@ class Constraint {
   // Sets the logits of all other tokens to minus infinity.
   void apply(std::span<float> logits) const;
 
-  // Precondition: the token is one that apply() left, or that closes thoughts; `thoughts` has taken
-  // it.
-  void take(TokenId token, const Thoughts& thoughts);
+  // The token is one that apply() left, or that closes thoughts; `thoughts` has taken it. kInternal
+  // where it is not.
+  Result<void> take(TokenId token, const Thoughts& thoughts);
   // How many of these tokens, one after the other, the grammar allows.
   size_t n_allowed(std::span<const TokenId> tokens) const;
 
@@ -59,6 +61,7 @@ class Constraint {
   std::shared_ptr<grammar::CompiledGrammar> grammar_;
   grammar::GrammarMatcher matcher_;
   std::vector<TokenId> end_ids_;
+  std::string field_;
   bool waits_ = false;
   std::shared_ptr<const grammar::TokenMask> mask_;  // null: thoughts are open, and free
   std::optional<TokenId> opener_;                   // of thoughts, allowed beside the mask

@@ -104,7 +104,7 @@ std::string answer(const Tokenizer& tokenizer, const Wish& wish, uint32_t seed) 
     if (next == kEnd) return text;
     text += tokenizer.token_bytes(next);
     thoughts.took(next);
-    constraint.take(next, thoughts);
+    EXPECT_TRUE(constraint.take(next, thoughts));
   }
   return "...";
 }
@@ -169,6 +169,23 @@ TEST(ConstraintAfterThoughts, AFormWithThoughtsOfItsOwnHasThemItsWay) {
     EXPECT_EQ(answer(kTagged, wish, seed), "<think>b</think>{}");
     EXPECT_EQ(answer(kPieces, wish, seed), "<think>b</think>{}");
   }
+}
+
+TEST(Constraint, ATokenTakenAgainstTheGrammarIsAFaultOfOurs) {
+  const Words words(false);
+  const auto vocabulary = grammar::Vocabulary::of(words, words.vocab_size());
+  const auto made =
+      grammar::compile({.kind = StructuredOutput::Kind::kRegex, .text = "a{2}"}, vocabulary);
+  ASSERT_TRUE(made);
+  Constraint constraint(*made, {.end_ids = {kEnd}});
+  const Thoughts thoughts;
+  ASSERT_TRUE(constraint.look(thoughts));
+  for (const TokenId wrong : {TokenId{2}, kEnd}) {
+    const auto taken = constraint.take(wrong, thoughts);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, ErrorCode::kInternal);
+  }
+  EXPECT_TRUE(constraint.take(TokenId{1}, thoughts));
 }
 
 }  // namespace

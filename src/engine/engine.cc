@@ -297,6 +297,10 @@ Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on
                  .on_event = std::move(on_event)});
 }
 
+bool Engine::knows(const StructuredOutput& wish) const {
+  return wish.kind == StructuredOutput::Kind::kNone || state_->grammars.knows(wish);
+}
+
 Result<uint64_t> Engine::submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
                                           EmbeddingCallback on_embedding) {
   AGLM_TRY(check_prompt(tokens, state_->core.request_limits()));

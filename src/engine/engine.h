@@ -36,6 +36,8 @@ class Engine {
   // The request's number, for cancel(). Refused: out of range, queue full, no answer in time,
   // draining.
   Result<uint64_t> submit(GenerationRequest request, GenerationCallback on_event);
+  // Whether submit() need not work on the request's grammar.
+  bool knows(const StructuredOutput& wish) const;
   // Pages of the tokens are the tenant's and the salt's, as an answer's are.
   Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
                                     EmbeddingCallback on_embedding);

@@ -130,6 +130,7 @@ bool EngineCore::speculate() {
     if (length > 0 && missing() > 0) allocate_pages(missing(), sequence);
   }
   speculator_->draft(candidates_, scratch_, options_.clock);
+  end_faulty();
   for (const SequencePtr& sequence : running_) {
     std::vector<TokenId>& draft = sequence->drafts.draft;
     if (!sequence->constraint || draft.empty()) continue;
@@ -138,6 +139,16 @@ bool EngineCore::speculate() {
     draft.resize(std::max<size_t>(1, sequence->constraint->n_allowed(draft)));
   }
   return true;
+}
+
+void EngineCore::end_faulty() {
+  std::map<uint64_t, Error> faults;
+  for (const SequencePtr& sequence : running_) {
+    if (const auto& fault = sequence->drafts.fault) {
+      faults.emplace(sequence->request->job.id, *fault);
+    }
+  }
+  for (const auto& [id, fault] : faults) end_request(id, FinishReason::kError, fault);
 }
 
 void EngineCore::build_input() {

@@ -100,6 +100,7 @@ class EngineCore {
   bool pages_are_coming(const Sequence& sequence, int64_t found_pages) const;
   void admit(int32_t n, const StepPlan& plan);
   void preempt_last();
+  void end_too_long(const Sequence& sequence);
   StepBudget budget() const;
   double seconds_per_row() const;  // in a full step; 0: not known
   SchedulerSequence view(const Sequence& sequence) const;
@@ -112,6 +113,8 @@ class EngineCore {
   void compute_step();
   // Drafts for those that decode. Returns whether the step does nothing else.
   bool speculate();
+  // Requests whose drafting met a fault of ours.
+  void end_faulty();
   void build_input();
   bool may_give_up() const;
   void take_outputs();

@@ -31,7 +31,7 @@ Result<void> EngineCore::follow_constraint(Sequence& sequence, GenerationEvent& 
     if (!may_jump || !forced || event.finish_reason != FinishReason::kNone) return {};
     sequence.sampler->note(*forced);
     sequence.thoughts.took(*forced);
-    constraint.take(*forced, sequence.thoughts);
+    AGLM_TRY(constraint.take(*forced, sequence.thoughts));
     sequence.taken.push_back(*forced);
     ++sequence.request->usage.completion_tokens;
     ++counters_.generation_tokens;

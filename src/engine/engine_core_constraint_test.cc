@@ -109,7 +109,7 @@ TEST(ConstrainedAnswers, AGrammarThatTheVocabularyCannotSpellIsAnError) {
       run(f, request_of({1}, {.max_tokens = 20, .ignore_eos = true}), regex("ab#c"));
   EXPECT_EQ(outcome.result.choices[0].finish_reason, FinishReason::kError);
   ASSERT_TRUE(outcome.error);
-  EXPECT_EQ(outcome.error->where, "grammar");
+  EXPECT_EQ(outcome.error->where, "structured_outputs");  // the request's field
 }
 
 TEST(ConstrainedAnswers, AreTheSameInCompanyWithDraftsAndPreempted) {

@@ -125,7 +125,11 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   GenerationEvent event;
   if (sampling.logprobs) {
     auto logprobs = position_logprobs(logits, *id, *sampling.logprobs, scratch_);
-    AGLM_CHECK(logprobs.has_value(), "logits that could be sampled have no logarithms");
+    if (!logprobs) {
+      end(sequence, FinishReason::kError,
+          internal_error("logits that could be sampled have no logarithms"));
+      return true;
+    }
     event.logprobs.push_back(std::move(*logprobs));
   }
   sequence.taken.push_back(*id);
@@ -161,9 +165,10 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   event.stop_reason = std::move(piece.stop_reason);
   event.stop_token = piece.stop_token;
   if (constraint != nullptr) {
-    constraint->take(*id, sequence.thoughts);
+    auto followed = constraint->take(*id, sequence.thoughts);
     // What follows a drafted token is in the next row.
-    if (auto followed = follow_constraint(sequence, event, !drafted); !followed) {
+    if (followed) followed = follow_constraint(sequence, event, !drafted);
+    if (!followed) {
       end(sequence, FinishReason::kError, std::move(followed).error());
       return true;
     }

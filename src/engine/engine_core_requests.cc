@@ -108,16 +108,23 @@ void EngineCore::cancel_all() {
 void EngineCore::tell_events() {
   if (untold_.empty()) return;
   options_.before_events();
-  for (const auto& tell : std::exchange(untold_, {})) {
-    try {
-      tell();
-    } catch (const std::exception& problem) {  // the callback's affair, and its request's
-      logger()->error("an event was not taken: {}", problem.what());
+  // Whoever is told may cancel, which adds events.
+  while (!untold_.empty()) {
+    for (const auto& tell : std::exchange(untold_, {})) {
+      try {
+        tell();
+      } catch (const std::exception& problem) {  // the callback's affair, and its request's
+        logger()->error("an event was not taken: {}", problem.what());
+      }
     }
   }
 }
 
 void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Error> error) {
+  if (error && error->code == ErrorCode::kInternal) {
+    ++counters_.internal_errors;
+    logger()->error("request {}: {}", sequence.request->job.request.request_id, error->message());
+  }
   if (reason != FinishReason::kError) publish_pages(sequence);
   release_pages(sequence);
   if (!sequence.embeds()) {

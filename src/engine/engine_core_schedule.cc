@@ -1,7 +1,11 @@
 // Who runs in the coming step and with how many rows; and the pages that this takes.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/engine_core.h"
 
 namespace autoglm {
@@ -144,13 +148,29 @@ void EngineCore::schedule(double now) {
     const StepPlan plan =
         plan_step(scheduler_limits_, budget(), n_free_pages(), running_views_, waiting_views_);
     if (plan.preempt == StepPlan::Preempt::kNobody) {
+      if (running_.empty() && plan.n_admitted == 0 && !waiting_views_.empty()) {
+        end_too_long(*waiting_[waiting_places_.front()]);
+        continue;
+      }
       for (size_t i = 0; i < running_.size(); ++i) running_[i]->rows = plan.rows[i];
       admit(plan.n_admitted, plan);
       break;
     }
+    if (plan.preempt == StepPlan::Preempt::kForGood) {
+      end_too_long(*running_.front());
+      continue;
+    }
     preempt_last();
     if (plan.preempt == StepPlan::Preempt::kForPages) admits = false;
   }
+}
+
+// request_check.h has let a request in that the whole pool has no room for.
+void EngineCore::end_too_long(const Sequence& sequence) {
+  end_request(sequence.request->job.id, FinishReason::kError,
+              internal_error(fmt::format("a sequence of {} tokens does not fit into the pool of {} "
+                                         "pages alone",
+                                         sequence.n_known(), pool_.size())));
 }
 
 void EngineCore::preempt_last() {
@@ -171,6 +191,7 @@ void EngineCore::preempt_last() {
 
 void EngineCore::admit(int32_t n, const StepPlan& plan) {
   const size_t n_running = running_.size();
+  std::map<uint64_t, Error> faults;
   for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
     SequencePtr& waiting = waiting_[waiting_places_[i]];
     Sequence& sequence = *waiting;
@@ -184,7 +205,9 @@ void EngineCore::admit(int32_t n, const StepPlan& plan) {
     }
     if (!sequence.answer) {
       ActiveRequest& request = *sequence.request;
-      sequence.start(tokenizer_, options_.end);
+      if (auto started = sequence.start(tokenizer_, options_.end); !started) {
+        faults.emplace(request.job.id, std::move(started).error());
+      }
       if (request.started++ == 0) request.started_at = options_.clock();
       if (sequence.choice == 0) request.usage.cached_tokens = sequence.computed;
       counters_.prefix_cache_queries += tree_ ? sequence.n_prompt() : 0;
@@ -195,6 +218,7 @@ void EngineCore::admit(int32_t n, const StepPlan& plan) {
   std::erase(waiting_, nullptr);
   std::sort(running_.begin(), running_.end(),
             [](const SequencePtr& a, const SequencePtr& b) { return a->rank() < b->rank(); });
+  for (const auto& [id, fault] : faults) end_request(id, FinishReason::kError, fault);
   for (const SequencePtr& sequence : running_) {
     const int64_t wanted = pages_for(sequence->n_known(), scheduler_limits_.page_tokens);
     allocate_pages(wanted - std::ssize(sequence->pages), *sequence);

@@ -2,7 +2,7 @@
 // Company, preemption and sharing are engine_core_simulation_test.cc's matter.
 #include "engine/engine_core.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <new>
 
@@ -48,6 +48,38 @@ TEST(EngineCore, LogitsThatAreNotNumbersEndTheRequestWithAnError) {
   EXPECT_TRUE(broken.error.has_value());
   EXPECT_EQ(whole.result.choices[0].tokens.size(), 5U);
   EXPECT_EQ(f.core.check_invariants(), std::nullopt);
+}
+
+// Requests that request_check.h would never let in: the core must not trust it with the process.
+TEST(EngineCore, AFaultOfOursEndsTheRequestThatMetItAndNoOther) {
+  std::vector<TokenId> endless(2000, TokenId{3});
+  const std::pair<const char*, GenerationRequest> cases[] = {
+      {"empty stop string", request_of({1, 2}, {.max_tokens = 5, .stop = {"b", ""}, .n = 2})},
+      {"does not fit into the pool", {.prompt = endless, .sampling = {.max_tokens = 5}}},
+  };
+  for (const auto& [message, request] : cases) {
+    CoreOptions options = kRoomy;
+    options.n_pages = 32;
+    Fixture f(kLimits, options);
+    Outcome broken, whole;
+    f.core.add({.id = 1, .request = request, .on_event = [&](const auto& event) {
+                  record(broken, event);
+                }});
+    f.core.add({.id = 2,
+                .request = request_of({3}, {.max_tokens = 5, .ignore_eos = true}),
+                .on_event = [&](const auto& event) { record(whole, event); }});
+    for (int step = 0; step < 100 && !f.core.idle(); ++step) {
+      f.core.step();
+      ASSERT_EQ(f.core.check_invariants(), std::nullopt) << message;
+    }
+    ASSERT_TRUE(f.core.idle()) << message;
+    ASSERT_TRUE(broken.error.has_value()) << message;
+    EXPECT_EQ(broken.error->code, ErrorCode::kInternal);
+    EXPECT_THAT(broken.error->message(), testing::HasSubstr(message));
+    EXPECT_THAT(broken.error->message(), testing::Not(testing::HasSubstr("/")));
+    EXPECT_EQ(f.core.stats().internal_errors, request.sampling.n);
+    EXPECT_EQ(whole.result.choices[0].tokens.size(), 5U);
+  }
 }
 
 TEST(EngineCore, EmbeddingsAreTheScaledMeanAndTheSameInAnyCompany) {

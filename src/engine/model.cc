@@ -406,6 +406,8 @@ Result<GenerationHandle> GLMModel::submit(GenerationRequest request,
   return handle_of(impl_->engine, id);
 }
 
+bool GLMModel::knows_form(const StructuredOutput& form) const { return impl_->engine->knows(form); }
+
 Result<GenerationResult> GLMModel::generate(GenerationRequest request) const {
   // Shared: the engine's thread may still be leaving take() when this one is awake.
   const auto collector = std::make_shared<Collector>();

@@ -2,6 +2,8 @@
 // here, in plain loops and in double.
 #include "engine/sampler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -99,14 +101,17 @@ void Sampler::note(TokenId token) {
   ++position_;
 }
 
-void Sampler::take_back(TokenId token) {
-  AGLM_CHECK(position_ > 0, "a token taken back that was never drawn");
+Result<void> Sampler::take_back(TokenId token) {
+  if (position_ <= 0) return internal_error("a token taken back that was never drawn");
   --position_;
-  if (!has_penalties_) return;
+  if (!has_penalties_) return {};
   const auto found = seen_.find(static_cast<int32_t>(token));
-  AGLM_CHECK(found != seen_.end() && found->second.count > 0,
-             "token {} taken back that was not the last", static_cast<int32_t>(token));
+  if (found == seen_.end() || found->second.count <= 0) {
+    return internal_error(
+        fmt::format("token {} taken back that was not the last", static_cast<int32_t>(token)));
+  }
   if (--found->second.count == 0 && !found->second.in_prompt) seen_.erase(found);
+  return {};
 }
 
 void Sampler::adjust(std::span<float> logits) const {

@@ -54,7 +54,7 @@ class Sampler {
   void note(TokenId token);
   // Forgets `token`, the last one that next() returned: a draft model draws ahead with the sampler
   // and then gives its draws back.
-  void take_back(TokenId token);
+  Result<void> take_back(TokenId token);
 
  private:
   struct Seen {

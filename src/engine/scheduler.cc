@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "base/check.h"
 #include "engine/page_pool.h"
 
 namespace autoglm {
@@ -60,9 +59,7 @@ StepPlan plan_step(const SchedulerLimits& limits, const StepBudget& budget, int6
   // Pages. A sequence that is still in its prompt already holds the pages of all its tokens.
   for (const SchedulerSequence& s : running) free_pages -= missing_pages(s, limits);
   if (free_pages < 0) {
-    AGLM_CHECK(running.size() > 1, "a sequence of {} tokens does not fit into the pool alone",
-               running.front().known);
-    plan.preempt = StepPlan::Preempt::kForPages;
+    plan.preempt = running.size() > 1 ? StepPlan::Preempt::kForPages : StepPlan::Preempt::kForGood;
     return plan;
   }
 

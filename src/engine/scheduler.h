@@ -88,6 +88,7 @@ struct StepPlan {
     kNobody,
     kForPages,   // those before it need them; nobody is admitted in this step
     kForUrgent,  // one that waits is more urgent
+    kForGood,    // it runs alone, and still the pool is too small for it: it must end
   };
   Preempt preempt = Preempt::kNobody;
   int32_t n_admitted = 0;  // the first so many of `waiting` run
@@ -97,8 +98,7 @@ struct StepPlan {
 };
 
 // `running` by rank, `waiting` in admission order. `free_pages`: also those that only the prefix
-// tree holds. Precondition: each sequence fits into the pool when it is alone, up to the last token
-// it may get.
+// tree holds.
 StepPlan plan_step(const SchedulerLimits& limits, const StepBudget& budget, int64_t free_pages,
                    std::span<const SchedulerSequence> running,
                    std::span<const SchedulerSequence> waiting);

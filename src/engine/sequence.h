@@ -17,6 +17,7 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/model.h"
+#include "base/check.h"
 #include "engine/answer.h"
 #include "engine/constraint.h"
 #include "engine/prefix_tree.h"
@@ -89,8 +90,11 @@ struct Sequence {
   }
   int32_t n_drafted() const { return static_cast<int32_t>(drafts.draft.size()); }
   // Before its first step; one that waits stays small, however large n and its parameters are.
-  void start(const Tokenizer& tokenizer, const EndOfSequence& end_of_sequence) {
+  Result<void> start(const Tokenizer& tokenizer, const EndOfSequence& end_of_sequence) {
     const GenerationRequest& asked = request->job.request;
+    if (std::ranges::any_of(asked.sampling.stop, &std::string::empty)) {
+      return internal_error("an empty stop string");
+    }
     std::vector<TokenId> end_ids = end_of_sequence.all;
     end_ids.insert(end_ids.end(), asked.sampling.stop_token_ids.begin(),
                    asked.sampling.stop_token_ids.end());
@@ -106,8 +110,10 @@ struct Sequence {
                          Constraint::Options{.begins_text = asked.begins_text,
                                              .after_thoughts = waits,
                                              .end_ids = end_of_constrained(
-                                                 asked.sampling, tokenizer, end_of_sequence)});
+                                                 asked.sampling, tokenizer, end_of_sequence),
+                                             .field = asked.structured_output->field});
     }
+    return {};
   }
 
   std::shared_ptr<ActiveRequest> request;

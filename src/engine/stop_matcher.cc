@@ -5,14 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
-
 namespace autoglm {
 
 StopMatcher::StopMatcher(const std::vector<std::string>& stops, bool include_stop_in_output)
     : include_(include_stop_in_output) {
   for (const std::string& stop : stops) {
-    AGLM_CHECK(!stop.empty(), "an empty stop string");
     Pattern pattern{stop, std::vector<uint32_t>(stop.size() + 1, 0), 0};
     uint32_t border = 0;
     for (size_t k = 1; k < stop.size(); ++k) {

@@ -12,7 +12,7 @@ namespace autoglm {
 
 class StopMatcher {
  public:
-  // `stops`: none of them empty.
+  // Precondition: none of `stops` is empty.
   StopMatcher(const std::vector<std::string>& stops, bool include_stop_in_output);
 
   struct Piece {

@@ -81,6 +81,11 @@ struct Metrics::Series {
   explicit Series(const MetricsOptions& options)
       : labels{{"model_name", options.model_name}, {"engine", "0"}} {}
 
+  Labels labels_and(const std::string& name, const std::string& value) const {
+    Labels all = labels;
+    all[name] = value;
+    return all;
+  }
   Gauge& gauge(const std::string& name, const std::string& help, const Labels& more) {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(more);
   }
@@ -119,6 +124,13 @@ struct Metrics::Series {
                                      "Requests whose grammar or schema was compiled before");
   Counter& grammar_seconds =
       counter("autoglm:grammar_compile_seconds_total", "Time spent compiling grammars and schemas");
+  prometheus::Family<Counter>& internal_errors =
+      prometheus::BuildCounter()
+          .Name("autoglm:internal_errors_total")
+          .Help("Requests that ended by a fault of the program, by where it was met")
+          .Register(registry);
+  Counter& engine_errors = internal_errors.Add(labels_and("where", "engine"));
+  Counter& handler_errors = internal_errors.Add(labels_and("where", "handler"));
   Counter& forced_tokens =
       counter("autoglm:forced_tokens_total", "Tokens that a grammar left no choice about");
   Counter& drafts = counter("vllm:spec_decode_num_drafts_total", "Drafts verified");
@@ -227,9 +239,8 @@ Metrics::Metrics(const MetricsOptions& options, const ModelInfo& model)
   s.gauge("autoglm:start_time_seconds", "When serving began, since the epoch").SetToCurrentTime();
   for (const FinishReason reason : {FinishReason::kStop, FinishReason::kLength,
                                     FinishReason::kCancelled, FinishReason::kError}) {
-    Labels labels = s.labels;
-    labels["finished_reason"] = finished_reason(reason);
-    s.success.Add(labels);  // from the start, so that a rate over it is never empty
+    // From the start, so that a rate over it is never empty.
+    s.success.Add(s.labels_and("finished_reason", std::string(finished_reason(reason))));
   }
 }
 
@@ -255,14 +266,14 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.grammars_compiled, stats.grammars_compiled);
   raise_to(s.grammars_reused, stats.grammars_reused);
   raise_to(s.grammar_seconds, stats.grammar_compile_seconds);
+  raise_to(s.engine_errors, stats.internal_errors);
   raise_to(s.forced_tokens, stats.forced_tokens);
   raise_to(s.drafts, stats.spec_decode_drafts);
   raise_to(s.draft_tokens, stats.spec_decode_draft_tokens);
   raise_to(s.accepted_tokens, stats.spec_decode_accepted_tokens);
   for (size_t i = 0; i < stats.spec_decode_accepted_per_position.size(); ++i) {
-    Labels labels = s.labels;
-    labels["position"] = fmt::to_string(i);
-    raise_to(s.accepted_per_position.Add(labels), stats.spec_decode_accepted_per_position[i]);
+    raise_to(s.accepted_per_position.Add(s.labels_and("position", fmt::to_string(i))),
+             stats.spec_decode_accepted_per_position[i]);
   }
 }
 
@@ -312,6 +323,7 @@ void Metrics::http_request(std::string_view route, std::string_view method, int 
       .Observe(seconds);
 }
 
+void Metrics::internal_error() { series_->handler_errors.Increment(); }
 void Metrics::connection_opened() {
   series_->connections.Increment();
   series_->accepted.Increment();

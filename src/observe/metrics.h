@@ -30,6 +30,8 @@ class Metrics : public EngineObserver {
 
   // `route` must come from a fixed set: each one is a time series of its own.
   void http_request(std::string_view route, std::string_view method, int status, double seconds);
+  // A request's handler met a fault of ours; those that the engine meets come with update().
+  void internal_error();
   void connection_opened();
   void connection_closed();
   void connection_refused();

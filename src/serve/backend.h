@@ -30,6 +30,7 @@ class ModelBackend {
   virtual Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens,
                                                     Scheduling scheduling,
                                                     EmbeddingCallback on_embedding) const = 0;
+  virtual bool knows_form(const StructuredOutput&) const { return true; }
   virtual void observe(std::shared_ptr<EngineObserver> observer) const = 0;
   virtual void drain(int64_t timeout_ms) const = 0;
 };

@@ -6,11 +6,18 @@
 #include <chrono>
 #include <random>
 
+#include "base/log.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
+
+void note_internal_error(const ServiceContext& context, const Error& error) {
+  if (error.code != ErrorCode::kInternal) return;
+  logger()->error("{}", error.message());
+  context.metrics->internal_error();
+}
 
 std::string new_id(std::string_view prefix) {
   thread_local std::random_device device;  // nobody should guess another's ids

@@ -13,6 +13,7 @@
 #include "observe/metrics.h"
 #include "serve/access.h"
 #include "serve/backend.h"
+#include "serve/fair_queue.h"
 #include "serve/request_task.h"
 #include "serve/work_queue.h"
 
@@ -27,15 +28,20 @@ struct ServiceContext {
   AccessRules access;
   std::function<bool()> draining;
   mutable RequestTasks tasks;
-  // Templates and tokenizing: short. Embeddings: each a whole pass through the model. Long answers:
+  // Templates and tokenizing: short. Grammars, by tenant: a new one may take a third of a
+  // second. Embeddings: each a whole pass through the model. Long answers:
   // those that take so long to write that they wait for each other, and nobody else for them; one
   // thread, so that what belongs to a request keeps its order.
   std::unique_ptr<WorkQueue> prepare;
+  std::unique_ptr<FairQueue> grammars;
   std::unique_ptr<WorkQueue> embeddings;
   std::unique_ptr<WorkQueue> long_answers;
 
   const std::string& model_name() const { return model_names.front(); }
 };
+
+// Logs and counts a fault of ours that a handler met; other errors are the caller's affair.
+void note_internal_error(const ServiceContext& context, const Error& error);
 
 // "chatcmpl-" and 32 random hexadecimal digits.
 std::string new_id(std::string_view prefix);

@@ -31,7 +31,7 @@ Result<void> guarded(Work&& work) {
     return out_of_memory();
   } catch (const std::exception& problem) {
     logger()->error("a request failed: {}", problem.what());
-    return Error{ErrorCode::kIo, "the request failed inside the server", "", "", ""};
+    return Error{ErrorCode::kInternal, "the request failed inside the server", "", "", ""};
   }
 }
 

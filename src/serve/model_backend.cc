@@ -38,6 +38,7 @@ class GlmBackend : public ModelBackend {
                                   GenerationCallback on_event) const override {
     return told(model_.submit(std::move(request), std::move(on_event)));
   }
+  bool knows_form(const StructuredOutput& form) const override { return model_.knows_form(form); }
   Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
                                             EmbeddingCallback on_embedding) const override {
     return told(

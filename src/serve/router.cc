@@ -33,23 +33,50 @@ Response busy_response() {
       Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "", "", ""});
 }
 
+Response shutting_down() {
+  return error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""});
+}
+
 // Answers that take work: on a queue, only while the service takes requests, and only as long as
 // the client is there.
 void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exchange,
               std::function<Result<void>(const std::shared_ptr<RequestTask>&)> work) {
   if (context.draining()) {
-    exchange->respond(
-        error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""}));
+    exchange->respond(shutting_down());
     return;
   }
   const std::shared_ptr<RequestTask> task = context.tasks.begin();
   exchange->on_client_gone([weak = std::weak_ptr(task)] {
     if (const auto running = weak.lock()) running->cancel();
   });
-  const bool taken = queue.run([exchange, task, work = std::move(work)] {
+  const bool taken = queue.run([&context, exchange, task, work = std::move(work)] {
     const Result<void> done =
         guarded([&] { return task->wanted() ? work(task) : Result<void>(not_wanted()); });
-    if (!done) exchange->respond(error_response(done.error()));
+    if (done) return;
+    note_internal_error(context, done.error());
+    exchange->respond(error_response(done.error()));
+  });
+  if (!taken) exchange->respond(busy_response());
+}
+
+// All prompts of a request have one form. A new one is worked on where nobody waits but its tenant.
+void start(const ServiceContext& context, const Answer& exchange,
+           const std::shared_ptr<RequestTask>& task, GenerationPlan plan) {
+  const GenerationRequest& first = plan.requests.front();
+  if (context.backend->knows_form(*first.structured_output)) {
+    return start_generation(context, exchange, task, std::move(plan));
+  }
+  const std::string tenant = first.scheduling.tenant;
+  const auto waiting = std::make_shared<GenerationPlan>(std::move(plan));
+  const bool taken = context.grammars->run(tenant, [&context, exchange, task, waiting] {
+    const Result<void> done = guarded([&]() -> Result<void> {
+      if (!task->wanted()) return not_wanted();
+      start_generation(context, exchange, task, std::move(*waiting));
+      return {};
+    });
+    if (done) return;
+    note_internal_error(context, done.error());
+    exchange->respond(error_response(done.error()));
   });
   if (!taken) exchange->respond(busy_response());
 }
@@ -67,7 +94,7 @@ void generate(const ServiceContext& context, Request& request, const Answer& exc
              if (!tenant.empty()) {
                for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
              }
-             start_generation(context, exchange, task, std::move(plan));
+             start(context, exchange, task, std::move(plan));
              return {};
            });
 }
@@ -113,8 +140,7 @@ void health(const ServiceContext&, Request&, const Answer& exchange) {
 
 void ready(const ServiceContext& context, Request&, const Answer& exchange) {
   if (context.draining()) {
-    exchange->respond(
-        error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""}));
+    exchange->respond(shutting_down());
   } else {
     exchange->respond(json_response(json::object{{"status", "ready"}}));
   }

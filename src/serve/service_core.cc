@@ -18,6 +18,9 @@ namespace {
 // rest.
 constexpr int kPrepareThreads = 2;
 constexpr size_t kPrepareWaiting = 512;
+constexpr int kGrammarThreads = 2;
+constexpr size_t kGrammarsWaiting = 64;  // of one tenant
+constexpr size_t kGrammarTenants = 1024;
 constexpr size_t kEmbeddingsWaiting = 64;
 // The answers that are written there are bounded where requests are taken.
 constexpr size_t kNoBound = std::numeric_limits<size_t>::max();
@@ -133,6 +136,8 @@ void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   context_.backend = std::move(backend);
   context_.created = unix_time();
   context_.prepare = std::make_unique<WorkQueue>(kPrepareThreads, kPrepareWaiting);
+  context_.grammars =
+      std::make_unique<FairQueue>(kGrammarThreads, kGrammarsWaiting, kGrammarTenants);
   context_.embeddings = std::make_unique<WorkQueue>(1, kEmbeddingsWaiting);
   context_.long_answers = std::make_unique<WorkQueue>(1, kNoBound);
   loaded_ = true;  // from here on the server's thread looks at all this
@@ -142,6 +147,7 @@ void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
 ServiceCore::~ServiceCore() {
   context_.tasks.cancel_all();
   context_.prepare.reset();
+  context_.grammars.reset();
   context_.embeddings.reset();
   if (context_.backend != nullptr) context_.backend->drain(0);
   context_.long_answers.reset();

@@ -178,10 +178,10 @@ TEST(Service, RefusesWhatDoesNotFitTheContext) {
 }
 
 TEST(Service, PassesTheEnginesRefusalsOn) {
-  const std::pair<ErrorCode, int> cases[] = {{ErrorCode::kResourceExhausted, 429},
-                                             {ErrorCode::kUnavailable, 503},
-                                             {ErrorCode::kInvalidArgument, 400},
-                                             {ErrorCode::kNotFound, 404}};
+  const std::pair<ErrorCode, int> cases[] = {
+      {ErrorCode::kResourceExhausted, 429}, {ErrorCode::kUnavailable, 503},
+      {ErrorCode::kInvalidArgument, 400},   {ErrorCode::kTooLarge, 400},
+      {ErrorCode::kInternal, 500},          {ErrorCode::kNotFound, 404}};
   for (const auto& [code, status] : cases) {
     RunningService service({.refuse = Error{code, "no", "", "", ""}});
     for (const char* body : {R"({"prompt":"a"})", R"({"prompt":"a","stream":true})"}) {
@@ -192,6 +192,31 @@ TEST(Service, PassesTheEnginesRefusalsOn) {
       }
     }
   }
+}
+
+// More is asked than a limit allows: to come again does not help, and the field is named.
+TEST(Service, TooMuchAskedIsNotABusyServer) {
+  RunningService service(
+      {.refuse = Error{ErrorCode::kTooLarge, "the grammar is too large", "guided_regex", "", ""}});
+  const HttpAnswer answer =
+      service.post("/v1/completions", R"({"prompt":"a","guided_regex":"a{9}"})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.header("retry-after"), "");
+  const json::value error = parsed(answer.body).at("error");
+  EXPECT_EQ(error.at("param"), "guided_regex");
+  EXPECT_EQ(error.at("type"), "invalid_request_error");
+  EXPECT_NE(error.at("code"), "queue_full");
+}
+
+TEST(Service, FaultsOfOursAreCountedWhereTheyAreMet) {
+  RunningService service(
+      {.refuse = Error{ErrorCode::kInternal, "internal error: 3 of 2", "", "", ""}});
+  const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a"})");
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(parsed(answer.body).at("error").at("code"), "internal_error");
+  HttpClient client(service.port());
+  EXPECT_THAT(client.get("/metrics").body,
+              testing::ContainsRegex("internal_errors_total\\{[^}]*handler[^}]*\\} 1"));
 }
 
 TEST(Service, ARefusedClientIsToldWhenTheQueueWillHaveBegun) {

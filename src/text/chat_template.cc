@@ -83,7 +83,7 @@ ContentFormat probed(const jinja::Template& tree, std::string_view role, Content
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_view where) {
   if (source.size() > kMaxSourceBytes) {
-    return Error{ErrorCode::kResourceExhausted, "chat template is too large", std::string(where),
+    return Error{ErrorCode::kTooLarge, "chat template is too large", std::string(where),
                  fmt::format("at most {} bytes", kMaxSourceBytes),
                  fmt::format("{} bytes", source.size())};
   }

@@ -28,6 +28,11 @@ def json_schema(schema):
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": schema}}}
 
 
+def without_spaces(text):
+    """JSON without white space between its tokens."""
+    return re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text)
+
+
 class StructuredOutput(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -124,6 +129,63 @@ class StructuredOutput(unittest.TestCase):
             self.assertEqual(status, 400, (fields, answer))
             self.assertEqual(answer["error"]["param"], param, answer)
             self.assertIn(text, answer["error"]["message"])
+
+    def test_json_does_not_drown_in_white_space(self):
+        """In characters and in tokens at most half as long again as it must be, by a model that likes spaces."""
+        def tokens(text):
+            return len(self.server.post("/tokenize", {"prompt": text, "add_special_tokens": False})[1]["tokens"])
+
+        lengths, counts = [0, 0], [0, 0]
+        for seed in range(10):
+            text = self.ask(seed=seed, **json_schema(SCHEMA))["message"]["content"]
+            compact = without_spaces(text)
+            self.assertEqual(json.loads(compact), json.loads(text))
+            self.assertLessEqual(len(text), 1.5 * len(compact), text)
+            lengths = [lengths[0] + len(text), lengths[1] + len(compact)]
+            counts = [counts[0] + tokens(text), counts[1] + tokens(compact)]
+        print("characters and tokens, to the compact ones:", lengths[0] / lengths[1], counts[0] / counts[1])
+        self.assertLessEqual(counts[0], 1.5 * counts[1])
+
+    def test_options_of_structured_outputs(self):
+        def ask(**options):
+            return self.ask(seed=4, structured_outputs={"json": SCHEMA, **options})["message"]["content"]
+
+        for options in ({"disable_any_whitespace": True}, {"whitespace_pattern": ""}):
+            text = ask(**options)
+            self.assertEqual(text, without_spaces(text))
+        text = self.ask(seed=4, guided_json=SCHEMA, guided_decoding_disable_any_whitespace=True)["message"]["content"]
+        self.assertEqual(text, without_spaces(text))
+        text = ask(whitespace_pattern="\\n\t")
+        self.assertTrue(text.startswith('{\n\t"name"\n\t:\n\t"'), text)
+        json.loads(text)
+        ask(disable_fallback=True)
+        text = self.ask(seed=4, structured_outputs={
+            "json": {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]},
+            "disable_additional_properties": True})["message"]["content"]
+        self.assertEqual(list(json.loads(text)), ["a"])
+        text = self.ask(seed=4, **json_schema(SCHEMA), structured_outputs={"disable_any_whitespace": True})
+        self.assertEqual(text["message"]["content"], without_spaces(text["message"]["content"]))
+        for options, param in [
+            ({"json": {}, "disable_any_whitespaces": True}, "structured_outputs.disable_any_whitespaces"),
+            ({"json": {}, "disable_any_whitespace": "yes"}, "structured_outputs.disable_any_whitespace"),
+            ({"json": {}, "disable_fallback": 1}, "structured_outputs.disable_fallback"),
+            ({"json": {}, "whitespace_pattern": 1}, "structured_outputs.whitespace_pattern"),
+            ({"json": {}, "whitespace_pattern": "x*"}, "structured_outputs"),
+            ({"json": {}, "whitespace_pattern": "("}, "structured_outputs"),
+            ({"disable_any_whitespace": True}, "structured_outputs"),
+        ]:
+            status, answer = self.server.post("/v1/completions", {"prompt": "x", "structured_outputs": options})
+            self.assertEqual((status, answer["error"]["param"]), (400, param), answer)
+
+    def test_strings_of_bounded_length(self):
+        """Each count of characters is a place of its own in the grammar."""
+        for seed in range(20):
+            for least, most in [(1, 2), (0, 1), (3, 7), (2, 30)]:
+                status, answer = self.server.post("/v1/completions", {
+                    "prompt": "hello", "max_tokens": 60, "temperature": 1.2, "seed": seed,
+                    "guided_json": {"type": "string", "minLength": least, "maxLength": most}})
+                self.assertEqual(status, 200, answer)
+                self.assertTrue(least <= len(json.loads(answer["choices"][0]["text"])) <= most, answer)
 
     def test_metrics_count_grammars(self):
         for _ in range(2):

@@ -116,7 +116,7 @@ TEST(Conformance, Maskbench) {
 TEST(Conformance, JsonTestSuite) {
   const auto folder = shared_data("structured_output/json-test-suite/test_parsing");
   if (!folder) GTEST_SKIP() << kNoSharedData;
-  const Program program = compiled(Kind::kJson, "true");
+  const Program program = compiled(Kind::kJson, "true", "[ \\t\\r\\n]*");
   int n = 0;
   for (const auto& entry : std::filesystem::directory_iterator(*folder)) {
     const auto file = read_file(entry.path().string(), size_t{1} << 22);

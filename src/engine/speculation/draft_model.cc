@@ -2,6 +2,8 @@
 // more.
 #include "engine/speculation/draft_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -14,13 +16,14 @@ int64_t n_known(const DraftOrder& order) {
   return std::ssize(order.prompt) + std::ssize(order.taken) + std::ssize(*order.draft);
 }
 
+// Precondition: position < n_known(order).
 TokenId token_at(const DraftOrder& order, int64_t position) {
-  for (const std::span<const TokenId> part :
-       {order.prompt, order.taken, std::span<const TokenId>(*order.draft)}) {
-    if (position < std::ssize(part)) return part[static_cast<size_t>(position)];
-    position -= std::ssize(part);
+  auto at = static_cast<size_t>(position);
+  for (const std::span<const TokenId> part : {order.prompt, order.taken}) {
+    if (at < part.size()) return part[at];
+    at -= part.size();
   }
-  AGLM_CHECK(false, "a position {} behind the last token", position);
+  return (*order.draft)[at];
 }
 
 }  // namespace
@@ -45,8 +48,10 @@ void DraftModel::draft(std::span<DraftOrder> orders, SamplerScratch& scratch, St
     }
   } while (!drawing_.empty());
   for (DraftOrder& order : orders) {
-    for (size_t i = order.draft->size(); i > 0; --i)
-      order.sampler->take_back((*order.draft)[i - 1]);
+    for (size_t i = order.draft->size(); i > 0 && !order.fault; --i) {
+      auto taken_back = order.sampler->take_back((*order.draft)[i - 1]);
+      if (!taken_back) order.fault = std::move(taken_back).error();
+    }
   }
 }
 
@@ -59,6 +64,12 @@ int32_t DraftModel::compute(std::span<DraftOrder> orders) {
   for (DraftOrder& order : orders) {
     if (std::ssize(*order.draft) >= order.most) continue;
     const int64_t known = n_known(order);
+    if (*order.computed < 0 || *order.computed > known) {
+      order.fault = internal_error(
+          fmt::format("{} positions computed for drafts, of {}", *order.computed, known));
+      order.most = 0;
+      continue;
+    }
     const int64_t room = limits.max_rows - std::ssize(tokens_);
     const auto rows = static_cast<int32_t>(std::min(known - *order.computed, room));
     if (rows == 0 || std::ssize(output_rows_) >= limits.max_output_rows) continue;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct DraftOrder {
   int32_t most = 0;                        // tokens to draft
   int64_t* computed = nullptr;             // positions that the draft model has computed; updated
   std::vector<TokenId>* draft = nullptr;   // filled; fewer than `most` while it is catching up
+  std::optional<Error> fault;              // ours, where the order contradicts itself; written
 };
 
 class DraftModel {

@@ -70,6 +70,30 @@ TEST(DraftModel, CatchesUpAStepAtATime) {
   EXPECT_FALSE(d.cost.known(2));
 }
 
+TEST(DraftModel, AnOrderThatContradictsItselfIsAFaultOfItsOwn) {
+  Drafted d(5);
+  std::vector<TokenId> wrong_draft;
+  int64_t too_many = 6;  // of 5 tokens
+  std::vector<DraftOrder> orders{{.prompt = d.prompt,
+                                  .pages = d.pages,
+                                  .sampler = &d.sampler,
+                                  .most = 2,
+                                  .computed = &too_many,
+                                  .draft = &wrong_draft},
+                                 {.prompt = d.prompt,
+                                  .pages = d.pages,
+                                  .sampler = &d.sampler,
+                                  .most = 2,
+                                  .computed = &d.computed,
+                                  .draft = &d.draft}};
+  d.model.draft(orders, d.scratch, d.cost, [&] { return d.now; });
+  ASSERT_TRUE(orders[0].fault);
+  EXPECT_EQ(orders[0].fault->code, ErrorCode::kInternal);
+  EXPECT_TRUE(wrong_draft.empty());
+  EXPECT_FALSE(orders[1].fault);
+  EXPECT_EQ(d.draft.size(), 2U);
+}
+
 TEST(DraftModel, LogitsThatAreNoNumbersDraftNothing) {
   Drafted d(5);
   d.executor.next_nan = 2;

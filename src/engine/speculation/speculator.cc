@@ -3,6 +3,7 @@
 #include "engine/speculation/speculator.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace autoglm {
 namespace {
@@ -76,6 +77,11 @@ void Speculator::draft(std::span<DraftCandidate> candidates, SamplerScratch& scr
   if (!model_) return;
   if (model_idle) model_rate_.forget();
   model_->draft(orders_, scratch, drafting_cost_, clock);
+  size_t next = 0;
+  for (DraftCandidate& candidate : candidates) {
+    if (!candidate.from_model || candidate.length == 0) continue;
+    candidate.memory->fault = std::move(orders_[next++].fault);
+  }
 }
 
 void Speculator::verified(DraftMemory& memory, int32_t accepted, bool ended, int64_t n_known) {

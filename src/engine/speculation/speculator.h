@@ -25,6 +25,7 @@ struct DraftMemory {
   int64_t draft_computed = 0;     // positions in the draft model's pages
   std::vector<TokenId> proposed;  // what the lookup says comes next
   std::vector<TokenId> draft;     // of the step under way: what is to be verified
+  std::optional<Error> fault;     // our own, met while drafting: the request cannot go on
 
   void begin_step() {
     proposed.clear();

@@ -16,12 +16,14 @@ int status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kCorrupt:
+    case ErrorCode::kTooLarge:
     case ErrorCode::kUnsupported: return 400;
     case ErrorCode::kNotFound: return 404;
     case ErrorCode::kResourceExhausted: return 429;
     case ErrorCode::kUnavailable:
     case ErrorCode::kCancelled: return 503;
-    case ErrorCode::kIo: return 500;
+    case ErrorCode::kIo:
+    case ErrorCode::kInternal: return 500;
   }
   return 500;
 }
@@ -72,6 +74,8 @@ ApiError api_error(const Error& error) {
     result.code = "unsupported_parameter";
   } else if (error.code == ErrorCode::kUnavailable && error.where == "timeout_ms") {
     result.code = "deadline_exceeded";
+  } else if (error.code == ErrorCode::kInternal) {
+    result.code = "internal_error";
   } else if (error.code == ErrorCode::kResourceExhausted) {
     result.code = error.where == "timeout_ms" ? "deadline_unreachable" : "queue_full";
   }

@@ -59,6 +59,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
           std::move(requests[i]),
           [self = shared_from_this(), i](const GenerationEvent& event) { self->take(i, event); });
       if (!handle) {
+        note_internal_error(context_, handle.error());
         later([self = shared_from_this(), error = handle.error()] { self->fail(error); });
         cancel();
         return;

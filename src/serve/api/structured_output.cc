@@ -34,6 +34,58 @@ constexpr std::array<WishField, 6> kStructured = {{{"json", Kind::kJson},
                                                    {"json_object", Kind::kJsonObject},
                                                    {"structural_tag", Kind::kStructuralTag}}};
 
+// How the JSON of an answer is written; the same for each of the forms.
+struct Style {
+  bool compact = false, closed = false, any = false;
+  std::optional<std::string> whitespace_pattern;
+};
+// Whatever the form; of these names vLLM's requests know the longer ones at the top level.
+constexpr std::string_view kCompact = "disable_any_whitespace";
+constexpr std::string_view kClosed = "disable_additional_properties";
+constexpr std::string_view kPattern = "whitespace_pattern";
+constexpr std::string_view kFallback = "disable_fallback";  // there is none
+
+Result<Style> read_style(const json::Fields& fields, std::string_view prefix_of_switches,
+                         std::string_view prefix_of_pattern) {
+  const auto named = [](std::string_view prefix, std::string_view name) {
+    return fmt::format("{}{}", prefix, name);
+  };
+  Style style;
+  const std::pair<std::string_view, bool*> switches[] = {
+      {kCompact, &style.compact}, {kClosed, &style.closed}, {kFallback, nullptr}};
+  for (const auto& [name, place] : switches) {
+    const std::string key = named(prefix_of_switches, name);
+    const bool value = AGLM_TRY(boolean_field(fields, key, false));
+    if (place != nullptr) *place = value;
+  }
+  style.whitespace_pattern = AGLM_TRY(string_field(fields, named(prefix_of_pattern, kPattern)));
+  style.any = style.compact || style.closed || style.whitespace_pattern.has_value();
+  if (style.compact && style.whitespace_pattern) {
+    return bad_field(named(prefix_of_pattern, kPattern),
+                     fmt::format("cannot be asked for together with {}", kCompact));
+  }
+  return style;
+}
+
+void apply_style(const Style& style, StructuredOutput& wish) {
+  wish.disable_any_whitespace |= style.compact;
+  wish.disable_additional_properties |= style.closed;
+  if (style.whitespace_pattern) wish.whitespace_pattern = style.whitespace_pattern;
+}
+
+Result<void> check_known(const json::Fields& structured) {
+  constexpr std::array kStyles = {kCompact, kClosed, kPattern, kFallback};
+  for (const auto& member : structured.raw()) {
+    const std::string_view key = member.key();
+    const bool known = std::ranges::find(kStyles, key) != kStyles.end() ||
+                       std::ranges::find(kStructured, key, &WishField::name) != kStructured.end();
+    if (known) continue;
+    return bad_field(fmt::format("structured_outputs.{}", printable_utf8(key.substr(0, 64))),
+                     "unknown field");
+  }
+  return {};
+}
+
 // An empty text, as some clients send for "none", is no wish.
 bool says_nothing(const json::value& value) {
   return value.is_null() || (value.is_string() && value.get_string().empty());
@@ -123,13 +175,25 @@ Result<StructuredOutput> read_structured_output(const json::Fields& fields) {
     if (value == nullptr || says_nothing(*value)) continue;
     AGLM_TRY(add(wish_of(field.kind, *value, field.name)));
   }
-  if (fields.find("structured_outputs") == nullptr) return wish;
+  const Style older = AGLM_TRY(read_style(fields, "guided_decoding_", "guided_"));
+  if (fields.find("structured_outputs") == nullptr) {
+    apply_style(older, wish);
+    return wish;
+  }
   const json::Fields structured = AGLM_TRY(required_object(fields, "structured_outputs"));
   for (const WishField& field : kStructured) {
     const json::value* value = structured.find(field.name);
     if (value == nullptr || says_nothing(*value)) continue;
     AGLM_TRY(add(wish_of(field.kind, *value, "structured_outputs")));
   }
+  AGLM_TRY(check_known(structured));
+  const Style style = AGLM_TRY(read_style(structured, "", ""));
+  if (style.any && wish.kind == StructuredOutput::Kind::kNone) {
+    return bad_field("structured_outputs", "says how the answer is written, but not what it is",
+                     "one of json, regex, choice, grammar, json_object, structural_tag");
+  }
+  apply_style(older, wish);
+  apply_style(style, wish);
   return wish;
 }
 

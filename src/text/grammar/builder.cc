@@ -13,6 +13,10 @@ namespace {
 // A repetition of at most so many nodes is written out: stepping through it needs no call.
 constexpr int32_t kMaxWrittenOut = 48;
 
+// What is built is looked at again, some times, until it is a program.
+constexpr int64_t kStepsOfNode = 20;
+constexpr int64_t kStepsOfEdge = 10;
+
 // Characters that JSON strings spell with a letter after the backslash.
 constexpr std::string_view kShortEscapes = "\b\t\n\f\r\"\\";
 constexpr std::string_view kShortLetters = "btnfr\"\\";
@@ -64,6 +68,22 @@ std::optional<ByteSet> single_byte(const Expression& e, Spelling spelling) {
 
 }  // namespace
 
+std::string spelled(std::string_view text, Spelling spelling) {
+  if (spelling == Spelling::kPlain) return std::string(text);
+  std::string result;
+  for (const char c : text) {
+    const size_t letter = kShortEscapes.find(c);
+    if (letter != std::string_view::npos) {
+      result += {'\\', kShortLetters[letter]};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
 int32_t GrammarBuilder::add_rule(std::string name) {
   const int32_t rule = n_rules();
   rules_.push_back({std::move(name)});
@@ -76,11 +96,12 @@ int32_t GrammarBuilder::add_rule(std::string name) {
 
 int32_t GrammarBuilder::add_node(int32_t rule) {
   if (n_nodes() >= kMaxNodes) {
-    fail({.code = ErrorCode::kResourceExhausted,
+    fail({.code = ErrorCode::kTooLarge,
           .what = "the grammar is too large",
           .expected = fmt::format("at most {} states", kMaxNodes)});
     return rules_[static_cast<size_t>(rule)].end;
   }
+  spend(kStepsOfNode);
   nodes_.push_back({.rule = rule});
   return n_nodes() - 1;
 }
@@ -89,10 +110,15 @@ void GrammarBuilder::fail(Error error) {
   if (!failure_) failure_ = std::move(error);
 }
 
+bool GrammarBuilder::spend(int64_t steps) {
+  if (!work_.spend(steps)) fail(Work::error(""));
+  return !failed();
+}
+
 bool GrammarBuilder::count_edge() {
-  if (failed()) return false;
+  if (failed() || !spend(kStepsOfEdge)) return false;
   if (++n_edges_ <= kMaxEdges) return true;
-  fail({.code = ErrorCode::kResourceExhausted,
+  fail({.code = ErrorCode::kTooLarge,
         .what = "the grammar is too large",
         .expected = fmt::format("at most {} transitions", kMaxEdges)});
   return false;
@@ -126,7 +152,7 @@ void GrammarBuilder::counted(int32_t from, Counted repetition, int32_t to) {
   // A node is a number of 31 bits, and a repetition takes one for each count.
   if (repetition.least > kMaxCount || repetition.most > kMaxCount ||
       n_counted_nodes_ > (int64_t{1} << 30)) {
-    return fail({.code = ErrorCode::kResourceExhausted,
+    return fail({.code = ErrorCode::kTooLarge,
                  .what = "a repetition is too long",
                  .expected = fmt::format("at most {} times", kMaxCount),
                  .found = fmt::format("{}", std::max(repetition.least, repetition.most))});
@@ -177,6 +203,7 @@ void GrammarBuilder::set(int32_t from, const CodePointSet& set, int32_t to, Spel
     for (int i = sequence.length - 1; i > 0 && !failed(); --i) {
       const auto range = sequence.bytes[static_cast<size_t>(i)];
       tail.push_back(range);
+      if (!spend(static_cast<int64_t>(ends.size()))) return;
       const auto known =
           std::find_if(ends.begin(), ends.end(), [&](const auto& e) { return e.first == tail; });
       if (known != ends.end()) {
@@ -236,37 +263,76 @@ void GrammarBuilder::repeat(int32_t from, const Expression& e, int32_t to, Spell
 void GrammarBuilder::expression(int32_t from, const Expression& e, int32_t to, Spelling spelling) {
   if (failed()) return;
   switch (e.kind) {
-    case Expression::Kind::kText:
-      if (spelling == Spelling::kPlain) return text(from, e.text, to);
-      {
-        std::string spelled;
-        for (const char c : e.text) {
-          const size_t letter = kShortEscapes.find(c);
-          if (letter != std::string_view::npos) {
-            spelled += {'\\', kShortLetters[letter]};
-          } else if (static_cast<unsigned char>(c) < 0x20) {
-            spelled += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-          } else {
-            spelled += c;
-          }
-        }
-        return text(from, spelled, to);
-      }
+    case Expression::Kind::kText: return text(from, spelled(e.text, spelling), to);
     case Expression::Kind::kSet: return set(from, e.set, to, spelling);
     case Expression::Kind::kRule: return call(from, e.rule, to);
     case Expression::Kind::kRepeat: return repeat(from, e, to, spelling);
-    case Expression::Kind::kChoice:
-      for (const ExpressionPtr& part : e.parts) expression(from, *part, to, spelling);
-      return;
-    case Expression::Kind::kSequence: {
-      if (e.parts.empty()) return empty(from, to);
-      for (size_t i = 0; i < e.parts.size(); ++i) {
-        const int32_t next = i + 1 == e.parts.size() ? to : add_node(rule_of(from));
-        expression(from, *e.parts[i], next, spelling);
-        from = next;
+    case Expression::Kind::kChoice: {
+      std::vector<Alternative> all;
+      for (const ExpressionPtr& part : e.parts) {
+        Alternative alternative = alternative_of(*part, spelling);
+        if (alternative.text.empty()) {
+          expression(from, *part, to, spelling);
+        } else {
+          all.push_back(std::move(alternative));
+        }
       }
-      return;
+      return alternatives(from, std::move(all), to, spelling);
     }
+    case Expression::Kind::kSequence: return sequence_from(from, {.parts = &e.parts}, to, spelling);
+  }
+}
+
+void GrammarBuilder::sequence_from(int32_t from, const Alternative& rest, int32_t to,
+                                   Spelling spelling) {
+  if (rest.ends()) return empty(from, to);
+  for (size_t i = rest.next; i < rest.parts->size(); ++i) {
+    const int32_t next = i + 1 == rest.parts->size() ? to : add_node(rule_of(from));
+    expression(from, *(*rest.parts)[i], next, spelling);
+    from = next;
+  }
+}
+
+GrammarBuilder::Alternative GrammarBuilder::alternative_of(const Expression& e, Spelling spelling) {
+  if (e.kind == Expression::Kind::kText) return {.text = spelled(e.text, spelling)};
+  if (e.kind != Expression::Kind::kSequence) return {};
+  Alternative alternative{.parts = &e.parts};
+  for (const ExpressionPtr& part : e.parts) {
+    if (part->kind != Expression::Kind::kText) break;
+    alternative.text += spelled(part->text, spelling);
+    ++alternative.next;
+  }
+  return alternative;
+}
+
+void GrammarBuilder::texts(int32_t from, const std::vector<std::string>& texts, int32_t to) {
+  std::vector<Alternative> all;
+  for (const std::string& one : texts) all.push_back({.text = one});
+  alternatives(from, std::move(all), to, Spelling::kPlain);
+}
+
+// In order, each shares with the one before it the nodes of what both begin with.
+void GrammarBuilder::alternatives(int32_t from, std::vector<Alternative> all, int32_t to,
+                                  Spelling spelling) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Alternative& a, const Alternative& b) { return a.text < b.text; });
+  std::vector<int32_t> path{from};  // by bytes of `before`
+  std::string_view before;
+  for (size_t i = 0; i < all.size() && !failed(); ++i) {
+    const std::string& own = all[i].text;
+    const bool goes_on = i + 1 < all.size() && all[i + 1].text.starts_with(own);
+    if (all[i].ends() && goes_on && all[i + 1].ends() && all[i + 1].text == own) continue;
+    const auto [same, rest] = std::mismatch(before.begin(), before.end(), own.begin(), own.end());
+    path.resize(static_cast<size_t>(same - before.begin()) + 1);
+    for (auto at = rest; at != own.end(); ++at) {
+      const bool last = at + 1 == own.end() && all[i].ends() && !goes_on;
+      const int32_t next = last ? to : add_node(rule_of(from));
+      const auto byte = static_cast<uint8_t>(*at);
+      bytes(path.back(), byte, byte, next);
+      path.push_back(next);
+    }
+    if (path.back() != to) sequence_from(path.back(), all[i], to, spelling);
+    before = own;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "autoglm/result.h"
 #include "text/grammar/expression.h"
 #include "text/grammar/program.h"
+#include "text/grammar/work.h"
 
 namespace autoglm::grammar {
 
@@ -23,12 +24,18 @@ enum class Spelling {
   kJsonString,  // inside a JSON string: what must be escaped there is escaped, nothing else is
 };
 
+std::string spelled(std::string_view text, Spelling spelling);
+
 class GrammarBuilder {
  public:
   // Everything that is built at request of a caller is bounded.
   static constexpr int32_t kMaxNodes = 400'000;
   static constexpr int32_t kMaxEdges = 2'000'000;
   static constexpr int32_t kMaxCount = 1'000'000;  // of a repetition
+
+  // `work` must outlive it.
+  explicit GrammarBuilder(Work& work) : work_(work) {}
+  Work& work() const { return work_; }
 
   // A node that belongs to a rule is where that rule begins, ends or is in between.
   int32_t add_rule(std::string name);
@@ -41,6 +48,8 @@ class GrammarBuilder {
   // Edges go between nodes of one rule.
   void bytes(int32_t from, uint8_t first, uint8_t last, int32_t to);
   void text(int32_t from, std::string_view bytes, int32_t to);
+  // Any one of them; what they begin with alike is built once, so that a text is in one place.
+  void texts(int32_t from, const std::vector<std::string>& alternatives, int32_t to);
   void empty(int32_t from, int32_t to);
   void call(int32_t from, int32_t rule, int32_t to);
   void expression(int32_t from, const Expression& e, int32_t to,
@@ -76,11 +85,23 @@ class GrammarBuilder {
     std::string name;
     int32_t begin = 0, end = 0;
   };
+  // One alternative: a text, then `parts` from number `next` on, if there are any.
+  struct Alternative {
+    std::string text;
+    const std::vector<ExpressionPtr>* parts = nullptr;
+    size_t next = 0;
+    bool ends() const { return parts == nullptr || next == parts->size(); }
+  };
+  static Alternative alternative_of(const Expression& e, Spelling spelling);
+  void alternatives(int32_t from, std::vector<Alternative> all, int32_t to, Spelling spelling);
+  void sequence_from(int32_t from, const Alternative& rest, int32_t to, Spelling spelling);
+  bool spend(int64_t steps);
   bool count_edge();
   void set(int32_t from, const CodePointSet& set, int32_t to, Spelling spelling);
   void repeat(int32_t from, const Expression& e, int32_t to, Spelling spelling);
   void counted(int32_t from, Counted repetition, int32_t to);
 
+  Work& work_;
   std::vector<Node> nodes_;
   std::vector<Rule> rules_;
   std::vector<Counted> counted_;

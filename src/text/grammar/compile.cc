@@ -18,6 +18,8 @@ namespace {
 
 constexpr size_t kMaxChoices = 10'000;
 constexpr size_t kMaxEntries = 1024;
+// Steps (work.h): some 200 ms. The dearest of MaskBench's schemas takes 34.
+constexpr int64_t kMostWork = 100'000'000;
 
 Result<json::value> parse_json(const StructuredOutput& wish) {
   return json::parse(wish.text, wish.field,
@@ -42,9 +44,23 @@ Result<int32_t> build_choices(GrammarBuilder& builder, const StructuredOutput& w
                    .where = wish.field,
                    .expected = fmt::format("at most {} bytes in all", kMaxSourceBytes)};
     }
-    builder.text(builder.begin(rule), text, builder.end(rule));
   }
+  builder.texts(builder.begin(rule), wish.choices, builder.end(rule));
   return rule;
+}
+
+// As vLLM does it before it hands a schema on.
+void close_objects(json::value& part) {
+  if (part.is_array()) {
+    for (json::value& item : part.get_array()) close_objects(item);
+  } else if (part.is_object()) {
+    json::object& object = part.get_object();
+    for (auto& member : object) close_objects(member.value());
+    const bool declares = object.contains("properties") || object.contains("patternProperties");
+    if (declares && !object.contains("additionalProperties")) {
+      object["additionalProperties"] = false;
+    }
+  }
 }
 
 Result<int32_t> build(GrammarBuilder& builder, const StructuredOutput& wish) {
@@ -57,9 +73,10 @@ Result<int32_t> build(GrammarBuilder& builder, const StructuredOutput& wish) {
     builder.expression(builder.begin(rule), *e, builder.end(rule));
     return rule;
   }
-  const JsonPrelude prelude = build_json_prelude(builder);
+  const JsonPrelude prelude = AGLM_TRY(build_json_prelude(builder, wish));
   if (wish.kind == Kind::kJsonObject) return prelude.object;
-  const json::value source = AGLM_TRY(parse_json(wish));
+  json::value source = AGLM_TRY(parse_json(wish));
+  if (wish.disable_additional_properties) close_objects(source);
   if (wish.kind == Kind::kStructuralTag) {
     return build_structural_tag(builder, prelude, source, wish.field);
   }
@@ -67,7 +84,12 @@ Result<int32_t> build(GrammarBuilder& builder, const StructuredOutput& wish) {
 }
 
 std::string key_of(const StructuredOutput& wish) {
-  std::string key = fmt::format("{} {}", static_cast<int>(wish.kind), wish.text);
+  std::string key = fmt::format(
+      "{} {} {} {} {}", static_cast<int>(wish.kind), wish.disable_any_whitespace ? 1 : 0,
+      wish.disable_additional_properties ? 1 : 0, wish.whitespace_pattern.value_or("-").size(),
+      wish.whitespace_pattern.value_or("-"));
+  // Refusals name the field.
+  key += fmt::format(" {} {} {}", wish.field, wish.text.size(), wish.text);
   for (const std::string& choice : wish.choices)
     key += fmt::format(" {} {}", choice.size(), choice);
   return key;
@@ -76,7 +98,8 @@ std::string key_of(const StructuredOutput& wish) {
 }  // namespace
 
 Result<Program> compile_program(const StructuredOutput& wish) {
-  GrammarBuilder builder;
+  Work work(kMostWork);
+  GrammarBuilder builder(work);
   const int32_t root = AGLM_TRY(build(builder, wish));
   return builder.finish(root, wish.field);
 }
@@ -87,9 +110,25 @@ Result<std::shared_ptr<CompiledGrammar>> compile(const StructuredOutput& wish,
   return CompiledGrammar::make(std::move(program), std::move(vocabulary));
 }
 
+size_t GrammarStore::Entry::size_bytes() const {
+  return key.size() + 500 + (grammar ? (*grammar)->size_bytes() : 0);
+}
+
+bool GrammarStore::knows(const StructuredOutput& wish) const {
+  const std::string key = key_of(wish);
+  const std::lock_guard lock(mutex_);
+  return by_key_.contains(key);
+}
+
+// It takes a while: those who only look something up need not wait for it.
+std::shared_ptr<const Vocabulary> GrammarStore::vocabulary() {
+  const std::lock_guard lock(vocabulary_mutex_);
+  if (vocabulary_ == nullptr) vocabulary_ = Vocabulary::of(tokenizer_, n_ids_);
+  return vocabulary_;
+}
+
 Result<std::shared_ptr<CompiledGrammar>> GrammarStore::get(const StructuredOutput& wish) {
   const std::string key = key_of(wish);
-  std::shared_ptr<const Vocabulary> vocabulary;
   {
     const std::lock_guard lock(mutex_);
     const auto found = by_key_.find(key);
@@ -98,12 +137,19 @@ Result<std::shared_ptr<CompiledGrammar>> GrammarStore::get(const StructuredOutpu
       ++counts_.reused;
       return entries_.front().grammar;
     }
-    if (vocabulary_ == nullptr) vocabulary_ = Vocabulary::of(tokenizer_, n_ids_);
-    vocabulary = vocabulary_;
   }
   // Two threads may compile the same; one of the two is kept.
+  const std::shared_ptr<const Vocabulary> words = vocabulary();
   const auto begin = std::chrono::steady_clock::now();
-  auto made = AGLM_TRY(compile(wish, vocabulary));
+  auto made = compile(wish, words);
+  if (made) {
+    // Here, and not while others wait for the engine's next step.
+    auto first = GrammarMatcher(*made).mask();
+    if (!first) {
+      made = std::move(first).error();
+      made.error().where = wish.field;
+    }
+  }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
   const std::lock_guard lock(mutex_);
   ++counts_.compiled;
@@ -120,7 +166,7 @@ void GrammarStore::make_room() {
   size_t total = 0;
   size_t n = 0;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
-    total += entry->grammar->size_bytes() + entry->key.size();
+    total += entry->size_bytes();
     const bool keep = n == 0 || (total <= max_bytes_ && n < kMaxEntries);
     if (keep) {
       ++n;

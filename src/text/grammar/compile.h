@@ -28,27 +28,32 @@ struct CompileCounts {
   double seconds = 0;  // spent compiling
 };
 
-// Keeps grammars that were compiled, the most recently used ones, as far as they fit. Any thread
-// may use it.
+// Keeps grammars that were compiled, and which were refused, the most recently used ones, as far as
+// they fit. Any thread may use it.
 class GrammarStore {
  public:
   // `n_ids`: of the model. The tokenizer must outlive it.
   GrammarStore(const Tokenizer& tokenizer, int32_t n_ids, size_t max_bytes = size_t{256} << 20)
       : tokenizer_(tokenizer), n_ids_(n_ids), max_bytes_(max_bytes) {}
   Result<std::shared_ptr<CompiledGrammar>> get(const StructuredOutput& wish);
+  // Whether get() would only look it up: a grammar, or the reason why it is refused.
+  bool knows(const StructuredOutput& wish) const;
   CompileCounts counts() const;
 
  private:
   struct Entry {
     std::string key;
-    std::shared_ptr<CompiledGrammar> grammar;
+    Result<std::shared_ptr<CompiledGrammar>> grammar;  // refusals are kept, too: they cost as much
+    size_t size_bytes() const;
   };
+  std::shared_ptr<const Vocabulary> vocabulary();
   void make_room();
 
   const Tokenizer& tokenizer_;
   const int32_t n_ids_;
   const size_t max_bytes_;
   mutable std::mutex mutex_;
+  std::mutex vocabulary_mutex_;
   std::shared_ptr<const Vocabulary> vocabulary_;  // once it is needed
   std::list<Entry> entries_;                      // the last used first
   std::unordered_map<std::string, std::list<Entry>::iterator> by_key_;

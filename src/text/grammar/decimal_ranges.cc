@@ -152,25 +152,26 @@ int compare(const Decimal& a, const Decimal& b) {
   return a.negative ? -order : order;
 }
 
-Result<Dfa> numbers_in(const NumberRange& range, bool integers, std::string_view where) {
+Result<Dfa> numbers_in(const NumberRange& range, bool integers, std::string_view where,
+                       Work& work) {
   const Decimal zero;
   const ExpressionPtr positive =
       integers ? choice({text_of("0"), sequence({digits_between('1', '9'), digits(0, kAny)})})
                : any_magnitude();
-  Dfa result =
-      AGLM_TRY(Dfa::of(*choice({positive, sequence({text_of("-"), at_least(zero, true)})}), where));
+  Dfa result = AGLM_TRY(
+      Dfa::of(*choice({positive, sequence({text_of("-"), at_least(zero, true)})}), where, work));
   if (integers) {
     const ExpressionPtr syntax = sequence({repeat(text_of("-"), 0, 1), digits(1, kAny)});
-    const Dfa whole = AGLM_TRY(Dfa::of(*syntax, where));
-    result = AGLM_TRY(Dfa::intersection(result, whole, where));
+    const Dfa whole = AGLM_TRY(Dfa::of(*syntax, where, work));
+    result = AGLM_TRY(Dfa::intersection(result, whole, where, work));
   }
   if (range.least) {
-    const Dfa bound = AGLM_TRY(Dfa::of(*above(*range.least, range.above), where));
-    result = AGLM_TRY(Dfa::intersection(result, bound, where));
+    const Dfa bound = AGLM_TRY(Dfa::of(*above(*range.least, range.above), where, work));
+    result = AGLM_TRY(Dfa::intersection(result, bound, where, work));
   }
   if (range.most) {
-    const Dfa bound = AGLM_TRY(Dfa::of(*below(*range.most, range.below), where));
-    result = AGLM_TRY(Dfa::intersection(result, bound, where));
+    const Dfa bound = AGLM_TRY(Dfa::of(*below(*range.most, range.below), where, work));
+    result = AGLM_TRY(Dfa::intersection(result, bound, where, work));
   }
   return result;
 }

@@ -32,7 +32,7 @@ struct NumberRange {
 };
 
 // Texts without exponent and without "-0", of numbers in the range; `integers`: without fraction.
-Result<Dfa> numbers_in(const NumberRange& range, bool integers, std::string_view where);
+Result<Dfa> numbers_in(const NumberRange& range, bool integers, std::string_view where, Work& work);
 // Texts of multiples of `step`, which is above 0; nothing when that takes too many states.
 std::optional<Dfa> multiples_of(const Decimal& step);
 

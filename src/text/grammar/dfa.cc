@@ -8,17 +8,23 @@
 #include "text/grammar/lazy_automaton.h"
 
 namespace autoglm::grammar {
+namespace {
+
+// A state's 256 bytes, each looked up in a tree.
+constexpr int64_t kStepsOfState = 256 * 4;
+
+}  // namespace
 
 Error Dfa::too_large(std::string_view where) {
-  return {.code = ErrorCode::kResourceExhausted,
+  return {.code = ErrorCode::kTooLarge,
           .what = "patterns and lengths together are too complex",
           .where = std::string(where),
           .expected = fmt::format("an automaton of at most {} states", kMaxStates)};
 }
 
-Result<Dfa> Dfa::of(const Expression& e, std::string_view where) {
+Result<Dfa> Dfa::of(const Expression& e, std::string_view where, Work& work) {
   Dfa dfa;
-  GrammarBuilder builder;
+  GrammarBuilder builder(work);
   const int32_t rule = builder.add_rule("");
   builder.expression(builder.begin(rule), e, builder.end(rule));
   const auto program = builder.finish(rule, where);
@@ -39,6 +45,7 @@ Result<Dfa> Dfa::of(const Expression& e, std::string_view where) {
   number(automaton.start());
   for (size_t i = 0; i < states.size(); ++i) {
     if (std::ssize(states) > kMaxStates) return too_large(where);
+    const uint64_t before = automaton.work();
     State state;
     state.accepting = automaton.complete(states[i]);
     for (int byte = 0; byte < 256; ++byte) {
@@ -46,13 +53,15 @@ Result<Dfa> Dfa::of(const Expression& e, std::string_view where) {
       if (next == LazyAutomaton::kTooLarge) return too_large(where);
       state.next[static_cast<size_t>(byte)] = number(next);
     }
+    AGLM_TRY(work.charge(kStepsOfState + static_cast<int64_t>(automaton.work() - before), where));
     dfa.states_.push_back(state);
   }
   return dfa;
 }
 
 Result<Dfa> Dfa::product(const Dfa& a, const Dfa& b, bool alone,
-                         const std::function<bool(bool, bool)>& accept, std::string_view where) {
+                         const std::function<bool(bool, bool)>& accept, std::string_view where,
+                         Work& work) {
   Dfa dfa;
   std::map<std::pair<int32_t, int32_t>, int32_t> numbers;
   std::vector<std::pair<int32_t, int32_t>> pairs;
@@ -66,6 +75,7 @@ Result<Dfa> Dfa::product(const Dfa& a, const Dfa& b, bool alone,
   number(0, 0);
   for (size_t k = 0; k < pairs.size(); ++k) {
     if (std::ssize(pairs) > kMaxStates) return too_large(where);
+    AGLM_TRY(work.charge(kStepsOfState, where));
     const auto [i, j] = pairs[k];
     const State& first = a.states_[static_cast<size_t>(i)];
     const State* second = j == kNone ? nullptr : &b.states_[static_cast<size_t>(j)];
@@ -79,17 +89,17 @@ Result<Dfa> Dfa::product(const Dfa& a, const Dfa& b, bool alone,
   return dfa;
 }
 
-Result<Dfa> Dfa::intersection(const Dfa& a, const Dfa& b, std::string_view where) {
+Result<Dfa> Dfa::intersection(const Dfa& a, const Dfa& b, std::string_view where, Work& work) {
   return product(
-      a, b, false, [](bool x, bool y) { return x && y; }, where);
+      a, b, false, [](bool x, bool y) { return x && y; }, where, work);
 }
 
-Result<Dfa> Dfa::difference(const Dfa& a, const Dfa& b, std::string_view where) {
+Result<Dfa> Dfa::difference(const Dfa& a, const Dfa& b, std::string_view where, Work& work) {
   return product(
-      a, b, true, [](bool x, bool y) { return x && !y; }, where);
+      a, b, true, [](bool x, bool y) { return x && !y; }, where, work);
 }
 
-Result<Dfa> Dfa::of_length(int64_t least, int64_t most, std::string_view where) const {
+Result<Dfa> Dfa::of_length(int64_t least, int64_t most, std::string_view where, Work& work) const {
   // A counter of characters: bytes that continue one do not count. It stops where it stops
   // mattering.
   const int64_t top = most >= 0 ? most : least;
@@ -105,7 +115,7 @@ Result<Dfa> Dfa::of_length(int64_t least, int64_t most, std::string_view where) 
     }
     counter.states_.push_back(state);
   }
-  return intersection(*this, counter, where);
+  return intersection(*this, counter, where, work);
 }
 
 bool Dfa::matches(std::string_view text) const {

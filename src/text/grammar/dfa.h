@@ -20,12 +20,12 @@ class Dfa {
   static constexpr int32_t kNone = -1;
 
   // All texts that `e` matches. Precondition: it calls no rules.
-  static Result<Dfa> of(const Expression& e, std::string_view where);
+  static Result<Dfa> of(const Expression& e, std::string_view where, Work& work);
   // What both, or the first but not the second, match.
-  static Result<Dfa> intersection(const Dfa& a, const Dfa& b, std::string_view where);
-  static Result<Dfa> difference(const Dfa& a, const Dfa& b, std::string_view where);
+  static Result<Dfa> intersection(const Dfa& a, const Dfa& b, std::string_view where, Work& work);
+  static Result<Dfa> difference(const Dfa& a, const Dfa& b, std::string_view where, Work& work);
   // Texts of so many characters only; most -1: no bound.
-  Result<Dfa> of_length(int64_t least, int64_t most, std::string_view where) const;
+  Result<Dfa> of_length(int64_t least, int64_t most, std::string_view where, Work& work) const;
 
   // For tables made by hand: a new state, whose number is how many there were, and which goes
   // nowhere yet.
@@ -49,7 +49,8 @@ class Dfa {
   // The states (i, j) that can be reached, accepting where `accept` says so. j may be kNone when
   // `alone` is set: the second has no such text.
   static Result<Dfa> product(const Dfa& a, const Dfa& b, bool alone,
-                             const std::function<bool(bool, bool)>& accept, std::string_view where);
+                             const std::function<bool(bool, bool)>& accept, std::string_view where,
+                             Work& work);
   static Error too_large(std::string_view where);
 
   std::vector<State> states_;  // 0: the beginning

@@ -6,6 +6,7 @@
 
 #include "text/grammar/reader.h"
 #include "text/grammar/rules.h"
+#include "text/grammar/work.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
@@ -15,6 +16,8 @@ bool is_name(char32_t c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '_';
 }
+
+constexpr int64_t kMostWorkOfClasses = 100'000'000;  // steps (work.h)
 
 class Parser {
  public:
@@ -178,6 +181,7 @@ class Parser {
         last = AGLM_TRY(character());
         if (last < first) return reader_.error("a range whose ends are reversed");
       }
+      AGLM_TRY(work_.charge(static_cast<int64_t>(set.ranges().size()) + 1, reader_.where()));
       set.add(first, last);
     }
     return one_of(negated ? set.complement() : set);
@@ -211,6 +215,7 @@ class Parser {
     return c;
   }
 
+  Work work_{kMostWorkOfClasses};
   Reader reader_;
   Rules rules_;
   int depth_ = 0;

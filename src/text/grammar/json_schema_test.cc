@@ -1,6 +1,7 @@
 // JSON Schema keyword by keyword, on texts; the published suites are in tests/grammar.
 #include <gmock/gmock.h>
 
+#include "base/json.h"
 #include "text/grammar/testing/grammars.h"
 
 namespace autoglm::grammar {
@@ -23,7 +24,7 @@ TEST(JsonSchema, PropertiesComeInTheirOrderAndOthersAfterThem) {
       "b": {"type": "string"}}, "required": ["b"]})";
   check(open,
         {R"({"a": 1, "b": "x"})", R"({"b":"x"})", R"({"b": "x", "c": [null]})",
-         "{\n  \"a\": 1,\n  \"b\": \"\\u00e9\"\n}"},
+         R"({ "a": 1, "b": "\u00e9" })"},
         {R"({"a": 1})", R"({"b": 1})", R"({"b": "x", "a": 1})", "{}", R"({"b": "x",})",
          R"({"c": 1, "b": "x"})"});
   check(R"({"type": "object", "properties": {"a": true}, "additionalProperties": false})",
@@ -33,6 +34,131 @@ TEST(JsonSchema, PropertiesComeInTheirOrderAndOthersAfterThem) {
   // Another key is not a declared one in other spelling.
   check(R"({"type": "object", "properties": {"ab": {"type": "null"}}})",
         {R"({"a": 1, "abc": 2, "": 3})"}, {R"({"ab": 1})", R"({"a\u0062": 1})"});
+}
+
+// Texts of JSON without white space, as tokens, and what may stand between each two of them.
+struct Spaced {
+  std::string schema, tokens;  // separated by "~"
+};
+const std::vector<Spaced>& spaced() {
+  static const std::vector<Spaced> kSpaced = {
+      {"true", R"({~"a"~:~[~1~,~{~}~,~[~]~]~,~"b"~:~{~"c"~:~null~}~})"},
+      {R"({"type": "object"})", R"({~"a"~:~1~,~"b"~:~[~2~,~3~]~})"},
+      {R"({"properties": {"a": {"type": "array", "items": {"type": "integer"}}, "b": {"const": 1}},
+           "required": ["a"], "type": "object"})",
+       R"({~"a"~:~[~1~,~22~]~,~"b"~:~1~,~"other"~:~{~}~})"},
+      {R"({"enum": [{"a": [1, 2], "b": {}}]})", R"({~"a"~:~[~1~,~2~]~,~"b"~:~{~}~})"},
+      {R"({"type": "array", "items": {"type": "object", "maxProperties": 2}, "maxItems": 3})",
+       R"([~{~"x"~:~1~,~"y"~:~2~}~,~{~"x"~:~1~}~])"},
+  };
+  return kSpaced;
+}
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == '~') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+std::string joined(const std::vector<std::string>& tokens, size_t place, std::string_view space) {
+  std::string text;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i == place) text += space;
+    text += tokens[i];
+  }
+  return text;
+}
+
+TEST(JsonSchema, WhiteSpaceIsOneSpaceWhereReadersExpectIt) {
+  for (const Spaced& one : spaced()) {
+    const Program program = compiled(Kind::kJson, one.schema);
+    const std::vector<std::string> tokens = split(one.tokens);
+    std::string longest;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const std::string before = i == 0 ? "" : tokens[i - 1];
+      const bool allowed =
+          before == "," || before == ":" || before == "{" || (i > 0 && tokens[i] == "}");
+      EXPECT_EQ(takes(program, joined(tokens, i, " ")), allowed) << joined(tokens, i, " ");
+      for (const char* space : {"  ", "\n", "\t", "\r"}) {
+        EXPECT_FALSE(takes(program, joined(tokens, i, space))) << joined(tokens, i, space);
+      }
+      longest += (allowed ? " " : "") + tokens[i];
+    }
+    EXPECT_TRUE(takes(program, longest)) << longest;
+    const size_t shortest = joined(tokens, 0, "").size();
+    EXPECT_LE(static_cast<double>(longest.size()), 1.5 * static_cast<double>(shortest)) << longest;
+  }
+}
+
+TEST(JsonSchema, WhiteSpaceIsWhatARequestSays) {
+  for (const Spaced& one : spaced()) {
+    const std::vector<std::string> tokens = split(one.tokens);
+    const auto none =
+        compile_program({.kind = Kind::kJson, .text = one.schema, .disable_any_whitespace = true});
+    ASSERT_TRUE(none);
+    const Program any = compiled(Kind::kJson, one.schema, "[ \\n]{0,5}");
+    EXPECT_TRUE(takes(*none, joined(tokens, 0, "")));
+    for (size_t i = 1; i < tokens.size(); ++i) {
+      EXPECT_FALSE(takes(*none, joined(tokens, i, " "))) << joined(tokens, i, " ");
+      EXPECT_TRUE(takes(any, joined(tokens, i, "\n    "))) << joined(tokens, i, "\n    ");
+      EXPECT_FALSE(takes(any, joined(tokens, i, "\t"))) << joined(tokens, i, "\t");
+    }
+  }
+  const auto refused =
+      compile_program({.kind = Kind::kJsonObject, .whitespace_pattern = "[ x]*", .field = "field"});
+  EXPECT_FALSE(refused);
+}
+
+TEST(JsonSchema, AdditionalPropertiesMayBeDisabled) {
+  const auto closed = compile_program(
+      {.kind = Kind::kJson,
+       .text = R"({"type": "object", "properties": {"a": {"type": "object", "properties": {}},
+                   "b": {"type": "object"}}})",
+       .disable_additional_properties = true});
+  ASSERT_TRUE(closed);
+  EXPECT_TRUE(takes(*closed, R"({"a": {}, "b": {"x": 1}})"));
+  EXPECT_FALSE(takes(*closed, R"({"c": 1})"));
+  EXPECT_FALSE(takes(*closed, R"({"a": {"x": 1}})"));
+}
+
+// What begins alike is in one place, however many there are.
+TEST(Choices, TenThousandWithACommonBeginning) {
+  std::vector<std::string> choices;
+  for (int i = 0; i < 10'000; ++i) choices.push_back("common/" + std::to_string(i * 7) + "/end");
+  json::array values;
+  for (const std::string& choice : choices) values.emplace_back(choice);
+  std::string alternatives;
+  for (const std::string& choice : choices) {
+    alternatives += (alternatives.empty() ? "" : "|") + choice;
+  }
+  const Program programs[] = {
+      *compile_program({.kind = Kind::kChoice, .choices = choices}),
+      compiled(Kind::kRegex, alternatives),
+      compiled(Kind::kJson, boost::json::serialize(json::object{{"enum", values}}))};
+  for (const Program& program : programs) {
+    const std::string quote = &program == &programs[2] ? "\"" : "";
+    for (int i = 0; i < 10'000; i += 97) {
+      const std::string& choice = choices[static_cast<size_t>(i)];
+      EXPECT_TRUE(takes(program, quote + choice + quote)) << choice;
+      EXPECT_FALSE(takes(program, quote + choice + "x" + quote)) << choice;
+    }
+    EXPECT_FALSE(takes(program, quote + "common/1/end" + quote));
+  }
+  // One that is the beginning of another, the same twice, and none at all.
+  const auto nested =
+      compile_program({.kind = Kind::kChoice, .choices = {"ab", "", "a", "ab", "abc", "b"}});
+  ASSERT_TRUE(nested);
+  for (const char* text : {"", "a", "ab", "abc", "b"}) EXPECT_TRUE(takes(*nested, text)) << text;
+  for (const char* text : {"abcd", "bc", "c"}) EXPECT_FALSE(takes(*nested, text)) << text;
+  const Program sequences = compiled(Kind::kRegex, "abc[0-9]|abd|ab(x|y)z|abc");
+  for (const char* text : {"abc", "abc5", "abd", "abxz", "abyz"}) {
+    EXPECT_TRUE(takes(sequences, text)) << text;
+  }
+  for (const char* text : {"ab", "abd5", "abx", "abz"}) EXPECT_FALSE(takes(sequences, text));
 }
 
 TEST(JsonSchema, KeysByPatternNameAndNumber) {
@@ -79,16 +205,16 @@ TEST(JsonSchema, StringsByLengthPatternAndFormat) {
 
 TEST(JsonSchema, ArraysOfPrefixItemsAndNumber) {
   check(R"({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 3})",
-        {"[1,2]", "[ 1 , 2 , 3 ]"}, {"[]", "[1]", "[1,2,3,4]", "[1,\"a\"]"});
+        {"[1,2]", "[1, 2, 3]"}, {"[]", "[1]", "[1,2,3,4]", "[1,\"a\"]"});
   check(
       R"({"type": "array", "prefixItems": [{"type": "string"}, {"type": "null"}], "items": false})",
       {"[]", R"(["a"])", R"(["a", null])"}, {"[1]", R"(["a", null, 1])"});
-  check(R"({"type": "array", "maxItems": 0})", {"[]", "[ ]"}, {"[1]"});
+  check(R"({"type": "array", "maxItems": 0})", {"[]"}, {"[1]", "[ ]"});
 }
 
 TEST(JsonSchema, ValuesListed) {
   check(R"({"enum": ["a\"b", 1, null, {"k": [true]}]})",
-        {R"("a\"b")", "1", "null", R"({"k": [ true ]})"}, {"\"a\"", "2", R"({"k":[false]})"});
+        {R"("a\"b")", "1", "null", R"({"k": [true]})"}, {"\"a\"", "2", R"({"k":[false]})"});
   check(R"({"enum": ["aa", "b", 3], "type": "string", "maxLength": 1})", {R"("b")"},
         {R"("aa")", "3"});
   check(R"({"const": 1.5})", {"1.5"}, {"1", "1.50"});

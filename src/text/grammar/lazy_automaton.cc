@@ -11,6 +11,10 @@ namespace {
 // Before the same places are found to be one.
 constexpr size_t kMaxPlaces = 16 * LazyAutomaton::kMaxItems;
 
+// Steps (work.h). A state has a table of a kilobyte; a place is sorted, compared and kept.
+constexpr uint64_t kStepsOfState = 300;
+constexpr uint64_t kStepsOfPlace = 20;
+
 bool before(const LazyAutomaton::Item& a, const LazyAutomaton::Item& b) {
   return a.frame != b.frame ? a.frame < b.frame : a.node < b.node;
 }
@@ -108,6 +112,7 @@ int32_t LazyAutomaton::intern(std::vector<Item>& items, bool complete) {
   if (items.size() > kMaxPlaces) return kTooLarge;
   std::erase_if(items, [&](const Item& item) { return !has_moves(item.node); });
   sort_unique(items);
+  work_ += kStepsOfState + kStepsOfPlace * items.size();
   if (items.size() > kMaxItems) return kTooLarge;
   if (items.empty() && !complete) return kDead;
   const uint64_t hash = hash_of(items, complete ? 2 : 1);
@@ -133,6 +138,7 @@ int32_t LazyAutomaton::intern(std::vector<Item>& items, bool complete) {
 
 int32_t LazyAutomaton::frame_of(std::vector<Item>& items) {
   sort_unique(items);
+  work_ += kStepsOfState + kStepsOfPlace * items.size();
   const uint64_t hash = hash_of(items, 3);
   const auto [first, last] = frame_ids_.equal_range(hash);
   for (auto it = first; it != last; ++it) {
@@ -157,14 +163,17 @@ void LazyAutomaton::predict(const Item& item, std::vector<Item>& moves) {
   std::vector<Item> places{item};
   for (size_t i = 0; i < places.size(); ++i) {
     const Item place = places[i];
+    work_ += kStepsOfPlace;
     const auto call = [&](int32_t rule, int32_t target, bool tail) {
       const Program::Rule& called = program_.rule(rule);
       if (tail) {
         const Item begin{called.start, place.frame};
+        work_ += places.size();
         if (std::find(places.begin(), places.end(), begin) == places.end()) {
           places.push_back(begin);
         }
       } else {
+        work_ += kStepsOfPlace;
         pending_.push_back({called.rank, rule, {target, place.frame}});
       }
     };
@@ -238,6 +247,7 @@ int32_t LazyAutomaton::compute(int32_t state, uint8_t byte) {
   const State s = states_[static_cast<size_t>(state)];
   int first = 0, last = 255;
   begin_step();
+  work_ += 256 + s.n_moves;
   for (uint32_t i = 0; i < s.n_moves; ++i) {
     const Item place = moves_[s.first_move + i];
     if (Program::is_counted(place.node)) {
@@ -254,7 +264,9 @@ int32_t LazyAutomaton::compute(int32_t state, uint8_t byte) {
       }
       continue;
     }
-    for (const ByteEdge& edge : program_.edges(program_.node(place.node))) {
+    const Program::Node& node = program_.node(place.node);
+    work_ += static_cast<uint64_t>(node.n_edges);
+    for (const ByteEdge& edge : program_.edges(node)) {
       if (byte < edge.first) {
         last = std::min(last, edge.first - 1);
       } else if (byte > edge.last) {

@@ -64,6 +64,8 @@ class LazyAutomaton {
 
   int32_t n_states() const { return static_cast<int32_t>(states_.size()); }
   size_t size_bytes() const { return size_bytes_; }
+  // Steps (work.h) since the beginning; what is looked up in tables costs none.
+  uint64_t work() const { return work_; }
 
  private:
   using Table = std::array<int32_t, 256>;
@@ -100,6 +102,7 @@ class LazyAutomaton {
   std::vector<Item> frame_items_;  // of frames
   std::unordered_multimap<uint64_t, int32_t> state_ids_, frame_ids_;
   size_t size_bytes_ = 0;
+  uint64_t work_ = 0;
 
   // Work space of one step.
   std::vector<Item> places_;

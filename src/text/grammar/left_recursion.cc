@@ -23,7 +23,11 @@ Error ProgramMaker::left_recursion(int32_t rule) const {
   return error;
 }
 
-void ProgramMaker::merge(const Flat& from, Flat& into) {
+Result<void> ProgramMaker::merge(const Flat& from, Flat& into) const {
+  AGLM_TRY(builder_.work().charge(
+      static_cast<int64_t>((from.edges.size() + 1) * (from.edges.size() + into.edges.size() + 1) +
+                           (from.calls.size() + 1) * (from.calls.size() + into.calls.size() + 1)),
+      where_));
   for (const ByteEdge& edge : from.edges) {
     if (std::find(into.edges.begin(), into.edges.end(), edge) == into.edges.end()) {
       into.edges.push_back(edge);
@@ -35,6 +39,7 @@ void ProgramMaker::merge(const Flat& from, Flat& into) {
     }
   }
   into.accepting |= from.accepting;
+  return {};
 }
 
 // Rules that begin, directly or through others, with themselves, or lie between two such.
@@ -82,6 +87,7 @@ Result<int32_t> ProgramMaker::continuation(int32_t rule, int32_t called, int32_t
   if (Program::is_counted(node)) return left_recursion(rule);
   if (flat_[static_cast<size_t>(node)].only_ends()) return target;
   if (flat_.size() > builder_.nodes_.size() + kMaxMadeNodes) return left_recursion(rule);
+  AGLM_TRY(builder_.work().charge(static_cast<int64_t>(derived_.size()) + 1, where_));
   const std::pair<int32_t, int32_t> key{called, node};
   auto known = std::find_if(derived_.begin(), derived_.end(),
                             [&](const auto& entry) { return entry.first == key; });
@@ -94,7 +100,7 @@ Result<int32_t> ProgramMaker::continuation(int32_t rule, int32_t called, int32_t
   made.calls.push_back({known->second, target});
   if (flat_[static_cast<size_t>(node)].accepting) {
     if (Program::is_counted(target)) return left_recursion(rule);
-    merge(flat_[static_cast<size_t>(target)], made);
+    AGLM_TRY(merge(flat_[static_cast<size_t>(target)], made));
   }
   flat_.push_back(std::move(made));
   return static_cast<int32_t>(flat_.size() - 1);
@@ -109,6 +115,7 @@ Result<void> ProgramMaker::substitute_start(int32_t rule, const std::vector<int3
     });
     if (found == calls.end()) return {};
     if (n_steps > 1000) return left_recursion(rule);
+    AGLM_TRY(builder_.work().charge(static_cast<int64_t>(calls.size() * earlier.size()), where_));
     const CallEdge call = *found;
     calls.erase(found);
     const Flat begin = flat_[static_cast<size_t>(starts_[static_cast<size_t>(call.rule)])];
@@ -121,12 +128,13 @@ Result<void> ProgramMaker::substitute_start(int32_t rule, const std::vector<int3
       inner.target = AGLM_TRY(continuation(rule, call.rule, inner.target, call.target));
       replaced.calls.push_back(inner);
     }
-    merge(replaced, flat_[start]);
+    AGLM_TRY(merge(replaced, flat_[start]));
   }
 }
 
 Result<void> ProgramMaker::remove_direct_recursion(int32_t rule) {
   Flat& start = flat_[static_cast<size_t>(starts_[static_cast<size_t>(rule)])];
+  AGLM_TRY(builder_.work().charge(static_cast<int64_t>(flat_.size()), where_));
   Flat follows;
   for (const CallEdge& call : start.calls) {
     if (call.rule != rule) continue;
@@ -137,7 +145,7 @@ Result<void> ProgramMaker::remove_direct_recursion(int32_t rule) {
   }
   std::erase_if(start.calls, [&](const CallEdge& call) { return call.rule == rule; });
   for (Flat& node : flat_) {
-    if (node.rule == rule && node.wanted && node.accepting) merge(follows, node);
+    if (node.rule == rule && node.wanted && node.accepting) AGLM_TRY(merge(follows, node));
   }
   return {};
 }

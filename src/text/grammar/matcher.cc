@@ -3,11 +3,28 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/grammar/work.h"
+
 namespace autoglm::grammar {
 namespace {
 
 // States, transitions and masks of one grammar. A mask of 150,000 tokens is 19 kB.
 constexpr size_t kMaxKnowledgeBytes = size_t{48} << 20;
+
+// Steps (work.h) for one mask, some 70 ms; more than a tenth of that is dear, and a text has a few
+// dozen such masks at most. MaskBench's schemas over 150,000 tokens take a hundredth.
+constexpr uint64_t kMostWork = 20'000'000;
+constexpr uint64_t kDearWork = kMostWork / 10;
+constexpr uint64_t kMostDearWork = 20 * kMostWork;
+
+Error error_of(MaskFault fault) {
+  if (fault == MaskFault::kTooMuchWork) return Work::error("grammar");
+  return {
+      .code = ErrorCode::kTooLarge,
+      .what = "the grammar is too ambiguous here",
+      .where = "grammar",
+      .expected = "at most " + std::to_string(LazyAutomaton::kMaxItems) + " places in it at once"};
+}
 
 }  // namespace
 
@@ -65,18 +82,17 @@ Result<std::shared_ptr<const TokenMask>> GrammarMatcher::mask() {
   catch_up();
   CompiledGrammar::Knowledge& known = *knowledge_;
   auto& masks = first_ ? known.first_masks : known.masks;
-  if (const auto found = masks.find(state_); found != masks.end()) return found->second;
-  MaskMaker maker(known.automaton, trie(), first_ ? grammar_->first_groups_ : grammar_->groups_);
+  const auto found = masks.find(state_);
+  if (found != masks.end() && found->second.mask != nullptr) return found->second.mask;
+  if (found != masks.end()) return error_of(found->second.fault);
+  if (dear_work_ > kMostDearWork) return error_of(MaskFault::kTooMuchWork);
+  MaskMaker maker(known.automaton, trie(), first_ ? grammar_->first_groups_ : grammar_->groups_,
+                  kMostWork);
   auto made = maker.make(state_);
-  if (made == nullptr) {
-    return Error{.code = ErrorCode::kResourceExhausted,
-                 .what = "the grammar is too ambiguous here",
-                 .where = "grammar",
-                 .expected = "at most " + std::to_string(LazyAutomaton::kMaxItems) +
-                             " places in it at once"};
-  }
-  known.mask_bytes += made->words.size() * 8 + 100;
-  masks.emplace(state_, made);
+  if (maker.work() > kDearWork) dear_work_ += maker.work();
+  known.mask_bytes += (made == nullptr ? 0 : made->words.size() * 8) + 100;
+  masks.emplace(state_, CompiledGrammar::Knowledge::Mask{made, maker.fault()});
+  if (made == nullptr) return error_of(maker.fault());
   return made;
 }
 

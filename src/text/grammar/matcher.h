@@ -53,7 +53,11 @@ class CompiledGrammar {
   struct Knowledge {
     explicit Knowledge(const Program& program) : automaton(program) {}
     LazyAutomaton automaton;
-    std::unordered_map<int32_t, std::shared_ptr<const TokenMask>> masks, first_masks;
+    struct Mask {
+      std::shared_ptr<const TokenMask> mask;
+      MaskFault fault = MaskFault::kNone;  // why there is none
+    };
+    std::unordered_map<int32_t, Mask> masks, first_masks;
     size_t mask_bytes = 0;
     size_t first_bytes = 0;  // when it began, with the places of the matcher that began it
   };
@@ -71,7 +75,9 @@ class GrammarMatcher {
   // `begins_text`: the first token is the beginning of a text of its own (GenerationRequest).
   explicit GrammarMatcher(std::shared_ptr<CompiledGrammar> grammar, bool begins_text = false);
 
-  // An error when the grammar is in too many places at once: its ambiguity has exploded.
+  // kTooLarge when the grammar is in too many places at once, since its ambiguity has exploded, or
+  // when the mask or all of the text's masks take too much work. What one mask takes at most stands
+  // in matcher.cc; whoever asks has no other work to do meanwhile.
   Result<std::shared_ptr<const TokenMask>> mask();
   bool accept(TokenId token);
   bool accept_text(std::string_view bytes);
@@ -87,6 +93,7 @@ class GrammarMatcher {
   mutable std::shared_ptr<CompiledGrammar::Knowledge> knowledge_;
   mutable int32_t state_ = LazyAutomaton::kDead;
   bool first_ = false;
+  uint64_t dear_work_ = 0;  // of masks that were no small matter
 };
 
 }  // namespace autoglm::grammar

@@ -12,6 +12,7 @@ namespace {
 // Removing empty edges copies the edges behind them: so much work at most.
 constexpr size_t kMaxVisits = 20'000'000;
 constexpr size_t kMaxEdges = 4'000'000;
+constexpr int64_t kStepsOfEdge = 10;
 
 template <class Edge>
 void sort_unique(std::vector<Edge>& edges) {
@@ -169,8 +170,11 @@ Result<void> ProgramMaker::flatten_node(int32_t id) {
   sort_unique(flat.calls);
   n_visits_ += seen.size();
   n_edges_ += flat.edges.size() + flat.calls.size();
+  AGLM_TRY(builder_.work().charge(
+      kStepsOfEdge * static_cast<int64_t>(seen.size() + flat.edges.size() + flat.calls.size()),
+      where_));
   if (n_visits_ > kMaxVisits || n_edges_ > kMaxEdges) {
-    return fault(ErrorCode::kResourceExhausted, "the grammar is too large",
+    return fault(ErrorCode::kTooLarge, "the grammar is too large",
                  fmt::format("at most {} transitions", kMaxEdges));
   }
   for (const ByteEdge& edge : flat.edges) want(edge.target);

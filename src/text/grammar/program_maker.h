@@ -43,7 +43,7 @@ class ProgramMaker {
   Result<void> substitute_start(int32_t rule, const std::vector<int32_t>& earlier);
   Result<int32_t> continuation(int32_t rule, int32_t called, int32_t node, int32_t target);
   Result<void> remove_direct_recursion(int32_t rule);
-  static void merge(const Flat& from, Flat& into);
+  Result<void> merge(const Flat& from, Flat& into) const;
   Error left_recursion(int32_t rule) const;
 
   Result<std::vector<int32_t>> ranks() const;

@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "text/grammar/work.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
@@ -32,6 +34,9 @@ CodePointSet ignoring_case(const CodePointSet& set) {
   }
   return result;
 }
+
+// Steps (work.h): of character classes alone; what is built of the expression is paid for there.
+constexpr int64_t kMostWorkOfClasses = 100'000'000;
 
 class Parser {
  public:
@@ -82,11 +87,21 @@ class Parser {
       }
       const std::vector<Branch> next = AGLM_TRY(quantified());
       if (next.empty()) continue;  // "(?:)" and flags
+      for (const Branch& variant : variants) {
+        if (variant.to_end) return reader_.unsupported("'$' before the end");
+      }
+      if (next.size() == 1 && !next[0].from_begin) {  // nearly always: nothing need be copied
+        for (size_t i = 0; i < variants.size(); ++i) {
+          variants[i].to_end = next[0].to_end;
+          parts[i].push_back(next[0].body);
+        }
+        empty = false;
+        continue;
+      }
       std::vector<Branch> joined;
       std::vector<std::vector<ExpressionPtr>> joined_parts;
       for (size_t i = 0; i < variants.size(); ++i) {
         for (const Branch& part : next) {
-          if (variants[i].to_end) return reader_.unsupported("'$' before the end");
           if (part.from_begin && !empty) return reader_.unsupported("'^' after the beginning");
           joined.push_back(
               {.from_begin = variants[i].from_begin || part.from_begin, .to_end = part.to_end});
@@ -261,6 +276,7 @@ class Parser {
         return reader_.unsupported("an operator or a name in a character class");
       }
       const CodePointSet low = AGLM_TRY(member());
+      AGLM_TRY(charge(low, set));
       const size_t after = reader_.position();
       if (single(low) && reader_.skip("-") && reader_.peek() != ']') {
         const CodePointSet high = AGLM_TRY(member());
@@ -279,6 +295,13 @@ class Parser {
     reader_.take();
     if (options_.ignore_case) set = ignoring_case(set);
     return negated ? set.complement() : set;
+  }
+
+  // For adding the one to the other.
+  Result<void> charge(const CodePointSet& added, const CodePointSet& to) {
+    const size_t n = added.ranges().size();
+    return work_.charge(static_cast<int64_t>((n + 1) * (n + to.ranges().size() + 1)),
+                        reader_.where());
   }
 
   static bool single(const CodePointSet& set) {
@@ -372,13 +395,18 @@ class Parser {
     } else if (!reader_.at_end()) {
       append_utf8(name, reader_.take());
     }
+    const auto known = properties_.find(name);
+    if (known != properties_.end()) return known->second;
+    AGLM_TRY(work_.charge(0x110000, reader_.where()));  // every character is asked
     const auto set = property_characters(name);
     if (!set) {
       return reader_.unsupported("a property other than a general category, Any and ASCII");
     }
-    return *set;
+    return properties_.emplace(name, *set).first->second;
   }
 
+  Work work_{kMostWorkOfClasses};
+  std::map<std::string, CodePointSet> properties_;
   Reader reader_;
   RegexOptions options_;
   int depth_ = 0;

@@ -90,7 +90,7 @@ Result<void> SchemaCompiler::build_array(const Expanded& all, Schema origin, int
       const int32_t comma = next_node();
       builder_.text(at, ",", comma);
       from = next_node();
-      space(comma, from);
+      gap(comma, from);
     }
     const int32_t after = next_node();
     builder_.call(from, value, after);
@@ -104,7 +104,7 @@ Result<void> SchemaCompiler::build_array(const Expanded& all, Schema origin, int
   const int32_t comma = builder_.add_node(more), from = builder_.add_node(more),
                 after = builder_.add_node(more);
   builder_.text(builder_.begin(more), ",", comma);
-  space(comma, from);
+  gap(comma, from);
   builder_.call(from, value, after);
   space(after, builder_.end(more));
   const int64_t least = std::max<int64_t>(bounds.least - n_single, 0);

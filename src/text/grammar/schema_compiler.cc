@@ -12,6 +12,9 @@
 namespace autoglm::grammar {
 namespace {
 
+// Each of a conjunction is looked through for every keyword.
+constexpr size_t kStepsOfSchema = 100;
+
 struct TypeName {
   std::string_view name;
   unsigned bits;
@@ -75,6 +78,7 @@ Result<int32_t> SchemaCompiler::rule_of(Conjunction c) {
     return (s->is_bool() && s->get_bool()) || (s->is_object() && s->get_object().empty());
   });
   if (c.schemas.empty()) return prelude_.value;
+  AGLM_TRY(spend(kStepsOfSchema * (c.schemas.size() + c.chosen.size() + 1)));
   auto key = std::pair(c.schemas, std::pair(c.chosen, c.origin));
   std::sort(key.first.begin(), key.first.end());
   std::sort(key.second.first.begin(), key.second.first.end());
@@ -82,7 +86,7 @@ Result<int32_t> SchemaCompiler::rule_of(Conjunction c) {
   if (found != rules_.end()) return found->second;
   if (rules_.size() >= kMaxRules) {
     return index_.error(
-        *c.schemas[0], "", ErrorCode::kResourceExhausted,
+        *c.schemas[0], "", ErrorCode::kTooLarge,
         fmt::format("the schema's combinations come to more than {} rules", kMaxRules));
   }
   const int32_t rule = builder_.add_rule(index_.pointer(*c.schemas[0]));
@@ -104,6 +108,7 @@ Result<SchemaCompiler::Expanded> SchemaCompiler::expand(const Schemas& schemas) 
   Expanded all;
   for (size_t i = 0; i < found.size(); ++i) {
     const Schema schema = found[i];
+    AGLM_TRY(spend(kStepsOfSchema + found.size()));
     if (schema->is_bool()) {
       all.never |= !schema->get_bool();
       continue;
@@ -118,6 +123,7 @@ Result<SchemaCompiler::Expanded> SchemaCompiler::expand(const Schemas& schemas) 
     }
     all.schemas.push_back(schema);
     if (const json::value* list = keyword(schema, "allOf")) {
+      if (list->is_array()) AGLM_TRY(spend(list->get_array().size() * found.size()));
       if (!list->is_array() || list->get_array().empty()) {
         return index_.invalid(*schema, "allOf", "must be a list of schemas");
       }
@@ -125,7 +131,7 @@ Result<SchemaCompiler::Expanded> SchemaCompiler::expand(const Schemas& schemas) 
     }
     AGLM_TRY(add_implied(schema, found));
     if (found.size() > kMaxRules) {
-      return index_.error(*schema, "allOf", ErrorCode::kResourceExhausted, "too many schemas");
+      return index_.error(*schema, "allOf", ErrorCode::kTooLarge, "too many schemas");
     }
   }
   return all;
@@ -271,6 +277,7 @@ Result<void> SchemaCompiler::build_disjunction(const Disjunction& which, const C
   for (size_t i = 0; which.exactly_one && i < branches.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       const Schemas &first = which.branches[j], &second = which.branches[i];
+      AGLM_TRY(spend(kStepsOfSchema * (c.schemas.size() + c.chosen.size() + 4)));
       if (AGLM_TRY(disjoint(with(first).schemas, with(second).schemas, 0))) continue;
       const auto not_first = negated(which.schema, fmt::format("oneOf {}", j), *first[0]);
       const auto not_second = negated(which.schema, fmt::format("oneOf {}", i), *second[0]);

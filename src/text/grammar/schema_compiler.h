@@ -143,9 +143,15 @@ class SchemaCompiler {
   Result<bool> disjoint_objects(const Expanded& a, const Expanded& b, size_t depth);
   Result<bool> disjoint_numbers(const Expanded& a, const Expanded& b) const;
 
+  // Pays for what is done on the schema's behalf beside building.
+  Result<void> spend(size_t steps) const {
+    return builder_.work().charge(static_cast<int64_t>(steps), where_);
+  }
   // The number of an optional keyword that counts something.
   Result<std::optional<int64_t>> count(Schema schema, std::string_view keyword) const;
-  void space(int32_t from, int32_t to) { builder_.call(from, prelude_.space, to); }
+  void space(int32_t from, int32_t to) { add_space(builder_, from, prelude_.space, to); }
+  void gap(int32_t from, int32_t to) { add_space(builder_, from, prelude_.gap, to); }
+  void gap_at_end(int32_t from, int32_t to) { add_space(builder_, from, prelude_.gap_at_end, to); }
   // A keyword of one of the schemas, for each that has it.
   struct Keyword {
     Schema schema = nullptr;

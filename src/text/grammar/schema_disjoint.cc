@@ -18,6 +18,7 @@ Result<bool> SchemaCompiler::disjoint(const Schemas& a, const Schemas& b, size_t
     // Each value of a list must be out of the other's list, or of another type.
     const auto& list = x_values ? *x_values : *y_values;
     const auto& other = x_values ? y_values : x_values;
+    AGLM_TRY(spend(10 * list.size() * (other ? other->size() : 1)));
     return std::all_of(list.begin(), list.end(), [&](const json::value* value) {
       if ((type_of(*value) & common) == 0) return true;
       return other && std::none_of(other->begin(), other->end(),
@@ -30,7 +31,7 @@ Result<bool> SchemaCompiler::disjoint(const Schemas& a, const Schemas& b, size_t
     const auto first = AGLM_TRY(string_language(x, true)),
                second = AGLM_TRY(string_language(y, true));
     if (!first || !second) return false;
-    const Dfa both = AGLM_TRY(Dfa::intersection(*first, *second, where_));
+    const Dfa both = AGLM_TRY(Dfa::intersection(*first, *second, where_, builder_.work()));
     if (!both.empty()) return false;
   }
   return (common & kObject) == 0 || AGLM_TRY(disjoint_objects(x, y, depth));

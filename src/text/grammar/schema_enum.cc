@@ -42,12 +42,25 @@ constexpr std::array<std::string_view, 28> kSaysNothing = {"$schema",
                                                            "contentMediaType",
                                                            "contentSchema"};
 
+constexpr size_t kStepsOfComparison = 10;  // of two values
+
 std::string number_text(const json::value& value) {
   if (value.is_int64()) return fmt::to_string(value.get_int64());
   if (value.is_uint64()) return fmt::to_string(value.get_uint64());
   const double number = value.get_double();
   if (number == std::floor(number) && std::abs(number) < 1e15) return fmt::format("{:.0f}", number);
   return fmt::format("{}", number);
+}
+
+std::string quoted(std::string_view text) {
+  return fmt::format("\"{}\"", spelled(text, Spelling::kJsonString));
+}
+
+// Of what is no array and no object.
+std::string scalar_text(const json::value& value) {
+  if (value.is_string()) return quoted(std::string_view(value.get_string()));
+  if (value.is_number()) return number_text(value);
+  return boost::json::serialize(value);
 }
 
 }  // namespace
@@ -102,12 +115,14 @@ bool SchemaCompiler::is_one_of(const json::value& value,
 Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
     const Expanded& all) const {
   std::optional<std::vector<const json::value*>> result;
-  const auto restrict_to = [&](std::vector<const json::value*> list) {
+  const auto restrict_to = [&](std::vector<const json::value*> list) -> Result<void> {
     if (!result) {
       result = std::move(list);
-      return;
+      return {};
     }
+    AGLM_TRY(spend(kStepsOfComparison * result->size() * list.size()));
     std::erase_if(*result, [&](const json::value* value) { return !is_one_of(*value, list); });
+    return {};
   };
   for (const auto& [schema, list] : having(all, "enum")) {
     if (!list.is_array() || list.get_array().empty()) {
@@ -115,13 +130,14 @@ Result<std::optional<std::vector<const json::value*>>> SchemaCompiler::values(
     }
     std::vector<const json::value*> pointers;
     for (const json::value& value : list.get_array()) pointers.push_back(&value);
-    restrict_to(std::move(pointers));
+    AGLM_TRY(restrict_to(std::move(pointers)));
   }
   for (const auto& [schema, value] : having(all, "const")) {
-    restrict_to({&value});
+    AGLM_TRY(restrict_to({&value}));
   }
   if (result) {
     const auto none = none_of(all);
+    AGLM_TRY(spend(kStepsOfComparison * result->size() * none.size()));
     std::erase_if(*result, [&](const json::value* value) { return is_one_of(*value, none); });
   }
   return result;
@@ -152,8 +168,8 @@ Result<void> SchemaCompiler::build_values(const std::vector<const json::value*>&
       if (boost::json::serialize(part).find("\"$ref\"") == std::string::npos) continue;
       return index_.unsupported(*all.schemas[0], "enum", "beside keywords with references");
     }
-    GrammarBuilder builder;
-    const JsonPrelude prelude = build_json_prelude(builder);
+    GrammarBuilder builder(builder_.work());
+    const JsonPrelude prelude = AGLM_TRY(build_json_prelude(builder));
     SchemaIndex index = AGLM_TRY(SchemaIndex::of(alone, where_));
     const int32_t root = AGLM_TRY(SchemaCompiler(builder, prelude, index, where_).run(&alone));
     auto finished = builder.finish(root, where_);
@@ -161,15 +177,15 @@ Result<void> SchemaCompiler::build_values(const std::vector<const json::value*>&
     if (!finished) return {};  // nothing satisfies them
     program.emplace(std::move(*finished));
   }
+  std::vector<std::string> texts;
   for (const json::value* value : values) {
     if ((type_of(*value) & types) == 0) continue;
     if (program) {
       // Its own text, as build_text() writes it, without white space.
       LazyAutomaton automaton(*program);
+      const std::string text = boost::json::serialize(*value);
       int32_t state = automaton.start();
-      for (const char c : boost::json::serialize(*value)) {
-        state = automaton.next(state, static_cast<uint8_t>(c));
-      }
+      for (const char c : text) state = automaton.next(state, static_cast<uint8_t>(c));
       if (!value->is_number() && !automaton.complete(state)) continue;
       if (value->is_number()) {
         state = automaton.start();
@@ -178,38 +194,39 @@ Result<void> SchemaCompiler::build_values(const std::vector<const json::value*>&
         }
         if (!automaton.complete(state)) continue;
       }
+      AGLM_TRY(spend(kStepsOfComparison * text.size() + automaton.work()));
     }
-    build_text(builder_.begin(rule), *value, builder_.end(rule));
+    if (value->is_structured()) {
+      build_text(builder_.begin(rule), *value, builder_.end(rule));
+    } else {
+      texts.push_back(scalar_text(*value));
+    }
   }
+  builder_.texts(builder_.begin(rule), texts, builder_.end(rule));
   return {};
 }
 
 void SchemaCompiler::build_text(int32_t from, const json::value& value, int32_t to) {
   const int32_t rule = builder_.rule_of(from);
   const auto next_node = [&] { return builder_.add_node(rule); };
-  const auto quoted = [&](std::string_view text, int32_t at, int32_t end) {
-    const int32_t open = next_node(), close = next_node();
-    builder_.text(at, "\"", open);
-    builder_.expression(open, *text_of(std::string(text)), close, Spelling::kJsonString);
-    builder_.text(close, "\"", end);
-  };
-  if (value.is_string()) return quoted(std::string_view(value.get_string()), from, to);
-  if (value.is_number()) return builder_.text(from, number_text(value), to);
-  if (!value.is_structured()) return builder_.text(from, boost::json::serialize(value), to);
+  if (!value.is_structured()) return builder_.text(from, scalar_text(value), to);
   const bool is_object = value.is_object();
   int32_t at = next_node();
   builder_.text(from, is_object ? "{" : "[", at);
   bool first = true;
   const auto separate = [&] {
-    if (!first) {
+    const int32_t after = next_node();
+    if (first && is_object) {
+      gap(at, after);
+    } else if (first) {
+      space(at, after);
+    } else {
       const int32_t before = next_node(), comma = next_node();
       space(at, before);
       builder_.text(before, ",", comma);
-      at = comma;
+      gap(comma, after);
     }
     first = false;
-    const int32_t after = next_node();
-    space(at, after);
     at = after;
   };
   const auto item = [&](const json::value& inner) {
@@ -223,10 +240,10 @@ void SchemaCompiler::build_text(int32_t from, const json::value& value, int32_t 
       separate();
       const int32_t key = next_node(), colon = next_node(), before = next_node(),
                     after = next_node();
-      quoted(member.key(), at, key);
+      builder_.text(at, quoted(member.key()), key);
       space(key, colon);
       builder_.text(colon, ":", before);
-      space(before, after);
+      gap(before, after);
       at = after;
       item(member.value());
     }
@@ -237,9 +254,10 @@ void SchemaCompiler::build_text(int32_t from, const json::value& value, int32_t 
       item(inner);
     }
   }
-  const int32_t last = next_node();
+  const int32_t last = next_node(), end = next_node();
   space(at, last);
-  builder_.text(last, is_object ? "}" : "]", to);
+  add_space(builder_, last, is_object ? prelude_.gap_at_end : JsonPrelude::kNothing, end);
+  builder_.text(end, is_object ? "}" : "]", to);
 }
 
 }  // namespace autoglm::grammar

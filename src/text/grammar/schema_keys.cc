@@ -26,7 +26,7 @@ Result<size_t> SchemaCompiler::pattern_number(ObjectRules& rules, Schema schema,
                               fmt::format("more than {} patterns", kMaxPatterns));
   }
   const ExpressionPtr e = AGLM_TRY(pattern(schema, "patternProperties", source));
-  rules.pattern_keys.push_back(AGLM_TRY(Dfa::of(*e, where_)));
+  rules.pattern_keys.push_back(AGLM_TRY(Dfa::of(*e, where_, builder_.work())));
   rules.patterns.emplace_back(source);
   return rules.patterns.size() - 1;
 }
@@ -78,17 +78,18 @@ Result<std::vector<SchemaCompiler::KeyClass>> SchemaCompiler::free_keys(const Ob
     KeyClass made;
     if (n > 0 || rules.keys) {
       const ExpressionPtr anything = repeat(one_of(CodePointSet::all()), 0, Expression::kUnbounded);
-      Dfa keys = AGLM_TRY(Dfa::of(*anything, where_));
+      Dfa keys = AGLM_TRY(Dfa::of(*anything, where_, builder_.work()));
       if (rules.keys) keys = *rules.keys;
       for (size_t i = 0; i < n; ++i) {
-        auto part = matched[i] ? Dfa::intersection(keys, rules.pattern_keys[i], where_)
-                               : Dfa::difference(keys, rules.pattern_keys[i], where_);
+        auto part = matched[i]
+                        ? Dfa::intersection(keys, rules.pattern_keys[i], where_, builder_.work())
+                        : Dfa::difference(keys, rules.pattern_keys[i], where_, builder_.work());
         keys = AGLM_TRY(std::move(part));
       }
       std::vector<ExpressionPtr> names{one_of({})};
       for (const std::string& name : rules.names) names.push_back(text_of(name));
-      const Dfa declared = AGLM_TRY(Dfa::of(*choice(std::move(names)), where_));
-      made.keys = AGLM_TRY(Dfa::difference(keys, declared, where_));
+      const Dfa declared = AGLM_TRY(Dfa::of(*choice(std::move(names)), where_, builder_.work()));
+      made.keys = AGLM_TRY(Dfa::difference(keys, declared, where_, builder_.work()));
       if (made.keys->empty()) continue;
     }
     made.value = AGLM_TRY(rule_of(std::move(schemas)));
@@ -162,7 +163,7 @@ void SchemaCompiler::build_other_members(const ObjectRules& rules,
   const int32_t more = builder_.add_rule("");
   const int32_t comma = builder_.add_node(more), next = builder_.add_node(more);
   builder_.text(builder_.begin(more), ",", comma);
-  space(comma, next);
+  gap(comma, next);
   builder_.call(next, one, builder_.end(more));
   if (most < 0) {
     const int32_t behind = builder_.add_node(rule);

@@ -71,15 +71,15 @@ Result<void> SchemaCompiler::build_number(const Expanded& all, unsigned types, i
     builder_.call(begin, integers ? prelude_.integer : prelude_.number, end);
     return {};
   }
-  Dfa numbers = AGLM_TRY(numbers_in(range, integers, where_));
+  Dfa numbers = AGLM_TRY(numbers_in(range, integers, where_, builder_.work()));
   for (const auto& [schema, step] : steps) {
     const auto multiples = multiples_of(step);
     if (!multiples) return index_.unsupported(*schema, "multipleOf", "has too many digits");
-    numbers = AGLM_TRY(Dfa::intersection(numbers, *multiples, where_));
+    numbers = AGLM_TRY(Dfa::intersection(numbers, *multiples, where_, builder_.work()));
   }
   for (const ExpressionPtr& texts : ruled_out) {
-    const Dfa one = AGLM_TRY(Dfa::of(*texts, where_));
-    numbers = AGLM_TRY(Dfa::difference(numbers, one, where_));
+    const Dfa one = AGLM_TRY(Dfa::of(*texts, where_, builder_.work()));
+    numbers = AGLM_TRY(Dfa::difference(numbers, one, where_, builder_.work()));
   }
   numbers.build(builder_, begin, end, Spelling::kPlain);
   return {};

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "text/grammar/schema_object_rules.h"
@@ -12,9 +13,11 @@ Result<SchemaCompiler::ObjectRules> SchemaCompiler::object_rules(const Expanded&
                                                                  Schema origin) {
   ObjectRules rules;
   rules.bounds = AGLM_TRY(lengths(all, "minProperties", "maxProperties"));
+  std::set<std::string, std::less<>> noted;
   const auto note = [&](std::string_view name) {
-    const auto found = std::find(rules.names.begin(), rules.names.end(), name);
-    if (found == rules.names.end()) rules.names.emplace_back(name);
+    if (noted.contains(name)) return;
+    noted.emplace(name);
+    rules.names.emplace_back(name);
   };
   bool evaluates_all = false;
   for (const Schema schema : all.schemas) {
@@ -91,7 +94,7 @@ void SchemaCompiler::member(int32_t key_end, int32_t value, int32_t to) {
                 start = builder_.add_node(rule), after = builder_.add_node(rule);
   space(key_end, colon);
   builder_.text(colon, ":", before);
-  space(before, start);
+  gap(before, start);
   builder_.call(start, value, after);
   space(after, to);
 }
@@ -147,22 +150,24 @@ Result<void> SchemaCompiler::build_members(const ObjectRules& rules, int32_t rul
   };
   // ready: a key may come; behind: a member was read.
   const std::vector<std::vector<int32_t>> ready = grid(), behind = grid();
-  const int32_t open = next_node(), begin = next_node(), close = next_node();
+  const int32_t open = next_node(), begin = next_node(), close = next_node(), brace = next_node();
   builder_.text(builder_.begin(rule), "{", open);
-  space(open, begin);
-  builder_.text(close, "}", builder_.end(rule));
+  gap(open, begin);
+  gap_at_end(close, brace);
+  builder_.text(brace, "}", builder_.end(rule));
   builder_.empty(begin, ready[0][0]);
   const auto fits = [&](int64_t c) { return most < 0 || c <= most; };
   // No member at all.
-  if (n_required == 0 && least <= 0) builder_.empty(begin, close);
+  if (n_required == 0 && least <= 0) builder_.empty(begin, brace);
   for (int64_t i = 0; i <= n && !builder_.failed(); ++i) {
+    AGLM_TRY(spend(static_cast<size_t>((top + 1) * (n - i + 1))));
     for (int64_t c = 0; c <= top; ++c) {
       const auto row = static_cast<size_t>(i), column = static_cast<size_t>(c);
       const int32_t key = ready[row][column], after = behind[row][column];
       // After a member: a comma, or the end where all that must come has come.
       const int32_t comma = next_node();
       builder_.text(after, ",", comma);
-      space(comma, key);
+      gap(comma, key);
       const bool all_there = std::none_of(properties.begin() + i, properties.end(),
                                           [](const Property& p) { return p.required; });
       if (all_there && c >= least && fits(c)) builder_.empty(after, close);

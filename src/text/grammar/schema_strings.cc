@@ -89,14 +89,16 @@ Result<Dfa> SchemaCompiler::without_negated(Dfa language, const Expanded& all) c
     if (!source.is_string()) return index_.invalid(*schema, "pattern", "must be a string");
     texts.push_back(AGLM_TRY(pattern(schema, "pattern", std::string_view(source.get_string()))));
   }
-  return Dfa::difference(language, AGLM_TRY(Dfa::of(*choice(std::move(texts)), where_)), where_);
+  return Dfa::difference(language,
+                         AGLM_TRY(Dfa::of(*choice(std::move(texts)), where_, builder_.work())),
+                         where_, builder_.work());
 }
 
 Result<std::optional<Dfa>> SchemaCompiler::string_language(const Expanded& all, bool with_lengths) {
   std::optional<Dfa> language;
   const auto restrict_to = [&](const ExpressionPtr& e) -> Result<void> {
-    Dfa own = AGLM_TRY(Dfa::of(*e, where_));
-    if (language) own = AGLM_TRY(Dfa::intersection(*language, own, where_));
+    Dfa own = AGLM_TRY(Dfa::of(*e, where_, builder_.work()));
+    if (language) own = AGLM_TRY(Dfa::intersection(*language, own, where_, builder_.work()));
     language = std::move(own);
     return {};
   };
@@ -117,7 +119,7 @@ Result<std::optional<Dfa>> SchemaCompiler::string_language(const Expanded& all, 
   const Lengths bounds = AGLM_TRY(lengths(all, "minLength", "maxLength"));
   if (bounds.least == 0 && bounds.most < 0) return language;
   if (!language) AGLM_TRY(restrict_to(anything()));
-  language = AGLM_TRY(language->of_length(bounds.least, bounds.most, where_));
+  language = AGLM_TRY(language->of_length(bounds.least, bounds.most, where_, builder_.work()));
   return language;
 }
 
@@ -146,7 +148,7 @@ Result<void> SchemaCompiler::build_string(const Expanded& all, int32_t rule) {
   }
   std::optional<Dfa> language = AGLM_TRY(string_language(all, false));
   if (!any_length) {
-    language = AGLM_TRY(language->of_length(bounds.least, bounds.most, where_));
+    language = AGLM_TRY(language->of_length(bounds.least, bounds.most, where_, builder_.work()));
   }
   language->build(builder_, open, close, Spelling::kJsonString);
   return {};

@@ -69,6 +69,11 @@ bool MaskMaker::walk(int32_t root, int32_t state, bool pass_ends, std::vector<ui
       std::max<size_t>(stack_.size(), static_cast<size_t>(trie_.longest_token_bytes()) + 2));
   stack_[0] = state;
   for (int32_t i = root + 1; i < top.end;) {
+    ++visited_;
+    if (work() > most_work_) {
+      fault_ = MaskFault::kTooMuchWork;
+      return false;
+    }
     const TokenTrie::Node& node = trie_.node(i);
     const size_t depth = node.depth - base;
     const int32_t from = stack_[depth - 1];
@@ -84,7 +89,10 @@ bool MaskMaker::walk(int32_t root, int32_t state, bool pass_ends, std::vector<ui
       i = node.end;
       continue;
     }
-    if (next == LazyAutomaton::kTooLarge) return false;
+    if (next == LazyAutomaton::kTooLarge) {
+      fault_ = MaskFault::kTooManyPlaces;
+      return false;
+    }
     set(i, i + 1, words);
     reached(i, next);
     if (!automaton_.continues(next)) {
@@ -223,7 +231,9 @@ std::shared_ptr<const GroupMask> MaskMaker::work_out(const std::vector<int32_t>&
     }
   };
   for (const int32_t root : trie_.roots()) {
-    mask->too_large |= !walk(root, state, at_root, words, note_end);
+    if (walk(root, state, at_root, words, note_end)) continue;
+    if (fault_ == MaskFault::kTooMuchWork) return nullptr;
+    mask->too_large = true;
   }
   std::sort(escapes.begin(), escapes.end());
   size_t next = 0;
@@ -263,6 +273,7 @@ std::shared_ptr<const GroupMask> MaskMaker::group(std::vector<int32_t> nodes, bo
   std::vector<int32_t> key = nodes;
   nodes.pop_back();
   auto made = work_out(nodes, at_root);
+  if (made == nullptr) return nullptr;
   (prelude ? trie_.cache() : own_).insert(key, made);
   return made;
 }
@@ -279,7 +290,11 @@ std::shared_ptr<const TokenMask> MaskMaker::make(int32_t state) {
     begin = end;
     const bool at_root = frame == LazyAutomaton::kRootFrame;
     const auto part = group(std::move(nodes), at_root);
-    if (part->too_large) return nullptr;
+    if (part == nullptr) return nullptr;
+    if (part->too_large) {
+      fault_ = MaskFault::kTooManyPlaces;
+      return nullptr;
+    }
     if (first && !part->words.empty()) {
       mask->words = part->words;
     } else {
@@ -296,7 +311,10 @@ std::shared_ptr<const TokenMask> MaskMaker::make(int32_t state) {
       if (from == to) continue;
       const int32_t next = automaton_.next(after, static_cast<uint8_t>(byte));
       if (next == LazyAutomaton::kDead) continue;
-      if (next == LazyAutomaton::kTooLarge) return nullptr;
+      if (next == LazyAutomaton::kTooLarge) {
+        fault_ = MaskFault::kTooManyPlaces;
+        return nullptr;
+      }
       for (int32_t i = from; i < to; ++i) {
         const int32_t node = part->escapes[static_cast<size_t>(i)];
         set(node, node + 1, mask->words);

@@ -23,15 +23,28 @@ struct TokenMask {
   }
 };
 
+enum class MaskFault {
+  kNone,
+  kTooManyPlaces,  // the grammar is, somewhere within a token, in too many places at once
+  kTooMuchWork,
+};
+
 // Makes masks for one automaton. `own` keeps the groups of this grammar; those of its prelude are
 // kept in the trie's cache, for all grammars.
 class MaskMaker {
  public:
-  MaskMaker(LazyAutomaton& automaton, const TokenTrie& trie, GroupCache& own)
-      : automaton_(automaton), trie_(trie), own_(own) {}
+  // `most_work`: steps (work.h).
+  MaskMaker(LazyAutomaton& automaton, const TokenTrie& trie, GroupCache& own, uint64_t most_work)
+      : automaton_(automaton),
+        trie_(trie),
+        own_(own),
+        most_work_(most_work),
+        work_before_(automaton.work()) {}
 
-  // Null when the grammar is in too many places at once somewhere within a token.
+  // Null when there is none: fault() says why.
   std::shared_ptr<const TokenMask> make(int32_t state);
+  MaskFault fault() const { return fault_; }
+  uint64_t work() const { return automaton_.work() - work_before_ + visited_ * kStepsOfVisit; }
 
  private:
   std::shared_ptr<const GroupMask> group(std::vector<int32_t> nodes, bool at_root);
@@ -63,9 +76,13 @@ class MaskMaker {
   // All tokens of nodes [begin, end).
   void set(int32_t begin, int32_t end, std::vector<uint64_t>& words) const;
 
+  static constexpr uint64_t kStepsOfVisit = 4;
   LazyAutomaton& automaton_;
   const TokenTrie& trie_;
   GroupCache& own_;
+  const uint64_t most_work_, work_before_;
+  uint64_t visited_ = 0;  // nodes of the trie
+  MaskFault fault_ = MaskFault::kNone;
   std::vector<int32_t> stack_;             // states, by depth
   std::unordered_map<int32_t, int> runs_;  // by state and whether ends are passed over
   std::unordered_map<int32_t, bool> takes_plain_characters_;  // by rule

@@ -10,7 +10,7 @@ namespace autoglm::jinja {
 namespace {
 
 Error exhausted(std::string what) {
-  return Error{ErrorCode::kResourceExhausted, std::move(what), {}, {}, {}};
+  return Error{ErrorCode::kTooLarge, std::move(what), {}, {}, {}};
 }
 
 constexpr int64_t kBytesPerStep = 256;  // text handled at the price of one evaluation

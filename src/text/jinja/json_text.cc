@@ -39,11 +39,8 @@ class JsonWriter {
  private:
   Result<void> check(size_t more) const {
     if (out_.size() + more <= style_.limit) return {};
-    return Error{ErrorCode::kResourceExhausted,
-                 fmt::format("text grows over {} bytes", style_.limit),
-                 {},
-                 {},
-                 {}};
+    return Error{
+        ErrorCode::kTooLarge, fmt::format("text grows over {} bytes", style_.limit), {}, {}, {}};
   }
 
   Result<void> put(std::string_view text) {

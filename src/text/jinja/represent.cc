@@ -59,8 +59,7 @@ class Writer {
  private:
   Result<void> check(size_t more) const {
     if (out_.size() + more <= limit_) return {};
-    return Error{
-        ErrorCode::kResourceExhausted, fmt::format("text grows over {} bytes", limit_), {}, {}, {}};
+    return Error{ErrorCode::kTooLarge, fmt::format("text grows over {} bytes", limit_), {}, {}, {}};
   }
 
   Result<void> put(std::string_view text) {

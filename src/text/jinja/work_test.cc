@@ -157,7 +157,7 @@ std::optional<int64_t> calls_until_exhausted(Builtin builtin, const Value& self,
     }
     if (v && read) continue;
     const Error& error = v ? read.error() : v.error();
-    if (error.code == ErrorCode::kResourceExhausted) return n;
+    if (error.code == ErrorCode::kTooLarge) return n;
     return std::nullopt;
   }
 }
@@ -251,7 +251,7 @@ TEST(TemplateWork, EveryOperatorEndsWithinTheWorkItIsCharged) {
     const Result<std::string> out =
         Interpreter(*parsed, {.steps = 200'000}, Interpreter::Clock::now()).run(context);
     ASSERT_FALSE(out) << body.substr(0, 80);
-    EXPECT_EQ(out.error().code, ErrorCode::kResourceExhausted)
+    EXPECT_EQ(out.error().code, ErrorCode::kTooLarge)
         << body.substr(0, 80) << ": " << out.error().message();
   }
 }

@@ -82,7 +82,7 @@ std::pair<size_t, TokenId> AddedTokens::Trie::longest(std::string_view text, siz
 Result<void> AddedTokens::add(AddedToken token, TokenId id, std::string_view where) {
   if (token.content.empty()) return {};  // matches nothing: the reference drops it too
   if (token.content.size() > kMaxContentBytes || order_.size() >= kMaxAddedTokens) {
-    return Error{ErrorCode::kResourceExhausted, "added tokens are too large", std::string(where),
+    return Error{ErrorCode::kTooLarge, "added tokens are too large", std::string(where),
                  fmt::format("at most {} tokens of {} bytes", kMaxAddedTokens, kMaxContentBytes),
                  fmt::format("token {} of {} bytes", order_.size(), token.content.size())};
   }
@@ -108,7 +108,7 @@ Result<void> AddedTokens::finish(const Normalizer* normalizer) {
       }
       Trie& trie = tries_[token.normalized];
       if (trie.patterns.size() + pattern.size() > kMaxTrieNodes) {
-        return Error{ErrorCode::kResourceExhausted,
+        return Error{ErrorCode::kTooLarge,
                      "added tokens are too large",
                      "added_tokens",
                      fmt::format("at most {} bytes in all", kMaxTrieNodes),

@@ -19,7 +19,7 @@ class PipelineTokenizer : public Tokenizer {
 
   Result<std::vector<TokenId>> encode(std::string_view text, EncodeOptions options) const override {
     if (text.size() > kMaxTextBytes) {
-      return Error{ErrorCode::kResourceExhausted, "text is too long", parts_.where,
+      return Error{ErrorCode::kTooLarge, "text is too long", "text",
                    fmt::format("at most {} bytes", kMaxTextBytes),
                    fmt::format("{} bytes", text.size())};
     }

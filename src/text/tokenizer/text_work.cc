@@ -15,13 +15,13 @@ Result<void> TextWork::spend(size_t units) {
     return {};
   }
   left_ = 0;
-  return Error{ErrorCode::kResourceExhausted, "tokenizer takes too much work on this text",
-               "tokenizer", fmt::format("at most {} units a byte", kUnitsPerByte), "more"};
+  return Error{ErrorCode::kTooLarge, "tokenizer takes too much work on this text", "tokenizer",
+               fmt::format("at most {} units a byte", kUnitsPerByte), "more"};
 }
 
 Result<void> TextWork::check_size(size_t bytes) const {
   if (bytes <= max_bytes_) return {};
-  return Error{ErrorCode::kResourceExhausted, "tokenizer makes this text too long", "tokenizer",
+  return Error{ErrorCode::kTooLarge, "tokenizer makes this text too long", "tokenizer",
                fmt::format("at most {} bytes", max_bytes_), fmt::format("{} bytes", bytes)};
 }
 

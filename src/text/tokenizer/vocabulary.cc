@@ -50,7 +50,7 @@ Result<void> Vocabulary::add(std::string_view spelling, int64_t id, std::string_
                  fmt::format("0 to {}", kMaxVocabulary - 1), std::to_string(id)};
   }
   if (bytes_.size() + spelling.size() > std::numeric_limits<int32_t>::max()) {
-    return Error{ErrorCode::kResourceExhausted,
+    return Error{ErrorCode::kTooLarge,
                  "vocabulary is too large",
                  std::string(where),
                  "at most 2 GiB of spellings",

@@ -38,7 +38,7 @@ std::string repeated(std::string_view unit, size_t n_bytes) {
 }
 
 void expect_exhausted(const Error& error, std::string_view what) {
-  EXPECT_EQ(error.code, ErrorCode::kResourceExhausted) << what << ": " << error.message();
+  EXPECT_EQ(error.code, ErrorCode::kTooLarge) << what << ": " << error.message();
   EXPECT_TRUE(error.what == "tokenizer takes too much work on this text" ||
               error.what == "tokenizer makes this text too long")
       << what << ": " << error.message();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,8 +24,13 @@ inline bool takes(const Program& program, std::string_view text) {
 using Kind = StructuredOutput::Kind;
 
 // The grammar; a test failure, and one that takes only "", when it does not compile.
-inline Program compiled(Kind kind, std::string text) {
-  auto program = compile_program({.kind = kind, .text = std::move(text), .field = "field"});
+// `whitespace_pattern`: as in StructuredOutput.
+inline Program compiled(Kind kind, std::string text,
+                        std::optional<std::string> whitespace_pattern = {}) {
+  auto program = compile_program({.kind = kind,
+                                  .text = std::move(text),
+                                  .whitespace_pattern = std::move(whitespace_pattern),
+                                  .field = "field"});
   EXPECT_TRUE(program.has_value()) << (program ? "" : program.error().message());
   if (program) return std::move(*program);
   return *compile_program({.kind = Kind::kChoice, .choices = {""}});
