@@ -1,6 +1,6 @@
 # Every library from outside, found once. docs/dependencies.md says why each is here.
 find_package(Threads REQUIRED)
-find_package(Boost 1.74 REQUIRED COMPONENTS json)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   // Last: commands inherit a footer that stands when they are added.
   line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   try {
-    (void)autoglm::configure_log("info", "text");  // until settings say otherwise
+    (void)autoglm::configure_log("warn", "text");  // until settings say otherwise
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();
     if (done) return 0;

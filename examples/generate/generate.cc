@@ -1,11 +1,13 @@
-// Loads a model and answers one prompt in the three ways of the API: at once, as a stream, over
+// Loads a model and answers one message in the three ways of the API: at once, as a stream, over
 // HTTP.
-//   generate MODEL PROMPT          answer, then stream the same answer
-//   generate MODEL PROMPT --serve  serve it on a free port until SIGTERM
+//   generate MODEL MESSAGE          answer, then stream the same answer
+//   generate MODEL MESSAGE --serve  serve it on a free port until SIGTERM
+// MODEL: a directory, a .gguf file, a hub id in the local cache, or tiny-glm.
 #include <autoglm/autoglm.h>
 
 #include <cstdio>
 #include <cstring>
+#include <future>
 
 namespace {
 
@@ -18,29 +20,41 @@ int fail(const autoglm::Error& error) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: generate MODEL PROMPT [--serve]\n");
+    std::fprintf(stderr, "usage: generate MODEL MESSAGE [--serve]\n");
     return 2;
   }
-  autoglm::InferenceEngine engine(argv[1], /*offline_mode=*/true);
-  if (const auto loaded = engine.load(); !loaded) return fail(loaded.error());
+  const auto model = autoglm::GLMModel::from_pretrained(argv[1]);
+  if (!model) return fail(model.error());
 
-  autoglm::SamplingParams greedy;
-  greedy.temperature = 0;
-  greedy.max_tokens = 32;
-  const auto answer = engine.generate(argv[2], greedy);
+  // The conversation as the model was trained to read it.
+  const auto prompt = model->chat_prompt({{"user", argv[2]}});
+  if (!prompt) return fail(prompt.error());
+  autoglm::GenerationRequest request;
+  request.prompt = *prompt;
+  request.begins_text = true;
+  request.sampling.temperature = 0;
+  request.sampling.max_tokens = 64;
+
+  const auto answer = model->generate(request);
   if (!answer) return fail(answer.error());
-  std::printf("%s\n", answer->c_str());
+  const std::string& text = answer->choices[0].text;
+  std::printf("%s\n", text.c_str());
 
-  const auto streamed = engine.generate(argv[2], greedy, [](std::string_view piece) {
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
-    return true;  // false would stop the answer
+  // The same again, printed as it comes. Events arrive on the engine's thread.
+  std::string streamed;
+  std::promise<void> done;
+  const auto handle = model->submit(request, [&](const autoglm::GenerationEvent& event) {
+    std::fwrite(event.text.data(), 1, event.text.size(), stdout);
+    streamed += event.text;
+    if (event.last) done.set_value();
   });
-  if (!streamed) return fail(streamed.error());
+  if (!handle) return fail(handle.error());
+  done.get_future().wait();
   std::printf("\n");
-  if (*streamed != *answer) return 1;  // the same request gives the same bytes
+  if (streamed != text) return 1;  // the same request gives the same bytes
 
   if (argc > 3 && std::strcmp(argv[3], "--serve") == 0) {
-    autoglm::GLMService service(engine.model(), "127.0.0.1", 0);
+    autoglm::GLMService service(*model, "127.0.0.1", 0);
     if (const auto listening = service.listen(); !listening) return fail(listening.error());
     std::printf("http://127.0.0.1:%d\n", service.port());
     std::fflush(stdout);

@@ -62,7 +62,8 @@ struct LoadOptions {
 };
 
 struct ModelInfo {
-  std::string path;
+  std::string path;             // the directory or .gguf file that was loaded
+  std::string name;             // as a hub id was written, else the folder's or file's own name
   std::string architecture;     // "Glm4ForCausalLM"
   std::string quantization;     // "none", "int8", "int4"
   std::string instruction_set;  // of the kernels in use: "avx2"
@@ -71,7 +72,7 @@ struct ModelInfo {
   int64_t hidden_size = 0;
   int64_t layers = 0;
   int64_t max_model_len = 0;         // tokens of one sequence, prompt and answer
-  int64_t training_context = 0;      // max_position_embeddings
+  int64_t training_context = 0;      // positions the model was made for, rope scaling included
   int64_t longest_token_bytes = 0;   // of the vocabulary's spellings
   int64_t weight_bytes = 0;          // the draft model's included
   std::string weight_format;         // of the layers' matrices as held: "bf16", "int4"
@@ -86,6 +87,12 @@ struct ModelInfo {
   bool answer_tags_are_special = false;
   SamplingParams default_sampling;  // from generation_config.json
   std::vector<TokenId> eos_token_ids;
+};
+
+// One turn of a conversation. Turns with tool calls or parts are written by apply_chat_template().
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
 };
 
 struct TokenizeOptions {
@@ -182,8 +189,11 @@ class GenerationHandle {
 
 class GLMModel {
  public:
-  // `path`: a Hugging Face directory, a .gguf file, or a hub id that local caches hold.
-  static Result<GLMModel> from_pretrained(const std::string& path, const LoadOptions& options = {});
+  // `name_or_path`: a Hugging Face directory, a .gguf file (of a split model any part), a hub id
+  // that local caches hold, or "tiny-glm" (also ""), the model that comes with the program. Behind
+  // a directory or hub id with several .gguf files, :TAG chooses one (":Q4_K_M").
+  static Result<GLMModel> from_pretrained(const std::string& name_or_path,
+                                          const LoadOptions& options = {});
 
   const ModelInfo& info() const;
   EngineStats stats() const;
@@ -199,6 +209,9 @@ class GLMModel {
   // transformers hands it to a chat template.
   Result<RenderedChat> render_chat(std::string_view context_json) const;
   Result<std::string> apply_chat_template(std::string_view context_json) const;  // its text alone
+  // A conversation as the model's template writes it, up to where the answer begins: the prompt of
+  // a request that sets `begins_text`. An error where the model has no template.
+  Result<std::vector<TokenId>> chat_prompt(const std::vector<ChatMessage>& messages) const;
 
   // A reader for one answer to a conversation, in this model's format.
   Result<std::unique_ptr<AnswerReader>> answer_reader(const AnswerReaderOptions& options) const;

@@ -15,7 +15,7 @@ namespace autoglm {
 struct ServiceOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8000;                         // 0: any free one
-  std::vector<std::string> served_model_names;  // empty: the checkpoint's folder name
+  std::vector<std::string> served_model_names;  // empty: ModelInfo::name
   int64_t max_body_bytes = 16 << 20;
   int64_t max_header_bytes = 16 << 10;
   int32_t max_connections = 1024;

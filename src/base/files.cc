@@ -86,6 +86,18 @@ int64_t nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+// What `git clone` without git-lfs leaves for each large file: a few lines that name it.
+Result<void> refuse_lfs_pointer(std::string_view content, const std::string& path) {
+  constexpr size_t kMaxPointerBytes = 1024;
+  if (content.size() > kMaxPointerBytes ||
+      !content.starts_with("version https://git-lfs.github.com/spec/")) {
+    return {};
+  }
+  return Error{ErrorCode::kCorrupt, "file is a git-lfs pointer: its content was not downloaded",
+               path, "the content (`git lfs pull` in its folder fetches it)",
+               fmt::format("{} bytes that name it", content.size())};
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_bytes) {
@@ -106,6 +118,7 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes) {
     done += static_cast<size_t>(n);
   }
   text.resize(done);
+  AGLM_TRY(refuse_lfs_pointer(text, path));
   return text;
 }
 
@@ -196,7 +209,9 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   const FileStamp stamp = AGLM_TRY(file_stamp(fd.get(), path));
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return system_error("cannot map", path);
-  return MappedFile(path, stamp, {static_cast<const std::byte*>(data), size});
+  MappedFile file(path, stamp, {static_cast<const std::byte*>(data), size});
+  AGLM_TRY(refuse_lfs_pointer({static_cast<const char*>(data), size}, path));
+  return file;
 }
 
 MappedFile::~MappedFile() {

@@ -12,7 +12,8 @@
 
 namespace autoglm {
 
-// Refuses directories, devices and files over `max_bytes`.
+// Refuses directories, devices, files over `max_bytes`, and pointers that git-lfs left in the place
+// of a file.
 Result<std::string> read_file(const std::string& path, size_t max_bytes);
 
 // The same for what people write and editors save: without a byte order mark, and with LF for the
@@ -50,8 +51,8 @@ Result<FileStamp> file_stamp(int file, const std::string& path);
 bool stamp_is_reliable(int64_t file_system, int64_t changed_ns, int64_t now_ns);
 
 // A read-only private mapping of a regular file. Empty files are an error: nothing we map may be
-// empty. The bytes stay valid while the object lives; a file truncated meanwhile by someone else
-// raises SIGBUS, as with every mapping.
+// empty; so are pointers of git-lfs. The bytes stay valid while the object lives; a file truncated
+// meanwhile by someone else raises SIGBUS, as with every mapping.
 class MappedFile {
  public:
   static Result<MappedFile> open(const std::string& path);

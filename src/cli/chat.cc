@@ -6,7 +6,6 @@
 #include <iostream>
 #include <optional>
 
-#include "base/json.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
 #include "cli/line_editor.h"
@@ -15,29 +14,27 @@ namespace autoglm {
 namespace {
 
 Result<std::vector<TokenId>> conversation_tokens(const GLMModel& model,
-                                                 const json::array& messages) {
+                                                 const std::vector<ChatMessage>& messages) {
   if (!model.info().has_chat_template) {
     return Error{ErrorCode::kUnsupported, "this model has no chat template", model.info().path,
                  "--chat-template, or autoglm generate --raw", ""};
   }
-  const json::object context{{"messages", messages}, {"add_generation_prompt", true}};
-  const RenderedChat prompt = AGLM_TRY(model.render_chat(boost::json::serialize(context)));
-  return model.tokenize(prompt.text, {.add_special_tokens = false, .literal = prompt.literal});
+  return model.chat_prompt(messages);
 }
 
 Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
                       const std::string& system) {
   const bool person = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
   const auto fresh = [&] {
-    json::array messages;
-    if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
+    std::vector<ChatMessage> messages;
+    if (!system.empty()) messages.push_back({"system", system});
     return messages;
   };
-  json::array messages = fresh();
+  std::vector<ChatMessage> messages = fresh();
   std::optional<LineEditor> editor;
   if (person) {
     fmt::print("{}: type a message; /clear forgets, /exit ends, Ctrl-C stops an answer\n",
-               visible(model.info().path));
+               visible(model.info().name));
     std::fflush(stdout);
     editor.emplace("> ");
   }
@@ -55,7 +52,7 @@ Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
       messages = fresh();
       continue;
     }
-    messages.push_back({{"role", "user"}, {"content", line}});
+    messages.push_back({"user", line});
     GenerationRequest request;
     request.prompt = AGLM_TRY(conversation_tokens(model, messages));
     request.sampling = sampling;
@@ -69,7 +66,7 @@ Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
       messages.pop_back();
       continue;
     }
-    messages.push_back({{"role", "assistant"}, {"content", answer->text}});
+    messages.push_back({"assistant", answer->text});
   }
   return {};
 }

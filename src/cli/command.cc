@@ -5,18 +5,15 @@
 
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <map>
 #include <optional>
 
 #include "base/files.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/visible_text.h"
 #include "cli/progress_bar.h"
-#include "formats/checkpoint.h"
 
 namespace autoglm {
 namespace {
@@ -161,21 +158,6 @@ void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>(
 
 namespace {
 
-Result<std::string> default_model_path() {
-  namespace fs = std::filesystem;
-  std::error_code code;
-  const fs::path self = fs::read_symlink("/proc/self/exe", code).parent_path();
-  std::string searched;
-  // Installed (bin/ beside share/), then the build tree (build/PRESET/ in the checkout).
-  for (const fs::path& place :
-       {self / "../share/autoglm/models/tiny-glm", self / "../../models/tiny-glm"}) {
-    if (fs::exists(place / "config.json", code)) return fs::canonical(place, code).string();
-    searched += (searched.empty() ? "" : ", ") + place.lexically_normal().string();
-  }
-  return Error{ErrorCode::kNotFound, "the model that comes with the program is missing", "tiny-glm",
-               "one of " + searched, ""};
-}
-
 // vLLM's rule: what has neither a brace nor a line end is no template but the name of one's file.
 Result<std::string> chat_template_text(const std::string& given) {
   constexpr size_t kMaxTemplateBytes = 1 << 20;
@@ -185,21 +167,16 @@ Result<std::string> chat_template_text(const std::string& given) {
 
 }  // namespace
 
-Result<std::string> find_model(const std::string& name) {
-  return name.empty() || name == "tiny-glm" ? default_model_path() : resolve_checkpoint(name);
-}
-
 void add_model_argument(CLI::App& command, std::string& path, const std::string& help) {
   command.add_option("path", path, help + " [the model that comes with the program]");
 }
 
 Result<GLMModel> load_model(const Settings& settings) {
-  const std::string path = AGLM_TRY(find_model(settings.model_name_or_path));
   LoadOptions options = settings.load;
   options.chat_template = AGLM_TRY(chat_template_text(options.chat_template));
   const ProgressBar bar;
   options.progress = bar.callback();
-  return GLMModel::from_pretrained(path, options);
+  return GLMModel::from_pretrained(settings.model_name_or_path, options);
 }
 
 std::string for_output(std::string_view text) {
@@ -246,13 +223,10 @@ Result<std::vector<TokenId>> parse_token_ids(std::string_view text, std::string_
 Result<std::vector<TokenId>> encode_prompt(const GLMModel& model, std::string_view text,
                                            std::string_view system, bool raw) {
   if (raw || !model.info().has_chat_template) return model.tokenize(text);
-  json::array messages;
-  if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
-  messages.push_back({{"role", "user"}, {"content", text}});
-  const json::object context{{"messages", std::move(messages)}, {"add_generation_prompt", true}};
-  const RenderedChat prompt = AGLM_TRY(model.render_chat(boost::json::serialize(context)));
-  // The template wrote the special tokens itself.
-  return model.tokenize(prompt.text, {.add_special_tokens = false, .literal = prompt.literal});
+  std::vector<ChatMessage> messages;
+  if (!system.empty()) messages.push_back({"system", std::string(system)});
+  messages.push_back({"user", std::string(text)});
+  return model.chat_prompt(messages);
 }
 
 }  // namespace autoglm

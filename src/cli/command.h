@@ -71,9 +71,6 @@ void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>(
 // Loads the model that the settings name (or the one that comes with the program), with a progress
 // bar on standard error where that is a terminal.
 Result<GLMModel> load_model(const Settings& settings);
-// Where a model is: of a path or hub id; of the model that comes with the program for "tiny-glm" or
-// no name. The error lists the places searched.
-Result<std::string> find_model(const std::string& name);
 // The positional argument of commands that look at a model without loading it.
 void add_model_argument(CLI::App& command, std::string& path, const std::string& help);
 

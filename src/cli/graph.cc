@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "engine/load_executor.h"
 #include "formats/checkpoint.h"
+#include "formats/model_source.h"
 
 namespace autoglm {
 
@@ -35,7 +36,7 @@ void add_graph_command(CommandLine& line) {
     options.quantize = flags->quantize;
     options.fuse = !flags->unfused;
     options.max_rows = flags->rows;
-    const std::string path = AGLM_TRY(find_model(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path)).path;
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
     const Program program = AGLM_TRY(plan_program(*checkpoint, options));
     fmt::print("{}", flags->json  ? program_json(program)

@@ -1,12 +1,66 @@
-// autoglm info: what a checkpoint is and the memory it will need, without loading it.
+// autoglm info: what a checkpoint is, whether it can be served, and the memory it will need,
+// without loading it.
 #include <fmt/format.h>
+
+#include <optional>
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "engine/plan_model.h"
 #include "formats/checkpoint.h"
 #include "formats/estimate.h"
+#include "formats/model_source.h"
 
 namespace autoglm {
+namespace {
+
+// What could be found out, and the reason why the model cannot be served, if there is one.
+struct About {
+  std::optional<CheckpointEstimate> estimate;
+  std::optional<Error> refusal;
+};
+
+ModelSizes sizes_of(const ExecutorPlan& plan) {
+  return {.architecture = plan.architecture,
+          .layers = plan.layers,
+          .hidden_size = plan.hidden_size,
+          .heads = plan.heads,
+          .kv_heads = plan.kv_heads,
+          .head_dim = plan.head_dim,
+          .vocab_size = plan.vocab_size,
+          .context = plan.max_context};
+}
+
+About look_at(const std::string& path) {
+  About about;
+  const auto checkpoint = Checkpoint::open(path);
+  if (!checkpoint) {
+    about.refusal = checkpoint.error();
+    return about;
+  }
+  std::optional<ModelSizes> known;
+  if (const auto plan = plan_model(path, **checkpoint, {}, {})) {
+    known = sizes_of(plan->executor);
+  } else {
+    about.refusal = plan.error();
+  }
+  auto sizes = estimate(**checkpoint, default_weight_rules(), known);
+  if (sizes) {
+    about.estimate = *std::move(sizes);
+  } else if (!about.refusal) {
+    about.refusal = sizes.error();
+  }
+  return about;
+}
+
+std::string as_json(const About& about, const std::string& path) {
+  json::object out = about.estimate ? to_json(*about.estimate) : json::object{{"path", path}};
+  out["supported"] = !about.refusal.has_value();
+  if (about.refusal) out["reason"] = about.refusal->message();
+  return boost::json::serialize(out) + "\n";
+}
+
+}  // namespace
 
 void add_info_command(CommandLine& line) {
   CLI::App* command =
@@ -18,13 +72,21 @@ void add_info_command(CommandLine& line) {
   const auto flags = std::make_shared<Flags>();
   add_model_argument(*command, flags->path, "model directory, .gguf file or hub id");
   command->add_flag("--json", flags->as_json, "write one JSON object");
+  command->footer("Exit status: 0 when the model can be served, 1 when not.");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(find_model(flags->path));
-    const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
-    const CheckpointEstimate about = AGLM_TRY(estimate(*checkpoint));
-    fmt::print("{}",
-               flags->as_json ? boost::json::serialize(to_json(about)) + "\n" : to_text(about));
-    return {};
+    const std::string path = AGLM_TRY(find_model(flags->path)).path;
+    const About about = look_at(path);
+    if (flags->as_json) {
+      fmt::print("{}", as_json(about, path));
+    } else {
+      fmt::print("{:<15} {}\n", "supported", about.refusal ? "no" : "yes");
+      if (about.estimate) fmt::print("{}", to_text(*about.estimate));
+    }
+    std::fflush(stdout);
+    if (!about.refusal) return {};
+    Error refusal = *about.refusal;
+    refusal.what = "not supported: " + refusal.what;
+    return refusal;
   });
 }
 

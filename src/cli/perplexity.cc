@@ -15,6 +15,7 @@
 #include "engine/load_executor.h"
 #include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
+#include "formats/model_source.h"
 #include "train/quantize/next_token.h"
 
 namespace autoglm {
@@ -155,7 +156,7 @@ void report(const Quality& quality, const LoadedExecutor& model, bool has_base, 
 }
 
 Result<void> run(const PerplexityFlags& flags, const Settings& settings) {
-  const std::string path = AGLM_TRY(find_model(settings.model_name_or_path));
+  const std::string path = AGLM_TRY(find_model(settings.model_name_or_path)).path;
   const std::vector<TokenId> tokens = AGLM_TRY(tokens_of(path, flags));
   Predictor model = AGLM_TRY(Predictor::load(path, settings.load, flags.window));
   const int32_t vocab_size = model.limits().vocab_size;
@@ -164,7 +165,7 @@ Result<void> run(const PerplexityFlags& flags, const Settings& settings) {
   std::optional<Predictor> base;
   std::optional<SavedLogits> saved;
   if (!flags.base.empty()) {
-    const std::string other = AGLM_TRY(find_model(flags.base));
+    const std::string other = AGLM_TRY(find_model(flags.base)).path;
     LoadOptions options = settings.load;
     options.quantize = flags.base_quantize;
     base = AGLM_TRY(Predictor::load(other, options, flags.window));

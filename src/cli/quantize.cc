@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "cli/progress_bar.h"
 #include "engine/load_tokenizer.h"
-#include "formats/checkpoint.h"
+#include "formats/model_source.h"
 #include "train/quantize/report.h"
 
 namespace autoglm {
@@ -29,7 +29,7 @@ Result<void> quantize(const QuantizeFlags& flags) {
   options.evaluate = has_text || !options.evaluation.empty();
   ProgressBar bar;
   options.progress = bar.callback();
-  const std::string input = AGLM_TRY(find_model(flags.input));
+  const std::string input = AGLM_TRY(find_model(flags.input)).path;
   if (has_text || options.evaluate) options.tokenizer = AGLM_TRY(load_tokenizer(input));
   const QuantizeReport report = AGLM_TRY(quantize_checkpoint(input, options));
   bar.erase();

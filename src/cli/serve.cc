@@ -22,7 +22,7 @@ void print_greeting(const GLMModel& model, const Settings& settings, uint16_t po
       "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   fmt::print(
       "{} is ready: {:.1f} million parameters, weights {}, {} tokens of context, {} kernels\n\n",
-      visible(info.path), static_cast<double>(info.parameters) / 1e6,
+      visible(info.name), static_cast<double>(info.parameters) / 1e6,
       info.quantization == "none" ? "as stored" : "in " + info.quantization, info.max_model_len,
       info.instruction_set);
   if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);
@@ -54,11 +54,7 @@ Result<void> serve(const SettingFlags& flags, bool print_config) {
     fmt::print("{}", to_yaml(settings));
     return {};
   }
-  ServiceOptions options = settings.service;
-  if (options.served_model_names.empty() && settings.model_name_or_path.empty()) {
-    options.served_model_names = {"tiny-glm"};
-  }
-  GLMService service(options);
+  GLMService service(settings.service);
   AGLM_TRY(service.listen());  // what is wrong with the address shows before the long part
   std::atomic<bool> is_loading = true;
   Result<void> loaded;

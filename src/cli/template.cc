@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "engine/chat_prompt.h"
-#include "formats/checkpoint.h"
+#include "formats/model_source.h"
 
 namespace autoglm {
 
@@ -24,7 +24,7 @@ void add_template_command(CommandLine& line) {
       "'{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' "
       "| autoglm template PATH");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(find_model(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path)).path;
     const std::string context = AGLM_TRY(read_standard_input());
     const ChatPrompt chat = AGLM_TRY(load_chat_prompt(path));
     const std::string prompt = AGLM_TRY(chat.render(context)).text;

@@ -5,7 +5,7 @@
 #include "base/visible_text.h"
 #include "cli/command.h"
 #include "engine/load_tokenizer.h"
-#include "formats/checkpoint.h"
+#include "formats/model_source.h"
 
 namespace autoglm {
 namespace {
@@ -64,7 +64,7 @@ void add_tokenize_command(CommandLine& line) {
   command->add_flag("--skip-special", flags->skip_special,
                     "with --decode: leave special tokens out");
   on_chosen(line, command, [flags]() -> Result<void> {
-    const std::string path = AGLM_TRY(find_model(flags->path));
+    const std::string path = AGLM_TRY(find_model(flags->path)).path;
     const auto tokenizer = AGLM_TRY(load_tokenizer(path));
     return flags->decode ? decode_input(*tokenizer, *flags) : encode_input(*tokenizer, *flags);
   });

@@ -1,6 +1,7 @@
-// A model's chat template with what it needs from the tokenizer: a conversation in, a prompt out.
+// A model's chat templates with what they need from the tokenizer: a conversation in, a prompt out.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "autoglm/model.h"
 #include "autoglm/result.h"
+#include "formats/chat_template_source.h"
 #include "text/chat_template.h"
 #include "text/glm_messages.h"
 #include "text/literal_text.h"
@@ -18,31 +20,30 @@ namespace autoglm {
 
 class ChatPrompt {
  public:
-  // `where` names the template in errors.
-  static Result<ChatPrompt> make(std::string_view source, std::string_view where,
+  // Of several templates "default" and "tool_use" count. `where` names them in errors.
+  static Result<ChatPrompt> make(const NamedTemplates& sources, const std::string& where,
                                  const Tokenizer& tokenizer);
 
-  // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...}.
+  // `context_json`: {"messages": [...], "tools": [...], "add_generation_prompt": true, ...}. With
+  // tools the template "tool_use" is used where there is one, else "default".
   Result<RenderedChat> render(std::string_view context_json) const;
 
-  // How answers are written, as the template has it.
-  const tools::OutputFormat& answer_format() const { return answer_format_; }
+  // How answers are written, as the templates have it: calls as the one for tools says.
+  tools::OutputFormat answer_format() const;
 
  private:
-  ChatPrompt(ChatTemplate chat_template,
-             std::vector<std::pair<std::string, std::string>> special_tokens,
-             tools::OutputFormat answer_format, ToolMessages tool_messages,
-             LiteralText literal_text)
-      : template_(std::move(chat_template)),
-        special_tokens_(std::move(special_tokens)),
-        answer_format_(answer_format),
-        tool_messages_(tool_messages),
-        literal_text_(std::move(literal_text)) {}
+  explicit ChatPrompt(LiteralText literal_text) : literal_text_(std::move(literal_text)) {}
 
-  ChatTemplate template_;
+  struct Template {
+    ChatTemplate parsed;
+    tools::OutputFormat answer_format;
+    ToolMessages tool_messages;
+  };
+  static Result<std::optional<Template>> parse(const NamedTemplates& sources, std::string_view name,
+                                               const std::string& where);
+
+  std::optional<Template> default_, tool_use_;  // one of them at least
   std::vector<std::pair<std::string, std::string>> special_tokens_;
-  tools::OutputFormat answer_format_;
-  ToolMessages tool_messages_;
   LiteralText literal_text_;
 };
 

@@ -36,6 +36,9 @@ struct ExecutorPlan {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
   int64_t max_context = 0;
   int64_t weight_bytes = 0;  // as they will be held
   int64_t step_bytes = 0;    // working memory: the arena, logits, buffers of kernels

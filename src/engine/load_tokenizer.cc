@@ -26,6 +26,8 @@ EmbeddedVocabulary embedded(GgufVocabulary from) {
           .eot = from.eot,
           .unknown = from.unknown,
           .padding = from.padding,
+          .cls = from.cls,
+          .separator = from.separator,
           .add_bos = from.add_bos,
           .add_eos = from.add_eos,
           .add_space_prefix = from.add_space_prefix};

@@ -18,9 +18,10 @@
 #include "engine/load_executor.h"
 #include "engine/load_tokenizer.h"
 #include "engine/memory.h"
-#include "engine/model_defaults.h"
 #include "engine/open_spill.h"
+#include "engine/plan_model.h"
 #include "formats/checkpoint.h"
+#include "formats/model_source.h"
 #include "text/tokenizer.h"
 
 namespace autoglm {
@@ -155,7 +156,7 @@ Result<std::optional<Draft>> plan_draft(const LoadOptions& options, ExecutorOpti
                                         const Tokenizer& tokenizer) {
   const SpeculationOptions& speculation = options.speculation;
   if (speculation.method != "draft_model") return std::optional<Draft>();
-  const std::string found = AGLM_TRY(resolve_checkpoint(speculation.model));
+  const std::string found = AGLM_TRY(find_model(speculation.model)).path;
   Draft draft;
   draft.checkpoint = AGLM_TRY(Checkpoint::open(found));
   draft.options = std::move(target);
@@ -191,24 +192,6 @@ std::vector<SmallerWeights> smaller_weights(const Checkpoint& checkpoint, Execut
     }
   }
   return smaller;
-}
-
-// The option's template must parse. One that came with the checkpoint and does not leaves the
-// model usable without it, and the reason is given to whoever asks for the template.
-Result<ChatPrompt> make_chat_prompt(const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-                                    const LoadOptions& options) {
-  if (!options.chat_template.empty()) {
-    return ChatPrompt::make(options.chat_template, "chat_template", tokenizer);
-  }
-  const std::optional<std::string> source = checkpoint.chat_template();
-  if (!source) {
-    return Error{.code = ErrorCode::kNotFound,
-                 .what = "the checkpoint has no chat template",
-                 .where = checkpoint.path()};
-  }
-  auto parsed = ChatPrompt::make(*source, checkpoint.path() + ": chat template", tokenizer);
-  if (!parsed) logger()->warn("no chat: {}", parsed.error().message());
-  return parsed;
 }
 
 int64_t longest_token_bytes(const Tokenizer& tokenizer) {
@@ -263,17 +246,21 @@ Error cancelled() {
 
 }  // namespace
 
-Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOptions& options) {
+Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
+                                           const LoadOptions& options) {
   AGLM_TRY(check_options(options));
-  const std::string found = AGLM_TRY(resolve_checkpoint(path));
+  const ModelSource source = AGLM_TRY(find_model(name_or_path));
+  const std::string& found = source.path;
   const auto checkpoint = AGLM_TRY(Checkpoint::open(found));
   const ExecutorOptions wanted = executor_options(options);
+  ModelPlan planned = AGLM_TRY(plan_model(found, *checkpoint, wanted, options));
+  const ExecutorPlan& own = planned.executor;
   auto impl = std::make_shared<Impl>();
-  impl->tokenizer = AGLM_TRY(load_tokenizer(found));
-  const ExecutorPlan own = AGLM_TRY(plan_executor(*checkpoint, wanted));
+  impl->tokenizer = std::move(planned.tokenizer);
+  impl->chat_prompt = std::move(planned.chat_prompt);
+  impl->answer_format = planned.answer_format;
   const std::optional<Draft> draft = AGLM_TRY(plan_draft(options, wanted, *impl->tokenizer));
   const ExecutorPlan plan = both(own, draft);
-  const auto vocab_size = static_cast<int32_t>(plan.vocab_size);
 
   // All that may be refused comes before the long part.
   const int64_t available = AGLM_TRY(available_memory_bytes());
@@ -286,19 +273,6 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                           .max_batch_size = options.max_batch_size},
                          weights_fit ? std::vector<SmallerWeights>()
                                      : smaller_weights(*checkpoint, wanted, own, draft)));
-  if (impl->tokenizer->vocab_size() > vocab_size) {
-    // Fine-tuned models often come so: the token was added, the embedding was not enlarged.
-    logger()->warn(
-        "{}: the tokenizer has ids up to {}, the model up to {}: prompts with larger ones are "
-        "refused",
-        found, impl->tokenizer->vocab_size() - 1, vocab_size - 1);
-  }
-  impl->chat_prompt = make_chat_prompt(*checkpoint, *impl->tokenizer, options);
-  if (!options.chat_template.empty() && !impl->chat_prompt) return impl->chat_prompt.error();
-  impl->answer_format = AGLM_TRY(answer_format(
-      options, impl->chat_prompt ? impl->chat_prompt->answer_format() : tools::OutputFormat()));
-  const EndOfSequence end = AGLM_TRY(end_of_sequence(*checkpoint, *impl->tokenizer, vocab_size));
-  const SamplingParams sampling = AGLM_TRY(default_sampling(*checkpoint, vocab_size));
 
   LoadedExecutor loaded = AGLM_TRY(load_executor(checkpoint, wanted));
   AGLM_TRY(loaded.executor->reserve_pages(pool.n_pages));
@@ -313,6 +287,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                    plan.max_context, pool.max_model_len);
   }
   impl->info = {.path = found,
+                .name = source.name,
                 .architecture = plan.architecture,
                 .quantization = plan.quantization,
                 .instruction_set = loaded.instruction_set,
@@ -333,15 +308,15 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& path, const LoadOp
                 .tool_call_format = std::string(tools::call_format_name(impl->answer_format.calls)),
                 .separates_reasoning = impl->answer_format.reasoning,
                 .answer_tags_are_special = tags_are_special(impl->answer_format, *impl->tokenizer),
-                .default_sampling = sampling,
-                .eos_token_ids = end.all};
+                .default_sampling = planned.sampling,
+                .eos_token_ids = planned.end.all};
   impl->engine = std::make_shared<Engine>(
       std::move(loaded.executor), std::move(loaded_draft.executor), impl->tokenizer,
       EngineOptions{.core = {.n_pages = pool.n_pages,
                              .max_model_len = pool.max_model_len,
                              .max_batch_size = options.max_batch_size,
                              .max_batched_tokens = options.max_batched_tokens,
-                             .end = end,
+                             .end = planned.end,
                              .max_inter_token_seconds = options.max_inter_token_ms * 1e-3,
                              .window = {.size = options.batch_window_size,
                                         .seconds = options.batch_window_ms * 1e-3},
@@ -389,6 +364,17 @@ Result<RenderedChat> GLMModel::render_chat(std::string_view context_json) const 
 
 Result<std::string> GLMModel::apply_chat_template(std::string_view context_json) const {
   return AGLM_TRY(render_chat(context_json)).text;
+}
+
+Result<std::vector<TokenId>> GLMModel::chat_prompt(const std::vector<ChatMessage>& messages) const {
+  json::array turns;
+  for (const ChatMessage& message : messages) {
+    turns.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  const json::object context{{"messages", std::move(turns)}, {"add_generation_prompt", true}};
+  const RenderedChat prompt = AGLM_TRY(render_chat(boost::json::serialize(context)));
+  // The template wrote the special tokens itself.
+  return tokenize(prompt.text, {.add_special_tokens = false, .literal = prompt.literal});
 }
 
 Result<std::unique_ptr<AnswerReader>> GLMModel::answer_reader(

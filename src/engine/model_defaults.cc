@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "engine/request_check.h"
+#include "text/tokenizer/turn_ends.h"
 
 namespace autoglm {
 namespace {
@@ -14,15 +16,30 @@ namespace {
 // A model with more ends than this is a mistake; each is compared at every token.
 constexpr size_t kMaxEnds = 256;
 
+void add_once(TokenId token, EndOfSequence& end) {
+  if (std::find(end.all.begin(), end.all.end(), token) == end.all.end()) end.all.push_back(token);
+}
+
+// -1 is how some converters write "none", and ids beyond the vocabulary come from configurations of
+// other models: neither can be generated, so nothing is lost without it. Rows of the embedding
+// beyond the tokenizer's last id are padding, as a rule.
 Result<void> add_end(const json::value& value, const json::Fields& fields, int32_t vocab_size,
-                     EndOfSequence& end) {
+                     int32_t n_tokens, EndOfSequence& end) {
   const int64_t* id = value.if_int64();
-  if (id == nullptr || *id < 0 || *id >= vocab_size || end.all.size() == kMaxEnds) {
+  if (id == nullptr || end.all.size() == kMaxEnds) {
     return fields.wrong("eos_token_id", fmt::format("a token id below {}, or at most {} of them",
                                                     vocab_size, kMaxEnds));
   }
-  const TokenId token{static_cast<int32_t>(*id)};
-  if (std::find(end.all.begin(), end.all.end(), token) == end.all.end()) end.all.push_back(token);
+  if (*id < 0 || *id >= vocab_size) {
+    logger()->warn("{}: eos_token_id: {} is no token of this model (0 to {}) and ends nothing",
+                   fields.where(), *id, vocab_size - 1);
+    return {};
+  }
+  if (*id >= n_tokens) {
+    logger()->warn("{}: eos_token_id: {} is no token of the tokenizer (0 to {})", fields.where(),
+                   *id, n_tokens - 1);
+  }
+  add_once(TokenId{static_cast<int32_t>(*id)}, end);
   return {};
 }
 
@@ -56,17 +73,26 @@ Result<EndOfSequence> end_of_sequence(const Checkpoint& checkpoint, const Tokeni
                                 checkpoint.path() + ": generation config");
   const json::Fields config(checkpoint.config(), checkpoint.path() + ": config");
   const json::Fields& fields = generation.find("eos_token_id") != nullptr ? generation : config;
+  const int32_t n_tokens = tokenizer.vocab_size();
   if (const json::value* ids = fields.find("eos_token_id")) {
     if (const json::array* list = ids->if_array()) {
-      for (const json::value& id : *list) AGLM_TRY(add_end(id, fields, vocab_size, end));
+      for (const json::value& id : *list) AGLM_TRY(add_end(id, fields, vocab_size, n_tokens, end));
     } else {
-      AGLM_TRY(add_end(*ids, fields, vocab_size, end));
+      AGLM_TRY(add_end(*ids, fields, vocab_size, n_tokens, end));
     }
   }
-  const std::optional<TokenId> own = tokenizer.eos();
-  if (own && static_cast<int32_t>(*own) < vocab_size) {
+  const auto is_usable = [&](std::optional<TokenId> id) {
+    return id && static_cast<int32_t>(*id) < vocab_size;
+  };
+  if (const std::optional<TokenId> own = tokenizer.eos(); is_usable(own)) {
     end.own = own;
-    if (std::find(end.all.begin(), end.all.end(), *own) == end.all.end()) end.all.push_back(*own);
+    add_once(*own, end);
+  }
+  for (const std::string_view spelling : kTurnEnds) {
+    if (const auto id = tokenizer.token_id(spelling); is_usable(id)) add_once(*id, end);
+  }
+  if (end.all.empty()) {
+    logger()->warn("{}: no token ends an answer: each runs to its max_tokens", checkpoint.path());
   }
   return end;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/testing/fakes.h"
+#include "text/tokenizer/turn_ends.h"
 
 namespace autoglm {
 namespace {
@@ -16,7 +17,6 @@ class FakeCheckpoint : public Checkpoint {
   const std::string& path() const override { return path_; }
   const json::object& config() const override { return config_; }
   const json::object& generation_config() const override { return generation_; }
-  std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
   std::vector<const MappedFile*> weight_files() const override { return {}; }
 
@@ -48,8 +48,38 @@ TEST(ModelDefaults, EndsComeFromTheGenerationConfigOrElseTheConfigAndTheTokenize
   EXPECT_EQ(ends(R"({"eos_token_id": null})", R"({"eos_token_id": 3})"), (std::vector<int32_t>{3}));
 }
 
-TEST(ModelDefaults, RefusesEndsThatAreNoTokens) {
-  for (const char* ids : {"26", "-1", "\"7\"", "[7, 99]", "1.5", "{}"}) {
+// The custom code of ChatGLM3 stops at roles that no configuration names; and so for every family:
+// whatever the checkpoint is, and whatever type it gives the token.
+TEST(ModelDefaults, TokensThatEndATurnAreKnownByTheirSpelling) {
+  for (const std::string_view spelling : kTurnEnds) {
+    class Spelled : public FakeTokenizer {
+     public:
+      explicit Spelled(std::string_view spelling) : FakeTokenizer(26), spelling_(spelling) {}
+      std::optional<TokenId> token_id(std::string_view text) const override {
+        if (text == spelling_) return TokenId{5};
+        return FakeTokenizer::token_id(text);
+      }
+
+     private:
+      std::string_view spelling_;
+    };
+    const auto end =
+        end_of_sequence(FakeCheckpoint(R"({"eos_token_id": 2})", "{}"), Spelled(spelling), 26);
+    ASSERT_TRUE(end) << end.error().message();
+    EXPECT_EQ(end->all, (std::vector<TokenId>{TokenId{2}, TokenId{5}})) << spelling;
+    // Beyond the model's vocabulary it can never be written.
+    EXPECT_EQ(end_of_sequence(FakeCheckpoint("{}", "{}"), Spelled(spelling), 5)->all.size(), 0U);
+  }
+}
+
+TEST(ModelDefaults, EndsThatAreNoTokensAreLeftOut) {
+  EXPECT_EQ(ends("{}", R"({"eos_token_id": -1})"), (std::vector<int32_t>{3}));
+  EXPECT_EQ(ends("{}", R"({"eos_token_id": 99999})"), (std::vector<int32_t>{3}));
+  EXPECT_EQ(ends("{}", R"({"eos_token_id": [7, 26, 8]})"), (std::vector<int32_t>{7, 8, 3}));
+}
+
+TEST(ModelDefaults, RefusesEndsOfTheWrongKind) {
+  for (const char* ids : {"\"7\"", "[7, null]", "1.5", "{}"}) {
     const std::string generation = R"({"eos_token_id": )" + std::string(ids) + "}";
     const auto end = end_of_sequence(FakeCheckpoint("{}", generation), TokenizerWithEnd(), 26);
     ASSERT_FALSE(end) << ids;

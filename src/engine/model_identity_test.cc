@@ -1,6 +1,7 @@
 // All the ways in which one model is mistaken for another: what an earlier start left behind, a
 // pack beside the weights or spilled pages, is used by nobody but the same model.
 #include "formats/model_identity.h"
+#include "formats/model_source.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -83,7 +84,7 @@ class Identity : public testing::Test {
 
   // The same of weights and spill alone, which need no tokenizer.
   std::string start_weights(const std::string& path) const {
-    const auto checkpoint = Checkpoint::open(path);
+    const auto checkpoint = Checkpoint::open(find_model(path).value().path);
     if (!checkpoint) return checkpoint.error().message();
     const auto loaded = load_executor(*checkpoint, {.quantize = "int8", .threads = 2});
     if (!loaded) return loaded.error().message();
@@ -92,7 +93,8 @@ class Identity : public testing::Test {
   }
 
   static bool maps(const std::string& path) {
-    const auto loaded = load_executor(*Checkpoint::open(path), {.quantize = "int8", .threads = 2});
+    const auto loaded = load_executor(*Checkpoint::open(find_model(path).value().path),
+                                      {.quantize = "int8", .threads = 2});
     EXPECT_TRUE(loaded) << loaded.error().message();
     return loaded && loaded->pack != nullptr;
   }

@@ -17,6 +17,7 @@
 #include "formats/checkpoint.h"
 #include "formats/gguf_companions.h"
 #include "formats/model_identity.h"
+#include "formats/model_source.h"
 #include "formats/pack_file.h"
 #include "models/registry.h"
 
@@ -71,6 +72,7 @@ Result<void> write_gguf_files(const Checkpoint& checkpoint, const std::string& t
 Result<void> write_small_files(const Checkpoint& checkpoint, const std::string& to) {
   if (checkpoint.kind() == Checkpoint::Kind::kGguf) return write_gguf_files(checkpoint, to);
   AGLM_TRY(copy_small_files(checkpoint.path(), to));
+  AGLM_TRY(write_chat_templates(checkpoint.chat_templates(), to));  // some lie in a folder
   if (checkpoint.config().contains("quantization_config")) {
     // It told how the tensors were stored, which are packed now.
     json::object config = checkpoint.config();
@@ -104,6 +106,9 @@ Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
     for (const WeightPart& part : weight.parts) used.insert(part.tensor);
   }
   for (const StoredTensor& tensor : checkpoint.tensors()) {
+    // A matrix without a use would be listed without bytes, and a reader could take it for one that
+    // differs from those there are (token_tables() in models/blocks.h).
+    if (!used.contains(tensor.name) && tensor.shape.size() != 1) continue;
     StoredTensor& entry = described.header.tensors.emplace_back();
     entry.name = tensor.name;
     entry.dtype = tensor.dtype;
@@ -193,7 +198,7 @@ class NewDirectory {
 
 Result<PackedModel> pack_model(const std::string& in, const std::string& out,
                                const PackOptions& options) {
-  const std::string found = AGLM_TRY(resolve_checkpoint(in));
+  const std::string found = AGLM_TRY(find_model(in)).path;
   const auto checkpoint = AGLM_TRY(Checkpoint::open(found));
   if (checkpoint->kind() == Checkpoint::Kind::kPacked) {
     return Error{ErrorCode::kInvalidArgument, "model is packed already", found, "a checkpoint",

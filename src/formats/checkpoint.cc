@@ -2,9 +2,7 @@
 #include "formats/checkpoint.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -12,6 +10,7 @@
 #include "base/files.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/hugging_face.h"
+#include "formats/not_a_checkpoint.h"
 #include "quant/blocks.h"
 #include "quant/codes.h"
 
@@ -59,19 +58,15 @@ Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(const std::string& pa
                  "a Hugging Face directory or a .gguf file",
                  failure ? failure.message() : "nothing"};
   }
-  if (!fs::is_directory(status)) return open_gguf(path);
-  if (fs::exists(path + "/config.json", failure)) return open_hugging_face(path);
-  // Folders of GGUF files, as the hub has them, open when there is no choice to make.
-  std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(path, failure)) {
-    if (entry.path().extension() == ".gguf") files.push_back(entry.path().string());
+  if (fs::is_directory(status)) {
+    if (fs::exists(path + "/config.json", failure)) return open_hugging_face(path);
+    return explain_directory(path);
   }
-  if (files.size() == 1) return open_gguf(files.front());
-  std::sort(files.begin(), files.end());
-  files.resize(std::min<size_t>(files.size(), 20));
-  return Error{ErrorCode::kNotFound, "directory is not a checkpoint", path,
-               "config.json, or one .gguf file",
-               files.empty() ? "neither" : fmt::format("several: {}", fmt::join(files, ", "))};
+  const MappedFile file = AGLM_TRY(MappedFile::open(path));
+  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()),
+                               file.bytes().size());
+  if (!bytes.starts_with("GGUF")) return explain_file(path);
+  return open_gguf(path);
 }
 
 void drop_pages(const StoredTensor& tensor) {

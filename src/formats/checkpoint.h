@@ -14,6 +14,7 @@
 #include "autoglm/result.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "formats/chat_template_source.h"
 #include "formats/coded_matrix.h"
 #include "tensor/code_row.h"
 #include "tensor/dtype.h"
@@ -71,7 +72,9 @@ class Checkpoint {
     kPacked,  // what `autoglm pack IN OUT` wrote: no tensor but a few has bytes, pack() has them
   };
 
-  // A directory with config.json, or a .gguf file. Maps the files; reads no weights.
+  // A directory with config.json, or a .gguf file, of a split one the first part: what find_model()
+  // (formats/model_source.h) answers with. Maps the files; reads no weights. The error for what is
+  // no checkpoint says what it is instead.
   static Result<std::shared_ptr<const Checkpoint>> open(const std::string& path);
   virtual ~Checkpoint() = default;
 
@@ -79,8 +82,7 @@ class Checkpoint {
   virtual const std::string& path() const = 0;
   virtual const json::object& config() const = 0;             // as config.json has it
   virtual const json::object& generation_config() const = 0;  // empty when there is none
-  // The template's source, from tokenizer_config.json, chat_template.jinja or GGUF metadata.
-  virtual std::optional<std::string> chat_template() const = 0;
+  virtual NamedTemplates chat_templates() const { return {}; }
   // How somebody quantized the weights ("GPTQ 4-bit, groups of 128"); empty when nobody did, and
   // for GGUF, whose tensors tell for themselves.
   virtual std::string quantization() const { return {}; }
@@ -104,10 +106,5 @@ void drop_pages(const StoredTensor& tensor);
 // How `tensor`, a matrix, can be held as its codes; and row `i` of those.
 CodeKind code_kind(const StoredTensor& tensor);
 void read_codes(const StoredTensor& tensor, int64_t i, CodeRow& out);
-
-// A directory or file for `name_or_path`: itself if it exists, else the snapshot in the local
-// Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub). The error lists every
-// place searched.
-Result<std::string> resolve_checkpoint(const std::string& name_or_path);
 
 }  // namespace autoglm

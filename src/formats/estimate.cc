@@ -53,8 +53,8 @@ double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
   return count * (tensor.dtype == DType::kF32 || tensor.dtype == DType::kF64 ? 4 : 2);
 }
 
-Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) {
-  const json::Fields config(checkpoint.config(), checkpoint.path());
+Result<ModelSizes> read_sizes(const json::Fields& config) {
+  ModelSizes out;
   const json::array& architectures = *AGLM_TRY(config.list("architectures"));
   if (architectures.empty() || !architectures[0].is_string()) {
     return config.wrong("architectures", "the name of a model class");
@@ -69,9 +69,16 @@ Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) 
                                  std::max<int64_t>(1, out.hidden_size / out.heads)));
   out.vocab_size = AGLM_TRY(number(config, {"padded_vocab_size", "vocab_size"}));
   out.context = AGLM_TRY(number(config, {"max_position_embeddings", "seq_length"}));
+  return out;
+}
+
+Result<void> add_sizes(const Checkpoint& checkpoint, const std::optional<ModelSizes>& known,
+                       CheckpointEstimate& out) {
+  const json::Fields config(checkpoint.config(), checkpoint.path());
+  out.sizes = known ? *known : AGLM_TRY(read_sizes(config));
   out.tied_embeddings = AGLM_TRY(config.boolean_or("tie_word_embeddings", false));
-  int64_t values = 2 * out.layers;  // a key and a value in each
-  for (const int64_t factor : {out.kv_heads, out.head_dim}) {
+  int64_t values = 2 * out.sizes.layers;  // a key and a value in each
+  for (const int64_t factor : {out.sizes.kv_heads, out.sizes.head_dim}) {
     if (__builtin_mul_overflow(values, factor, &values) || values > kMaxBytes) {
       return config.wrong("num_hidden_layers", "keys and values that fit a computer");
     }
@@ -79,11 +86,11 @@ Result<void> read_config(const Checkpoint& checkpoint, CheckpointEstimate& out) 
   out.kv_bytes_per_token["f32"] = values * 4;
   out.kv_bytes_per_token["bf16"] = values * 2;
   // Beside the codes, a scale in f32 for each head's key and value.
-  out.kv_bytes_per_token["int8"] = values + values / out.head_dim * 4;
+  out.kv_bytes_per_token["int8"] = values + values / out.sizes.head_dim * 4;
   for (const int64_t length : {4096, 32768, 131072}) {
-    if (length < out.context) out.contexts.push_back(length);
+    if (length < out.sizes.context) out.contexts.push_back(length);
   }
-  out.contexts.push_back(out.context);
+  out.contexts.push_back(out.sizes.context);
   return {};
 }
 
@@ -115,13 +122,14 @@ std::vector<WeightRule> default_weight_rules() {
 }
 
 Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
-                                    const std::vector<WeightRule>& rules) {
+                                    const std::vector<WeightRule>& rules,
+                                    const std::optional<ModelSizes>& known) {
   CheckpointEstimate out;
   out.path = checkpoint.path();
   out.format = checkpoint.kind() == Checkpoint::Kind::kGguf ? "GGUF" : "Hugging Face";
   out.quantization = checkpoint.quantization();
-  out.has_chat_template = checkpoint.chat_template().has_value();
-  if (!checkpoint.tensors().empty()) AGLM_TRY(read_config(checkpoint, out));
+  out.has_chat_template = !checkpoint.chat_templates().empty();
+  if (!checkpoint.tensors().empty()) AGLM_TRY(add_sizes(checkpoint, known, out));
   for (const StoredTensor& tensor : checkpoint.tensors()) {
     TensorSummary& summary =
         out.by_dtype[tensor.quantized != nullptr ? tensor.quantized->label
@@ -157,14 +165,14 @@ std::string to_text(const CheckpointEstimate& e) {
     line("tensors", "none: a tokenizer only");
     return out;
   }
-  line("architecture", e.architecture);
+  line("architecture", e.sizes.architecture);
   if (!e.quantization.empty()) line("quantized", e.quantization);
   line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
-  line("layers", fmt::format("{} of width {}", e.layers, e.hidden_size));
-  line("attention",
-       fmt::format("{} heads of {}, {} of keys and values", e.heads, e.head_dim, e.kv_heads));
-  line("vocabulary", fmt::format("{}{}", e.vocab_size, e.tied_embeddings ? ", tied" : ""));
-  line("context", fmt::format("{} tokens", e.context));
+  line("layers", fmt::format("{} of width {}", e.sizes.layers, e.sizes.hidden_size));
+  line("attention", fmt::format("{} heads of {}, {} of keys and values", e.sizes.heads,
+                                e.sizes.head_dim, e.sizes.kv_heads));
+  line("vocabulary", fmt::format("{}{}", e.sizes.vocab_size, e.tied_embeddings ? ", tied" : ""));
+  line("context", fmt::format("{} tokens", e.sizes.context));
   line("chat template", e.has_chat_template ? "yes" : "no");
   for (const auto& [dtype, summary] : e.by_dtype) {
     line("stored " + dtype, fmt::format("{} tensors, {} parameters, {}", summary.tensors,
@@ -206,16 +214,16 @@ json::object to_json(const CheckpointEstimate& e) {
   }
   return json::object{{"path", e.path},
                       {"format", e.format},
-                      {"architecture", e.architecture},
+                      {"architecture", e.sizes.architecture},
                       {"quantization", e.quantization},
                       {"parameters", e.parameters},
-                      {"layers", e.layers},
-                      {"hidden_size", e.hidden_size},
-                      {"heads", e.heads},
-                      {"kv_heads", e.kv_heads},
-                      {"head_dim", e.head_dim},
-                      {"vocab_size", e.vocab_size},
-                      {"context", e.context},
+                      {"layers", e.sizes.layers},
+                      {"hidden_size", e.sizes.hidden_size},
+                      {"heads", e.sizes.heads},
+                      {"kv_heads", e.sizes.kv_heads},
+                      {"head_dim", e.sizes.head_dim},
+                      {"vocab_size", e.sizes.vocab_size},
+                      {"context", e.sizes.context},
                       {"tied_embeddings", e.tied_embeddings},
                       {"has_chat_template", e.has_chat_template},
                       {"tensors_by_dtype", std::move(dtypes)},

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,12 +33,10 @@ struct TensorSummary {
   int64_t bytes = 0;
 };
 
-struct CheckpointEstimate {
-  std::string path;
-  std::string format;  // "Hugging Face", "GGUF", "packed"
+// A model's sizes, where whoever built its graph knows them better than config.json states them:
+// keys may be missing, and rope scaling stretches the context.
+struct ModelSizes {
   std::string architecture;
-  std::string quantization;  // by whoever made the checkpoint; empty: none
-  int64_t parameters = 0;    // tied embeddings counted once
   int64_t layers = 0;
   int64_t hidden_size = 0;
   int64_t heads = 0;
@@ -45,6 +44,14 @@ struct CheckpointEstimate {
   int64_t head_dim = 0;
   int64_t vocab_size = 0;
   int64_t context = 0;
+};
+
+struct CheckpointEstimate {
+  std::string path;
+  std::string format;        // "Hugging Face", "GGUF", "packed"
+  std::string quantization;  // by whoever made the checkpoint; empty: none
+  int64_t parameters = 0;    // tied embeddings counted once
+  ModelSizes sizes;
   bool tied_embeddings = false;
   bool has_chat_template = false;
   std::map<std::string, TensorSummary> by_dtype;
@@ -53,10 +60,11 @@ struct CheckpointEstimate {
   std::vector<int64_t> contexts;                              // lengths worth printing
 };
 
-// Errors when the configuration lacks a number, or when sizes are out of all bounds. A checkpoint
-// without tensors (a tokenizer alone) has zeros.
+// Errors when the configuration lacks a number and `known` is nothing, or when sizes are out of all
+// bounds. A checkpoint without tensors (a tokenizer alone) has zeros.
 Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
-                                    const std::vector<WeightRule>& rules = default_weight_rules());
+                                    const std::vector<WeightRule>& rules = default_weight_rules(),
+                                    const std::optional<ModelSizes>& known = std::nullopt);
 
 std::string to_text(const CheckpointEstimate& estimate);  // a page for people, lines ended by \n
 json::object to_json(const CheckpointEstimate& estimate);

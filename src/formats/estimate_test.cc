@@ -17,7 +17,6 @@ class InMemory final : public Checkpoint {
   const std::string& path() const override { return path_; }
   const json::object& config() const override { return config_; }
   const json::object& generation_config() const override { return generation_config_; }
-  std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
   std::vector<const MappedFile*> weight_files() const override { return {}; }
 
@@ -101,7 +100,7 @@ TEST(Estimate, DescribesStories260K) {
   const auto e = estimate(*Checkpoint::open(*path).value());
   ASSERT_TRUE(e) << e.error().message();
   EXPECT_EQ(e->parameters, 260032);
-  EXPECT_EQ(e->head_dim, 8);
+  EXPECT_EQ(e->sizes.head_dim, 8);
   EXPECT_TRUE(e->tied_embeddings);
   EXPECT_EQ(e->contexts, (std::vector<int64_t>{512}));
   EXPECT_THAT(to_text(*e), HasSubstr("LlamaForCausalLM"));

@@ -1,22 +1,24 @@
 #include "formats/gguf_checkpoint.h"
 
-#include "formats/chat_template_source.h"
-
 #include <utility>
+#include <vector>
 
 #include "base/files.h"
+#include "formats/chat_template_source.h"
 #include "formats/gguf.h"
+#include "formats/gguf_split.h"
 #include "formats/gguf_translation.h"
+#include "formats/not_a_checkpoint.h"
 
 namespace autoglm {
 namespace {
 
 class GgufCheckpoint final : public Checkpoint {
  public:
-  GgufCheckpoint(MappedFile file, std::optional<std::string> chat_template,
+  GgufCheckpoint(std::vector<MappedFile> files, NamedTemplates chat_templates,
                  TranslatedGguf translated)
-      : file_(std::move(file)),
-        chat_template_(std::move(chat_template)),
+      : files_(std::move(files)),
+        chat_templates_(std::move(chat_templates)),
         translated_(std::move(translated)) {
     for (size_t i = 0; i < translated_.tensors.size(); ++i) {
       index_.emplace(translated_.tensors[i].name, i);
@@ -24,28 +26,35 @@ class GgufCheckpoint final : public Checkpoint {
   }
 
   Kind kind() const override { return Kind::kGguf; }
-  const std::string& path() const override { return file_.path(); }
+  const std::string& path() const override { return files_.front().path(); }
   const json::object& config() const override { return translated_.config; }
   const json::object& generation_config() const override { return translated_.generation_config; }
-  std::optional<std::string> chat_template() const override { return chat_template_; }
+  NamedTemplates chat_templates() const override { return chat_templates_; }
   const std::vector<StoredTensor>& tensors() const override { return translated_.tensors; }
-  std::vector<const MappedFile*> weight_files() const override { return {&file_}; }
+  std::vector<const MappedFile*> weight_files() const override {
+    std::vector<const MappedFile*> files;
+    for (const MappedFile& file : files_) files.push_back(&file);
+    return files;
+  }
 
  private:
-  MappedFile file_;
-  std::optional<std::string> chat_template_;
+  std::vector<MappedFile> files_;  // of a split model all parts, the first in front
+  NamedTemplates chat_templates_;
   TranslatedGguf translated_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<const Checkpoint>> open_gguf(const std::string& path) {
-  MappedFile file = AGLM_TRY(MappedFile::open(path));
-  const Gguf gguf = AGLM_TRY(parse_gguf(file.bytes(), path));
+  std::vector<MappedFile> files;
+  files.push_back(AGLM_TRY(MappedFile::open(path)));
+  Gguf gguf = AGLM_TRY(parse_gguf(files.front().bytes(), path));
+  AGLM_TRY(refuse_companion(gguf));
+  AGLM_TRY(add_later_parts(gguf, files));
   TranslatedGguf translated = AGLM_TRY(translate_gguf(gguf));
-  std::optional<std::string> chat_template = AGLM_TRY(read_chat_template(path));
+  NamedTemplates chat_templates = AGLM_TRY(read_chat_templates(path));
   return std::shared_ptr<const Checkpoint>(std::make_shared<GgufCheckpoint>(
-      std::move(file), std::move(chat_template), std::move(translated)));
+      std::move(files), std::move(chat_templates), std::move(translated)));
 }
 
 }  // namespace autoglm

@@ -16,9 +16,7 @@ Result<void> write_gguf_companions(const Checkpoint& checkpoint, const std::stri
     AGLM_TRY(
         write("generation_config.json", boost::json::serialize(checkpoint.generation_config())));
   }
-  if (const auto source = checkpoint.chat_template()) {
-    AGLM_TRY(write("chat_template.jinja", *source));
-  }
+  AGLM_TRY(write_chat_templates(checkpoint.chat_templates(), folder));
   const MappedFile file = AGLM_TRY(MappedFile::open(checkpoint.path()));
   const Gguf gguf = AGLM_TRY(parse_gguf(file.bytes(), checkpoint.path()));
   return write(kVocabularyName, gguf_without_tensors(file.bytes(), gguf));

@@ -13,7 +13,7 @@ namespace autoglm {
 // that the tokenizer is exactly the file's.
 inline constexpr std::string_view kVocabularyName = "vocabulary.gguf";
 
-// generation_config.json, chat_template.jinja (each where the file has one) and the vocabulary; not
+// generation_config.json, the chat templates (each where the file has one) and the vocabulary; not
 // config.json. `checkpoint` is a GGUF file.
 Result<void> write_gguf_companions(const Checkpoint& checkpoint, const std::string& folder);
 

@@ -219,21 +219,6 @@ Result<json::object> translate_generation_config(const Gguf& gguf) {
       ends.insert(*end);
     }
   }
-  // Ends of turns that chat models write besides the tokens that the metadata can name; llama.cpp
-  // knows them by their spelling too.
-  static const std::set<std::string_view> kEnds{"<|eot_id|>", "<|im_end|>",      "<|eom_id|>",
-                                                "<|end|>",    "<|endoftext|>",   "<|user|>",
-                                                "<EOT>",      "<|observation|>", "<|end_of_text|>"};
-  const GgufArray* tokens = AGLM_TRY(gguf.array("tokenizer.ggml.tokens"));
-  const GgufArray* types = AGLM_TRY(gguf.array("tokenizer.ggml.token_type"));
-  if (tokens != nullptr && types != nullptr && tokens->count == types->count) {
-    const auto spellings = tokens->strings();
-    const auto kinds = types->numbers();
-    for (size_t i = 0; i < spellings.size() && i < kinds.size(); ++i) {
-      const bool is_special = kinds[i] == 3 || kinds[i] == 4;
-      if (is_special && kEnds.contains(spellings[i])) ends.insert(static_cast<int64_t>(i));
-    }
-  }
   if (!ends.empty()) config["eos_token_id"] = json::array(ends.begin(), ends.end());
 
   for (const auto& [from, to] :

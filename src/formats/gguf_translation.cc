@@ -181,12 +181,6 @@ Result<TranslatedGguf> translate_tokenizer_only(const Gguf& gguf) {
 }  // namespace
 
 Result<TranslatedGguf> translate_gguf(const Gguf& gguf) {
-  const auto splits = AGLM_TRY(gguf.integer("split.count"));
-  if (splits && *splits > 1) {
-    return Error{ErrorCode::kUnsupported, "file is one part of a split model", gguf.where,
-                 "a model in one file (llama-gguf-split --merge makes one)",
-                 fmt::format("{} parts", *splits)};
-  }
   if (gguf.tensors.empty()) return translate_tokenizer_only(gguf);
   const GgufModel model = AGLM_TRY(read_model(gguf));
   TranslatedGguf translated;

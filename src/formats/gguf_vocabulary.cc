@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/log.h"
 
 namespace autoglm {
 namespace {
@@ -12,7 +13,10 @@ Result<std::optional<int32_t>> token_id(const Gguf& gguf, std::string_view key, 
   // Converters write 2^32 - 1 or -1 for "none".
   if (!id || *id == -1 || *id == 0xffffffff) return std::optional<int32_t>();
   if (*id < 0 || static_cast<uint64_t>(*id) >= n_tokens) {
-    return gguf.wrong(key, fmt::format("a token id below {}", n_tokens));
+    // As llama.cpp: such an id can neither be written nor read.
+    logger()->warn("{}: {}: {} is no token of this vocabulary (0 to {}) and is left out",
+                   gguf.where, key, *id, n_tokens - 1);
+    return std::optional<int32_t>();
   }
   return std::optional<int32_t>(static_cast<int32_t>(*id));
 }
@@ -65,10 +69,18 @@ Result<GgufVocabulary> gguf_vocabulary(const Gguf& gguf) {
   vocabulary.eot = AGLM_TRY(token_id(gguf, "tokenizer.ggml.eot_token_id", n_tokens));
   vocabulary.unknown = AGLM_TRY(token_id(gguf, "tokenizer.ggml.unknown_token_id", n_tokens));
   vocabulary.padding = AGLM_TRY(token_id(gguf, "tokenizer.ggml.padding_token_id", n_tokens));
-  // Without the key, llama.cpp puts the first token before SentencePiece texts only.
-  vocabulary.add_bos =
-      AGLM_TRY(gguf.boolean("tokenizer.ggml.add_bos_token")).value_or(vocabulary.model == "llama");
-  vocabulary.add_eos = AGLM_TRY(gguf.boolean("tokenizer.ggml.add_eos_token")).value_or(false);
+  vocabulary.cls = AGLM_TRY(token_id(gguf, "tokenizer.ggml.cls_token_id", n_tokens));
+  vocabulary.separator = AGLM_TRY(token_id(gguf, "tokenizer.ggml.separator_token_id", n_tokens));
+  if (!vocabulary.separator) {  // as converters spell it
+    vocabulary.separator = AGLM_TRY(token_id(gguf, "tokenizer.ggml.seperator_token_id", n_tokens));
+  }
+  // Without the keys, llama.cpp puts the first token before the texts of SentencePiece and BERT,
+  // the last one after those of T5, and BERT's separator in any case.
+  const bool bert = vocabulary.model == "bert";
+  vocabulary.add_bos = AGLM_TRY(gguf.boolean("tokenizer.ggml.add_bos_token"))
+                           .value_or(vocabulary.model == "llama" || bert);
+  vocabulary.add_eos =
+      AGLM_TRY(gguf.boolean("tokenizer.ggml.add_eos_token")).value_or(vocabulary.model == "t5");
   vocabulary.add_space_prefix =
       AGLM_TRY(gguf.boolean("tokenizer.ggml.add_space_prefix")).value_or(true);
   return vocabulary;

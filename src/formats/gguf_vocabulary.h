@@ -22,6 +22,7 @@ struct GgufVocabulary {
                                      // 4 user defined, 5 unused, 6 byte
   std::vector<std::string> merges;
   std::optional<int32_t> bos, eos, eot, unknown, padding;
+  std::optional<int32_t> cls, separator;  // what BERT puts around a text
   bool add_bos = false;
   bool add_eos = false;
   bool add_space_prefix = true;

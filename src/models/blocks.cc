@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
+
+#include "base/log.h"
 
 namespace autoglm {
 
@@ -19,29 +22,74 @@ Result<void> check_heads(const ConfigReader& config, std::string_view kv_key, co
   return {};
 }
 
-Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope) {
+Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope,
+                                   const DecoderDefaults& defaults) {
   // The default that each of these architectures has in transformers.
   AGLM_TRY(config.only_name("hidden_act", "silu"));
   DecoderConfig c;
-  c.hidden = AGLM_TRY(config.integer("hidden_size", 1, kMostColumns));
-  c.intermediate = AGLM_TRY(config.integer("intermediate_size", 1, kMostColumns));
-  c.n_layers = AGLM_TRY(config.integer("num_hidden_layers", 1, kMostLayers));
-  c.vocab = AGLM_TRY(config.integer("vocab_size", 1, kMostVocab));
-  c.max_positions = AGLM_TRY(config.integer("max_position_embeddings", 1, kMostContext));
-  c.heads.n = AGLM_TRY(config.integer("num_attention_heads", 1, kMostHeads));
-  c.heads.n_kv = AGLM_TRY(config.integer_or("num_key_value_heads", c.heads.n, 1, kMostHeads));
-  if (!config.has("head_dim") && c.hidden % c.heads.n != 0) {
+  const auto size = [&](std::string_view key, int64_t otherwise, int64_t most) {
+    return config.integer_or(key, otherwise, 1, most);
+  };
+  c.hidden = AGLM_TRY(size("hidden_size", defaults.hidden_size, kMostColumns));
+  c.intermediate = AGLM_TRY(size("intermediate_size", defaults.intermediate_size, kMostColumns));
+  c.n_layers = AGLM_TRY(size("num_hidden_layers", defaults.num_hidden_layers, kMostLayers));
+  c.vocab = AGLM_TRY(size("vocab_size", defaults.vocab_size, kMostVocab));
+  c.max_positions =
+      AGLM_TRY(size("max_position_embeddings", defaults.max_position_embeddings, kMostContext));
+  c.heads.n = AGLM_TRY(size("num_attention_heads", defaults.num_attention_heads, kMostHeads));
+  // null is no missing key: it asks for what follows from the other sizes.
+  const bool kv_follows =
+      config.present("num_key_value_heads") || defaults.num_key_value_heads == 0;
+  c.heads.n_kv = AGLM_TRY(size("num_key_value_heads",
+                               kv_follows ? c.heads.n : defaults.num_key_value_heads, kMostHeads));
+  const bool dim_follows = config.present("head_dim") || defaults.head_dim == 0;
+  if (!config.has("head_dim") && dim_follows && c.hidden % c.heads.n != 0) {
     return config.wrong("num_attention_heads", "heads do not divide hidden_size",
                         fmt::format("a divisor of {}, or a head_dim", c.hidden));
   }
-  c.heads.dim = AGLM_TRY(config.integer_or("head_dim", c.hidden / c.heads.n, 1, kMostHeadDim));
+  c.heads.dim = AGLM_TRY(
+      size("head_dim", dim_follows ? c.hidden / c.heads.n : defaults.head_dim, kMostHeadDim));
   AGLM_TRY(check_heads(config, "num_key_value_heads", c.heads));
-  c.epsilon = static_cast<float>(AGLM_TRY(config.positive("rms_norm_eps", 1)));
+  c.epsilon =
+      static_cast<float>(AGLM_TRY(config.positive_or("rms_norm_eps", defaults.rms_norm_eps, 1)));
   c.tied = AGLM_TRY(config.boolean_or("tie_word_embeddings", false));
   rope.head_dim = c.heads.dim;
   rope.max_position_embeddings = c.max_positions;
   c.rope = AGLM_TRY(read_rope(config, rope));
   return c;
+}
+
+namespace {
+
+// Compared byte by byte, which ends at the first difference. Matrices whose bytes cannot tell
+// (quantized, or packed: a pack lists only what its program uses) count as different.
+bool same_values(const StoredTensor& a, const StoredTensor& b) {
+  const auto plain = [](const StoredTensor& t) {
+    return !t.bytes.empty() && t.row_order.empty() && !t.coded && t.quantized == nullptr;
+  };
+  return plain(a) && plain(b) && a.dtype == b.dtype && a.shape == b.shape &&
+         a.bytes.size() == b.bytes.size() &&
+         std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
+}
+
+}  // namespace
+
+TokenTables token_tables(const Checkpoint& checkpoint, bool tied) {
+  TokenTables tables{.embedding = "model.embed_tokens.weight", .output = "lm_head.weight"};
+  if (!tied) return tables;
+  const StoredTensor* head = checkpoint.find(tables.output);
+  const StoredTensor* embedding = checkpoint.find(tables.embedding);
+  if (head == nullptr) {
+    tables.output = tables.embedding;
+  } else if (embedding == nullptr) {
+    tables.embedding = tables.output;
+  } else if (same_values(*head, *embedding)) {
+    tables.output = tables.embedding;
+  } else {
+    logger()->debug("{}: tie_word_embeddings is true and {} differs: it is used", checkpoint.path(),
+                    tables.output);
+  }
+  return tables;
 }
 
 Value project(Recorder& r, Value x, const std::string& name, int64_t columns, Bias bias) {

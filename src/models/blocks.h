@@ -44,8 +44,31 @@ struct DecoderConfig {
   bool tied = false;
   RopeConfig rope;
 };
+// What an architecture's configuration class in transformers takes for the keys that a config.json
+// leaves out: converters and fine-tuners drop those that equal the class's own.
+struct DecoderDefaults {
+  int64_t vocab_size = 0;
+  int64_t hidden_size = 4096;
+  int64_t intermediate_size = 0;
+  int64_t num_hidden_layers = 32;
+  int64_t num_attention_heads = 32;
+  int64_t num_key_value_heads = 0;  // 0: as many as heads
+  int64_t head_dim = 0;             // 0: hidden_size / num_attention_heads
+  int64_t max_position_embeddings = 0;
+  double rms_norm_eps = 1e-6;
+};
 // The keys that transformers writes for Llama and all that descend from it.
-Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope);
+Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope,
+                                   const DecoderDefaults& defaults);
+
+// The tensors of the embedding and of the logits.
+struct TokenTables {
+  std::string embedding;
+  std::string output;
+};
+// A tied model has one matrix for both. Where its files hold two that differ (the head was trained
+// apart), each is used; where they hold the head's alone, it is the embedding too: so transformers.
+TokenTables token_tables(const Checkpoint& checkpoint, bool tied);
 
 enum class Bias : uint8_t { kNo, kYes };
 
@@ -77,7 +100,7 @@ Value fused_swiglu_mlp(Recorder& r, Value x, const std::string& gate_up, const s
 Value embed_tokens(Recorder& r, const std::string& table, int64_t vocab, int64_t hidden);
 struct Head {
   std::string norm;
-  std::string output;  // the embedding's name in a tied model
+  std::string output;
   int64_t vocab = 0;
   float epsilon = 0;
 };
@@ -96,15 +119,13 @@ Result<Model> record_decoder(const Checkpoint& checkpoint, const DecoderConfig& 
   Rope rope = c.rope.rope;
   AGLM_TRY(divide_by_stored_factors(checkpoint, rope));
   const RopeId rope_id = r.graph().add_rope(std::move(rope));
-  Value x = embed_tokens(r, "model.embed_tokens.weight", c.vocab, c.hidden);
+  const TokenTables tables = token_tables(checkpoint, c.tied);
+  Value x = embed_tokens(r, tables.embedding, c.vocab, c.hidden);
   for (int64_t i = 0; i < c.n_layers && !r.failed(); ++i) {
     x = layer(r, x, Layer{.index = i, .heads = c.heads, .rope = rope_id});
   }
   finish(r, x,
-         {.norm = "model.norm",
-          .output = c.tied ? "model.embed_tokens.weight" : "lm_head.weight",
-          .vocab = c.vocab,
-          .epsilon = c.epsilon});
+         {.norm = "model.norm", .output = tables.output, .vocab = c.vocab, .epsilon = c.epsilon});
   return finish_model(std::move(r), c.rope.max_context);
 }
 

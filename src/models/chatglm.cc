@@ -12,7 +12,8 @@ Result<void> refuse_variants(ConfigReader& config) {
   AGLM_TRY(config.only_flag("apply_residual_connection_post_layernorm", false));
   AGLM_TRY(config.only_flag("rmsnorm", true));
   AGLM_TRY(config.only_flag("post_layer_norm", true));
-  AGLM_TRY(config.only_flag("tie_word_embeddings", false));
+  // The custom code has an output layer of its own whatever this says.
+  AGLM_TRY(config.boolean_or("tie_word_embeddings", false));
   return {};
 }
 
@@ -20,18 +21,21 @@ Result<void> refuse_variants(ConfigReader& config) {
 
 Result<Model> record_chatglm(const Checkpoint& checkpoint, ConfigReader& config) {
   AGLM_TRY(refuse_variants(config));
-  const int64_t hidden = AGLM_TRY(config.integer("hidden_size", 1, kMostColumns));
-  const int64_t intermediate = AGLM_TRY(config.integer("ffn_hidden_size", 1, kMostColumns));
-  const int64_t n_layers = AGLM_TRY(config.integer("num_layers", 1, kMostLayers));
-  const int64_t vocab = AGLM_TRY(config.integer("padded_vocab_size", 1, kMostVocab));
-  const int64_t max_context = AGLM_TRY(config.integer("seq_length", 1, kMostContext));
-  const auto epsilon = static_cast<float>(AGLM_TRY(config.positive("layernorm_epsilon", 1)));
+  // Missing keys have the values of the family's own configuration class.
+  const int64_t hidden = AGLM_TRY(config.integer_or("hidden_size", 4096, 1, kMostColumns));
+  const int64_t intermediate =
+      AGLM_TRY(config.integer_or("ffn_hidden_size", 13696, 1, kMostColumns));
+  const int64_t n_layers = AGLM_TRY(config.integer_or("num_layers", 28, 1, kMostLayers));
+  const int64_t vocab = AGLM_TRY(config.integer_or("padded_vocab_size", 65024, 1, kMostVocab));
+  const int64_t max_context = AGLM_TRY(config.integer_or("seq_length", 2048, 1, kMostContext));
+  const auto epsilon =
+      static_cast<float>(AGLM_TRY(config.positive_or("layernorm_epsilon", 1e-5, 1)));
   Heads heads;
-  heads.n = AGLM_TRY(config.integer("num_attention_heads", 1, kMostHeads));
+  heads.n = AGLM_TRY(config.integer_or("num_attention_heads", 32, 1, kMostHeads));
   heads.n_kv = AGLM_TRY(config.boolean_or("multi_query_attention", false))
-                   ? AGLM_TRY(config.integer("multi_query_group_num", 1, kMostHeads))
+                   ? AGLM_TRY(config.integer_or("multi_query_group_num", 1, 1, kMostHeads))
                    : heads.n;
-  heads.dim = AGLM_TRY(config.integer("kv_channels", 1, kMostHeadDim));
+  heads.dim = AGLM_TRY(config.integer_or("kv_channels", 128, 1, kMostHeadDim));
   AGLM_TRY(check_heads(config, "multi_query_group_num", heads));
   const bool all_biased = AGLM_TRY(config.boolean_or("add_bias_linear", false));
   const bool qkv_biased = AGLM_TRY(config.boolean_or("add_qkv_bias", false));

@@ -1,5 +1,6 @@
 // Reads a model's configuration strictly: every number has bounds (config.json is hostile input), a
-// missing key is an error, and keys that nobody asked for can be reported.
+// missing key is an error unless the architecture's own configuration class has a value for it, and
+// keys that nobody asked for can be reported.
 #pragma once
 
 #include <cstdint>

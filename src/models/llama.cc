@@ -3,8 +3,16 @@
 
 namespace autoglm {
 
+namespace {
+
+// LlamaConfig's.
+constexpr DecoderDefaults kDefaults{
+    .vocab_size = 32000, .intermediate_size = 11008, .max_position_embeddings = 2048};
+
+}  // namespace
+
 Result<Model> record_llama(const Checkpoint& checkpoint, ConfigReader& config) {
-  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}));
+  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}, kDefaults));
   const Bias attention_bias =
       AGLM_TRY(config.boolean_or("attention_bias", false)) ? Bias::kYes : Bias::kNo;
   const Bias mlp_bias = AGLM_TRY(config.boolean_or("mlp_bias", false)) ? Bias::kYes : Bias::kNo;

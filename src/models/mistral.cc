@@ -3,13 +3,22 @@
 
 namespace autoglm {
 
+namespace {
+
+// MistralConfig's.
+constexpr DecoderDefaults kDefaults{.vocab_size = 32000,
+                                    .intermediate_size = 14336,
+                                    .num_key_value_heads = 8,
+                                    .max_position_embeddings = 131072};
+constexpr int64_t kDefaultWindow = 4096;
+
+}  // namespace
+
 Result<Model> record_mistral(const Checkpoint& checkpoint, ConfigReader& config) {
-  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}));
-  // null says "no window"; a missing key would mean 4096 in transformers, which no file relies on.
-  if (!config.present("sliding_window")) {
-    return config.wrong("sliding_window", "", "a number of positions, or null");
-  }
-  const int64_t window = AGLM_TRY(config.integer_or("sliding_window", 0, 1, kMostContext));
+  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}, kDefaults));
+  // null says "no window"; a missing key is the class's own.
+  const int64_t otherwise = config.present("sliding_window") ? 0 : kDefaultWindow;
+  const int64_t window = AGLM_TRY(config.integer_or("sliding_window", otherwise, 1, kMostContext));
 
   return record_decoder(checkpoint, c, [&](Recorder& r, Value x, Layer layer) {
     layer.window = window;

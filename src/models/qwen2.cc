@@ -5,8 +5,18 @@
 
 namespace autoglm {
 
+namespace {
+
+// Qwen2Config's.
+constexpr DecoderDefaults kDefaults{.vocab_size = 151936,
+                                    .intermediate_size = 22016,
+                                    .num_key_value_heads = 32,
+                                    .max_position_embeddings = 32768};
+
+}  // namespace
+
 Result<Model> record_qwen2(const Checkpoint& checkpoint, ConfigReader& config) {
-  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}));
+  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}, kDefaults));
   const std::vector<int64_t> windows = AGLM_TRY(read_windows(config, c.n_layers));
 
   return record_decoder(checkpoint, c, [&](Recorder& r, Value x, Layer layer) {

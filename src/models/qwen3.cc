@@ -4,8 +4,19 @@
 
 namespace autoglm {
 
+namespace {
+
+// Qwen3Config's.
+constexpr DecoderDefaults kDefaults{.vocab_size = 151936,
+                                    .intermediate_size = 22016,
+                                    .num_key_value_heads = 32,
+                                    .head_dim = 128,
+                                    .max_position_embeddings = 32768};
+
+}  // namespace
+
 Result<Model> record_qwen3(const Checkpoint& checkpoint, ConfigReader& config) {
-  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}));
+  const DecoderConfig c = AGLM_TRY(read_decoder(config, {}, kDefaults));
   const std::vector<int64_t> windows = AGLM_TRY(read_windows(config, c.n_layers));
   const Bias bias = AGLM_TRY(config.boolean_or("attention_bias", false)) ? Bias::kYes : Bias::kNo;
 

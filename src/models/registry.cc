@@ -14,18 +14,19 @@ namespace {
 
 struct Architecture {
   std::string_view name;
+  std::string_view model_type;
   Result<Model> (*record)(const Checkpoint&, ConfigReader&);
 };
 
 constexpr std::array<Architecture, 8> kArchitectures{{
-    {"ChatGLMForConditionalGeneration", record_chatglm},
-    {"ChatGLMModel", record_chatglm},
-    {"Glm4ForCausalLM", record_glm4},
-    {"GlmForCausalLM", record_glm},
-    {"LlamaForCausalLM", record_llama},
-    {"MistralForCausalLM", record_mistral},
-    {"Qwen2ForCausalLM", record_qwen2},
-    {"Qwen3ForCausalLM", record_qwen3},
+    {"ChatGLMForConditionalGeneration", "chatglm", record_chatglm},
+    {"ChatGLMModel", "chatglm", record_chatglm},
+    {"Glm4ForCausalLM", "glm4", record_glm4},
+    {"GlmForCausalLM", "glm", record_glm},
+    {"LlamaForCausalLM", "llama", record_llama},
+    {"MistralForCausalLM", "mistral", record_mistral},
+    {"Qwen2ForCausalLM", "qwen2", record_qwen2},
+    {"Qwen3ForCausalLM", "qwen3", record_qwen3},
 }};
 
 // Caches of numbers that we compute, written by older versions of transformers.
@@ -41,6 +42,18 @@ std::string first_few(const std::vector<std::string>& names) {
   return fmt::format("{}{}", fmt::join(head, ", "), shown < names.size() ? ", ..." : "");
 }
 
+// The class that the configuration names, or else the one that transformers has for its model_type.
+Result<std::string> architecture_of(ConfigReader& config) {
+  if (config.has("architectures")) {
+    const std::vector<std::string> named = AGLM_TRY(config.strings("architectures", 16));
+    if (!named.empty()) return named[0];
+  }
+  const std::string type = AGLM_TRY(config.string_or("model_type", ""));
+  const auto found = std::ranges::find(kArchitectures, type, &Architecture::model_type);
+  if (found != kArchitectures.end()) return std::string(found->name);
+  return type.empty() ? "none" : fmt::format("model_type {}", type);
+}
+
 }  // namespace
 
 std::vector<std::string_view> known_architectures() {
@@ -52,8 +65,7 @@ std::vector<std::string_view> known_architectures() {
 
 Result<Model> build_model(const Checkpoint& checkpoint) {
   ConfigReader config(checkpoint.config(), checkpoint.path());
-  const std::vector<std::string> named = AGLM_TRY(config.strings("architectures", 16));
-  const std::string wanted = named.empty() ? "none" : named[0];
+  const std::string wanted = AGLM_TRY(architecture_of(config));
   const auto found = std::ranges::find(kArchitectures, wanted, &Architecture::name);
   if (found == kArchitectures.end()) {
     return Error{ErrorCode::kUnsupported, "architecture is unknown",
@@ -88,6 +100,13 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
   model.vocab_size = model.graph.node(model.graph.logits()).shape.columns;
   model.hidden_size = model.graph.node(model.graph.hidden()).shape.columns;
   model.n_layers = model.graph.n_layers();
+  for (const Node& node : model.graph.nodes()) {
+    if (node.op != Op::kAttention) continue;
+    model.n_heads = node.attention.n_heads;
+    model.n_kv_heads = node.attention.n_kv_heads;
+    model.head_dim = node.attention.head_dim;
+    break;  // the same in every layer
+  }
   model.max_context = max_context;
   return model;
 }

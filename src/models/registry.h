@@ -20,7 +20,10 @@ struct Model {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t n_layers = 0;
-  int64_t max_context = 0;  // positions the model was made for
+  int64_t n_heads = 0;
+  int64_t n_kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t max_context = 0;  // positions the model was made for, rope scaling included
   int64_t parameters = 0;
 };
 

@@ -52,7 +52,13 @@ double correction_dim(const Yarn& y, double rotations) {
          (2 * std::log(y.theta));
 }
 
-Result<void> scale_yarn(ConfigReader& c, int64_t max_positions, Yarn y, Rope& rope) {
+// `length` positions stretched by `factor`, rounded down.
+int64_t stretched(double length, double factor) {
+  return static_cast<int64_t>(std::min(length * factor, static_cast<double>(kMostPositions)));
+}
+
+// Returns the positions that the original length was stretched to.
+Result<int64_t> scale_yarn(ConfigReader& c, int64_t max_positions, Yarn y, Rope& rope) {
   y.original = static_cast<double>(
       AGLM_TRY(c.integer_or("original_max_position_embeddings", max_positions, 1, kMostPositions)));
   y.factor = AGLM_TRY(
@@ -84,7 +90,7 @@ Result<void> scale_yarn(ConfigReader& c, int64_t max_positions, Yarn y, Rope& ro
     const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
     rope.inverse_frequencies[i] = rounded(f / y.factor * ramp + f * (1 - ramp));
   }
-  return {};
+  return stretched(y.original, y.factor);
 }
 
 }  // namespace
@@ -127,6 +133,8 @@ Result<RopeConfig> read_rope(ConfigReader& config, const RopeShape& shape) {
   if (type == "linear") {
     const double factor = AGLM_TRY(nested.positive("factor", kMostFactor));
     for (double& f : frequencies) f = rounded(f / factor);
+    result.max_context =
+        std::max(result.max_context, stretched(static_cast<double>(result.max_context), factor));
   } else if (type == "dynamic") {
     // Within max_position_embeddings the base is the plain one.
     AGLM_TRY(nested.positive("factor", kMostFactor));
@@ -135,7 +143,9 @@ Result<RopeConfig> read_rope(ConfigReader& config, const RopeShape& shape) {
   } else if (type == "yarn") {
     const int64_t original = AGLM_TRY(config.integer_or(
         "original_max_position_embeddings", shape.max_position_embeddings, 1, kMostPositions));
-    AGLM_TRY(scale_yarn(nested, original, {.theta = theta, .dim = dim}, result.rope));
+    result.max_context =
+        std::max(result.max_context,
+                 AGLM_TRY(scale_yarn(nested, original, {.theta = theta, .dim = dim}, result.rope)));
   } else if (type != "default") {
     Error error = nested.wrong("rope_type", "rope variant is not supported",
                                "default, linear, dynamic, llama3 or yarn");

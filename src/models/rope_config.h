@@ -15,9 +15,11 @@ class Checkpoint;
 
 struct RopeConfig {
   Rope rope;
-  // Positions for which the frequencies hold: with `dynamic` those of one sequence change once it
-  // outgrows max_position_embeddings, and a token's state would depend on what comes after it, so
-  // longer sequences are not offered. Else max_position_embeddings.
+  // Positions that the configuration promises (docs/decisions/0160): `linear` multiplies
+  // max_position_embeddings by its factor, `yarn` the original length, where that is more;
+  // for the others it is max_position_embeddings, which counts the scaling of `llama3` already.
+  // With `dynamic` the frequencies of one sequence change once it outgrows that length, and a
+  // token's state would depend on what comes after it, so longer sequences are not offered.
   int64_t max_context = 0;
 };
 

@@ -75,6 +75,41 @@ TEST(RopeConfig, ReadsTheOldKeysAndTheNewAlike) {
   EXPECT_EQ(old.rope.inverse_frequencies.size(), 2U);
 }
 
+// One row a rope variant: the context that its configuration promises, of 512 positions as trained.
+TEST(RopeConfig, EveryVariantPromisesTheContextThatItIsDocumentedFor) {
+  struct Row {
+    json::object scaling;
+    int64_t context;
+  };
+  const Row rows[] = {
+      {{{"rope_type", "default"}}, 512},
+      // Vicuna and LongChat: max_position_embeddings stays what it was before stretching.
+      {{{"rope_type", "linear"}, {"factor", 4.0}}, 2048},
+      {{{"type", "linear"}, {"factor", 2.5}}, 1280},
+      {{{"rope_type", "linear"}, {"factor", 0.5}}, 512},
+      {{{"rope_type", "dynamic"}, {"factor", 4.0}}, 512},
+      // Qwen2.5's card: the original length is max_position_embeddings.
+      {{{"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 512}}, 2048},
+      {{{"rope_type", "yarn"}, {"factor", 4.0}}, 2048},
+      // DeepSeek's way: max_position_embeddings is the stretched length already.
+      {{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 128}}, 512},
+      // Qwen3's card: 40960 positions, of which 32768 are the original ones.
+      {{{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 400}}, 1600},
+      {{{"rope_type", "yarn"}, {"factor", 2.0}, {"original_max_position_embeddings", 128}}, 512},
+      // Llama 3.1: max_position_embeddings counts the scaling.
+      {{{"rope_type", "llama3"},
+        {"factor", 8.0},
+        {"low_freq_factor", 1.0},
+        {"high_freq_factor", 4.0},
+        {"original_max_position_embeddings", 64}},
+       512}};
+  for (const Row& row : rows) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      EXPECT_EQ(read({{key, row.scaling}}).max_context, row.context) << json::value(row.scaling);
+    }
+  }
+}
+
 TEST(RopeConfig, DynamicIsPlainAndEndsAtTheTrainedLength) {
   const RopeConfig dynamic = read({{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 4.0}}}});
   EXPECT_EQ(dynamic.rope.inverse_frequencies, read({}).rope.inverse_frequencies);

@@ -5,13 +5,22 @@
 #include "models/blocks.h"
 
 namespace autoglm {
+namespace {
+
+// Of transformers' configuration classes for Qwen2 and Qwen3.
+constexpr int64_t kDefaultWindow = 4096;
+constexpr int64_t kDefaultFirst = 28;
+
+}  // namespace
 
 Result<std::vector<int64_t>> read_windows(ConfigReader& config, int64_t n_layers) {
   const bool enabled = AGLM_TRY(config.boolean_or("use_sliding_window", false));
-  // Left in place by files that don't enable it.
-  const int64_t stated = AGLM_TRY(config.integer_or("sliding_window", 0, 0, kMostContext));
+  // Left in place by files that don't enable it. null says "no window".
+  const int64_t otherwise = config.present("sliding_window") ? 0 : kDefaultWindow;
+  const int64_t stated = AGLM_TRY(config.integer_or("sliding_window", otherwise, 0, kMostContext));
   const int64_t window = enabled ? stated : 0;
-  const int64_t first = AGLM_TRY(config.integer_or("max_window_layers", n_layers, 0, kMostContext));
+  const int64_t first =
+      AGLM_TRY(config.integer_or("max_window_layers", kDefaultFirst, 0, kMostContext));
   std::vector<int64_t> windows(static_cast<size_t>(n_layers));
   if (!config.has("layer_types")) {
     for (int64_t i = first; i < n_layers; ++i) windows[static_cast<size_t>(i)] = window;

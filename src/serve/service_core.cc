@@ -1,7 +1,6 @@
 // Puts server, routes, metrics and model together.
 #include "serve/service_core.h"
 
-#include <filesystem>
 #include <limits>
 #include <memory>
 #include <string>
@@ -24,13 +23,6 @@ constexpr size_t kGrammarTenants = 1024;
 constexpr size_t kEmbeddingsWaiting = 64;
 // The answers that are written there are bounded where requests are taken.
 constexpr size_t kNoBound = std::numeric_limits<size_t>::max();
-
-std::string name_of_checkpoint(const std::string& path) {
-  std::filesystem::path name = std::filesystem::path(path).lexically_normal();
-  if (!name.has_filename()) name = name.parent_path();
-  std::string text = name.extension() == ".gguf" ? name.stem().string() : name.filename().string();
-  return text.empty() ? "model" : text;
-}
 
 ServerOptions server_options(const ServiceOptions& options) {
   ServerOptions server;
@@ -129,7 +121,7 @@ ServiceCore::ServiceCore(std::unique_ptr<ModelBackend> backend, ServiceOptions o
 void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   const ModelInfo& info = backend->info();
   context_.model_names = options_.served_model_names;
-  if (context_.model_names.empty()) context_.model_names.push_back(name_of_checkpoint(info.path));
+  if (context_.model_names.empty()) context_.model_names.push_back(info.name);
   context_.metrics = std::make_shared<observe::Metrics>(
       observe::MetricsOptions{.model_name = context_.model_name(), .version = kVersion}, info);
   backend->observe(context_.metrics);

@@ -25,6 +25,7 @@ struct EmbeddedVocabulary {
       token_types;  // 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte
   std::vector<std::string> merges;
   std::optional<int32_t> bos, eos, eot, unknown, padding;
+  std::optional<int32_t> cls, separator;  // what BERT puts around a text
   bool add_bos = false;
   bool add_eos = false;
   bool add_space_prefix = true;

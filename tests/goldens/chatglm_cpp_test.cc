@@ -53,7 +53,6 @@ class RawCheckpoint : public Checkpoint {
   const std::string& path() const override { return path_; }
   const json::object& config() const override { return config_; }
   const json::object& generation_config() const override { return none_; }
-  std::optional<std::string> chat_template() const override { return std::nullopt; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
   std::vector<const MappedFile*> weight_files() const override { return {}; }
 

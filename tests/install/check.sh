@@ -11,7 +11,7 @@ libs=$(dirname "$(find "$work/prefix" -name autoglm.pc)")/..
 
 cmake -S "$source/examples/generate" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" > /dev/null
 cmake --build "$work/cmake" > /dev/null
-model=$work/prefix/share/autoglm/models/tiny-glm
+model=tiny-glm  # found beside the library
 LD_LIBRARY_PATH=$libs "$work/cmake/generate" "$model" "Hello" > "$work/with-cmake.txt"
 
 export PKG_CONFIG_PATH=$libs/pkgconfig
@@ -19,6 +19,11 @@ g++ -std=c++20 "$source/examples/generate/generate.cc" $(pkg-config --cflags --l
 LD_LIBRARY_PATH=$libs "$work/generate" "$model" "Hello" > "$work/with-pkg-config.txt"
 cmp "$work/with-cmake.txt" "$work/with-pkg-config.txt"
 test -s "$work/with-cmake.txt"
+
+# The program that docs/cpp-api.md shows, as it stands there.
+awk '/^```cpp$/ {on = 1; next} /^```$/ {on = 0} on' "$source/docs/cpp-api.md" > "$work/shown.cc"
+g++ -std=c++20 -Wall -Werror "$work/shown.cc" $(pkg-config --cflags --libs autoglm) -o "$work/shown"
+LD_LIBRARY_PATH=$libs "$work/shown" | grep -q .
 
 # The installed program finds its model without a flag, wherever it is started.
 (cd / && "$work/prefix/bin/autoglm" generate "Hello" --temperature 0 --max-tokens 8 | grep -q .)

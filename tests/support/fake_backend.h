@@ -45,6 +45,7 @@ class FakeBackend : public ModelBackend {
  public:
   explicit FakeBackend(FakeScript script = {}) : script_(std::move(script)) {
     info_.path = "/models/tiny-fake/";
+    info_.name = "tiny-fake";
     info_.architecture = "FakeForCausalLM";
     info_.instruction_set = "none";
     info_.vocab_size = 258;

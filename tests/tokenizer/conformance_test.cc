@@ -1,10 +1,12 @@
 // Ids that others published for real vocabularies: llama.cpp's test vectors, vectors made with
 // transformers, and the prompts of four chat models.
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 #include "base/files.h"
 #include "base/json.h"
@@ -36,6 +38,9 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
   void link(const std::string& from, std::string_view name) {
     std::filesystem::create_symlink(std::filesystem::absolute(from), path_ / name);
+  }
+  void write(std::string_view name, std::string_view text) {
+    ASSERT_TRUE(write_file((path_ / name).string(), std::as_bytes(std::span(text))));
   }
   std::string path() const { return path_.string(); }
 
@@ -135,6 +140,57 @@ TEST(TokenizerConformance, BertFromGgufCutsWordsIntoPieces) {
   // BERT's uncased vocabulary, whose ids are widely known.
   EXPECT_EQ(encode(*tokenizer, "Hello, tokenizers!", {.add_special_tokens = false}),
             (Ids{7592, 1010, 19204, 17629, 2015, 999}));
+}
+
+// As BERT was trained: [CLS] and [SEP] around every text, whatever keys the file has for them.
+TEST(TokenizerConformance, BertFromGgufFramesItsTexts) {
+  const auto path = shared_data("tokenizers/ggml-vocab/ggml-vocab-bert-bge.gguf");
+  if (!path) GTEST_SKIP() << kNoSharedData;
+  const TokenizerPtr tokenizer = open(*path);
+  ASSERT_TRUE(tokenizer);
+  EXPECT_EQ(encode(*tokenizer, "Hello!", {}), (Ids{101, 7592, 999, 102}));
+}
+
+// Where "legacy" is false, a space goes before the text's own beginning alone: the tokens that
+// transformers 5.24 gives for Llama 2's tokenizer.model.
+TEST(TokenizerConformance, LegacyOfSentencePieceIsFollowed) {
+  const auto file = shared_data("tokenizers/llama2/tokenizer.model");
+  if (!file) GTEST_SKIP() << kNoSharedData;
+  struct Row {
+    const char* text;
+    std::vector<std::string> first, none;  // "legacy": false; "add_prefix_space": false
+  };
+  const Row rows[] = {{"hello", {"▁hello"}, {"hello"}},
+                      {" hello", {"▁hello"}, {"▁hello"}},
+                      {"  hello", {"▁▁", "hello"}, {"▁▁", "hello"}},
+                      {"<s>hello", {"<s>", "hello"}, {"<s>", "hello"}},
+                      {"<s> hello", {"<s>", "▁hello"}, {"<s>", "▁hello"}},
+                      {"a</s>b", {"▁a", "</s>", "b"}, {"a", "</s>", "b"}},
+                      {"a</s> b", {"▁a", "</s>", "▁b"}, {"a", "</s>", "▁b"}},
+                      {"a <s> b", {"▁a", "▁", "<s>", "▁b"}, {"a", "▁", "<s>", "▁b"}},
+                      {"\nhello", {"▁", "<0x0A>", "hello"}, {"<0x0A>", "hello"}},
+                      {"</s>\nhi", {"</s>", "<0x0A>", "hi"}, {"</s>", "<0x0A>", "hi"}},
+                      {" ", {"▁"}, {"▁"}},
+                      {"hi<s>", {"▁hi", "<s>"}, {"hi", "<s>"}}};
+  for (const bool first : {true, false}) {
+    Folder folder(first ? "legacy" : "no-prefix");
+    folder.link(*file, "tokenizer.model");
+    folder.write("tokenizer_config.json",
+                 first ? R"({"legacy": false})" : R"({"add_prefix_space": false})");
+    const TokenizerPtr tokenizer = open(folder.path());
+    ASSERT_TRUE(tokenizer);
+    for (const Row& row : rows) {
+      const auto ids = tokenizer->encode(row.text, {.add_special_tokens = false});
+      ASSERT_TRUE(ids) << row.text;
+      std::vector<std::string> spelled;
+      for (const TokenId id : *ids) spelled.push_back(tokenizer->token_spelling(id));
+      EXPECT_EQ(spelled, first ? row.first : row.none) << row.text;
+      // What encoding added goes again; a space that the text began with may go with it.
+      const std::string back = tokenizer->decode(*ids, false).value();
+      const std::string text = row.text;
+      EXPECT_TRUE(back == text || (first && " " + back == text)) << back;
+    }
+  }
 }
 
 TEST(TokenizerConformance, Qwen2FilesGiveLlamaCppsIds) {

@@ -8,6 +8,7 @@
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/patterns.h"
 #include "text/tokenizer/pipeline.h"
+#include "text/tokenizer/turn_ends.h"
 #include "text/tokenizer/unicode.h"
 #include "text/tokenizer/unigram.h"
 #include "text/tokenizer/word_piece.h"
@@ -42,7 +43,9 @@ Result<void> check(const EmbeddedVocabulary& v) {
   }
   for (const auto& [name, id] : {std::pair("bos_token_id", v.bos),
                                  {"eos_token_id", v.eos},
-                                 {"unknown_token_id", v.unknown}}) {
+                                 {"unknown_token_id", v.unknown},
+                                 {"cls_token_id", v.cls},
+                                 {"separator_token_id", v.separator}}) {
     if (id && (*id < 0 || *id >= static_cast<int64_t>(v.tokens.size()))) {
       return wrong(v, name, fmt::format("0 to {}", v.tokens.size() - 1), std::to_string(*id));
     }
@@ -61,10 +64,12 @@ Result<Vocabulary> vocabulary_of(const EmbeddedVocabulary& v) {
   return vocabulary;
 }
 
-// Control tokens are special; user-defined ones are only cut out.
+// Control tokens are special; user-defined ones are only cut out. Converters have given ends of
+// turns the type of ordinary text: llama.cpp makes control tokens of them, and so do we.
 Result<void> add_tokens(const EmbeddedVocabulary& v, PipelineParts& parts) {
-  for (size_t id = 0; id < v.token_types.size(); ++id) {
-    const int32_t type = v.token_types[id];
+  for (size_t id = 0; id < v.tokens.size(); ++id) {
+    int32_t type = v.token_types.empty() ? kNormal : v.token_types[id];
+    if (is_turn_end(v.tokens[id])) type = kControl;
     if (type != kControl && type != kUserDefined && type != kUnknown) continue;
     AddedToken token{.content = v.tokens[id], .special = type != kUserDefined};
     // llama.cpp writes user-defined tokens with their spaces.
@@ -162,6 +167,25 @@ Result<void> build_bert(const EmbeddedVocabulary& v, PipelineParts& parts) {
   return {};
 }
 
+// [CLS] and [SEP], which old files do not name.
+Frame bert_frame(const EmbeddedVocabulary& v) {
+  const auto id_of = [&](std::optional<int32_t> named, std::optional<int32_t> second,
+                         std::string_view spelling) {
+    if (!named) named = second;
+    if (const auto at = std::find(v.tokens.begin(), v.tokens.end(), spelling);
+        !named && at != v.tokens.end()) {
+      named = static_cast<int32_t>(at - v.tokens.begin());
+    }
+    return named;
+  };
+  Frame frame;
+  const auto cls = id_of(v.cls, v.bos, "[CLS]");
+  const auto separator = id_of(v.separator, v.eos, "[SEP]");
+  if (v.add_bos && cls) frame.before.push_back(TokenId{*cls});
+  if (separator) frame.after.push_back(TokenId{*separator});
+  return frame;
+}
+
 Result<void> build_unigram(const EmbeddedVocabulary& v, PipelineParts& parts) {
   if (v.scores.empty()) return wrong(v, "scores", "one for each token", "none");
   Vocabulary vocabulary = AGLM_TRY(vocabulary_of(v));
@@ -200,8 +224,12 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_vocabulary(EmbeddedVocabulary
   Frame frame;
   if (vocabulary.bos) parts.bos = TokenId{*vocabulary.bos};
   if (vocabulary.eos) parts.eos = TokenId{*vocabulary.eos};
-  if (vocabulary.add_bos && parts.bos) frame.before.push_back(*parts.bos);
-  if (vocabulary.add_eos && parts.eos) frame.after.push_back(*parts.eos);
+  if (vocabulary.model == "bert") {
+    frame = bert_frame(vocabulary);
+  } else {
+    if (vocabulary.add_bos && parts.bos) frame.before.push_back(*parts.bos);
+    if (vocabulary.add_eos && parts.eos) frame.after.push_back(*parts.eos);
+  }
   parts.frames.push_back(std::move(frame));
   return make_pipeline(std::move(parts));
 }

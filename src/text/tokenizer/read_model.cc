@@ -102,6 +102,10 @@ Result<std::unique_ptr<const TokenModel>> read_model(const json::Fields& fields)
   std::string type = AGLM_TRY(fields.string_or("type", ""));
   // Old files leave the type out; only BPE has merges, only Unigram a list of tokens.
   if (type.empty() && fields.find("merges") != nullptr) type = "BPE";
+  if (const json::value* vocab = fields.find("vocab");
+      type.empty() && vocab != nullptr && vocab->is_array()) {
+    type = "Unigram";
+  }
   if (type.empty() && fields.find("max_input_chars_per_word") != nullptr) type = "WordPiece";
   if (type == "BPE") return read_bpe(fields);
   if (type == "Unigram") return read_unigram(fields);

@@ -24,9 +24,23 @@ constexpr std::array<std::string_view, 9> kChatGlmSpecial = {
     "[MASK]",   "[gMASK]",       "[sMASK]",        "sop", "eop", "<|system|>",
     "<|user|>", "<|assistant|>", "<|observation|>"};
 
+// Added to a serialized model, whose fields it follows and so replaces: normalizer_spec (field 3 of
+// the model) with add_dummy_prefix (field 3 of that) false.
+constexpr std::string_view kNoDummyPrefix{"\x1A\x02\x18\x00", 4};
+
+// Which parts of a text, as special tokens cut it, get a space before them.
+enum class Prefix : uint8_t {
+  kModel,  // as the model's file says: each part, as a rule
+  kFirst,  // transformers' "legacy": false: the text's own beginning, unless a space is there
+  kNone,   // "add_prefix_space": false
+};
+
 class SentencePieceTokenizer : public Tokenizer {
  public:
   std::unique_ptr<SentencePieceProcessor> processor;
+  Prefix prefix = Prefix::kModel;
+  // The same model without a space before its texts; null for Prefix::kModel.
+  std::unique_ptr<SentencePieceProcessor> bare;
   AddedTokens searched;  // cut out of text
   AddedTokens appended;  // have ids beyond the pieces; some are not searched
   std::vector<TokenId> before, after;
@@ -58,7 +72,8 @@ class SentencePieceTokenizer : public Tokenizer {
       const std::string_view part = segment.span.of(text);
       // The library tries all pieces that begin at each place.
       AGLM_TRY(work.spend(part.size() * (TextWork::kPassCost + longest_piece / 4)));
-      const auto status = processor->Encode({part.data(), part.size()}, &numbers);
+      const bool at_start = part.data() == text.data();
+      const auto status = encoder(part, at_start).Encode({part.data(), part.size()}, &numbers);
       if (!status.ok()) return failure("text cannot be encoded", status.ToString());
       for (const int number : numbers) ids.push_back(TokenId{number});
     }
@@ -71,7 +86,11 @@ class SentencePieceTokenizer : public Tokenizer {
     std::vector<int> run;
     const auto flush = [&]() -> Result<void> {
       std::string part;
-      const auto status = processor->Decode(run, &part);
+      // Takes the space away again that encoding put before the text.
+      const auto& decoder = prefix == Prefix::kModel || (prefix == Prefix::kFirst && text.empty())
+                                ? *processor
+                                : *bare;
+      const auto status = decoder.Decode(run, &part);
       if (!status.ok()) return failure("ids cannot be decoded", status.ToString());
       text += part;
       run.clear();
@@ -134,6 +153,12 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
+  const SentencePieceProcessor& encoder(std::string_view part, bool at_start) const {
+    if (prefix == Prefix::kModel) return *processor;
+    const bool has_space = part.starts_with(' ') || part.starts_with(kMark);
+    return prefix == Prefix::kFirst && at_start && !has_space ? *processor : *bare;
+  }
+
   const AddedToken* special_token(TokenId id) const {
     const AddedToken* token = searched.find(id);
     return token != nullptr ? token : appended.find(id);
@@ -168,6 +193,20 @@ Result<std::unique_ptr<Tokenizer>> read_sentence_piece(std::string_view bytes, s
                  "a SentencePiece or tiktoken file", status.ToString()};
   }
   const bool chatglm = config.tokenizer_class == "ChatGLMTokenizer";
+  if (!chatglm && !config.add_prefix_space.value_or(true)) {
+    tokenizer->prefix = Prefix::kNone;
+  } else if (!chatglm && !config.legacy.value_or(true)) {
+    tokenizer->prefix = Prefix::kFirst;
+  }
+  if (tokenizer->prefix != Prefix::kModel) {
+    tokenizer->bare = std::make_unique<SentencePieceProcessor>();
+    const std::string changed = std::string(bytes) + std::string(kNoDummyPrefix);
+    const auto loaded = tokenizer->bare->LoadFromSerializedProto(changed);
+    if (!loaded.ok()) {
+      return Error{ErrorCode::kCorrupt, "SentencePiece model does not load", tokenizer->where,
+                   "a SentencePiece file", loaded.ToString()};
+    }
+  }
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     tokenizer->longest_piece = std::max(tokenizer->longest_piece, processor.IdToPiece(id).size());
     if (!processor.IsControl(id) && !processor.IsUnknown(id)) continue;

@@ -84,6 +84,7 @@ Result<void> read_file_into(const std::string& path, TokenizerConfig& config) {
   AGLM_TRY(flag("add_eos_token", config.add_eos));
   AGLM_TRY(flag("add_prefix_space", config.add_prefix_space));
   AGLM_TRY(flag("do_lower_case", config.lowercase));
+  AGLM_TRY(flag("legacy", config.legacy));
   if (config.tokenizer_class.empty()) {
     config.tokenizer_class = AGLM_TRY(fields.string_or("tokenizer_class", ""));
   }

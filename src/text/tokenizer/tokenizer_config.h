@@ -18,6 +18,8 @@ struct TokenizerConfig {
   std::optional<std::string> bos, eos, unknown, padding;
   std::optional<std::string> pattern;  // pat_str: the expression that cuts text, for tiktoken files
   std::optional<bool> add_bos, add_eos, add_prefix_space, lowercase;
+  // false: of a text that special tokens cut into parts, the first alone gets a space before it.
+  std::optional<bool> legacy;
   std::vector<std::pair<int64_t, AddedToken>> added;  // added_tokens_decoder
   std::vector<std::string> special;  // extra_special_tokens (once additional_...), without ids
 };

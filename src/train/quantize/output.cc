@@ -80,7 +80,7 @@ Result<void> OutputFolder::copy_companions(const Checkpoint& from) const {
     }
     fs::permissions(file(name), fs::perms::owner_write, fs::perm_options::add, code);
   }
-  return {};
+  return write_chat_templates(from.chat_templates(), partial_);  // some lie in a folder
 }
 
 Result<void> OutputFolder::write_config(const json::object& config) const {
