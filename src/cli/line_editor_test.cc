@@ -38,6 +38,7 @@ class Typist {
     child_ = forkpty(&terminal_, nullptr, nullptr, &size);
     if (child_ != 0) return;
     setenv("TERM", "xterm", 1);
+    signal(SIGHUP, SIG_IGN);  // the terminal closes before the end is written
     unsetenv("LC_ALL");
     unsetenv("LANG");
     LineEditor editor("> ");
