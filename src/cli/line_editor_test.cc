@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -62,7 +63,14 @@ class Typist {
   }
 
   void type(std::string_view keys) {
-    read_to(terminal_, "> ");  // now keys are no signals any more
+    // Between two messages the terminal edits lines itself, and would take the keys. The prompt
+    // alone does not tell: it is drawn anew with every change of a line.
+    termios mode{};
+    while (tcgetattr(terminal_, &mode) == 0 && (mode.c_lflag & ICANON) != 0) {
+      pollfd wait{.fd = terminal_, .events = POLLIN, .revents = 0};
+      char drawn[512];
+      if (poll(&wait, 1, 1) == 1 && ::read(terminal_, drawn, sizeof drawn) <= 0) break;
+    }
     EXPECT_EQ(::write(terminal_, keys.data(), keys.size()), std::ssize(keys));
   }
   std::string message() {
