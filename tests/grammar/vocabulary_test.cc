@@ -97,6 +97,7 @@ TEST(Vocabulary, Glm4MasksOfRandomBoundedGrammarsAreExact) {
   const auto below = [&](int32_t n) {
     return static_cast<int32_t>(random() % static_cast<uint32_t>(n));
   };
+  int refused = 0;
   for (int run = 0; run < 60; ++run) {
     std::vector<uint8_t> bytes(40);
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
@@ -106,7 +107,12 @@ TEST(Vocabulary, Glm4MasksOfRandomBoundedGrammarsAreExact) {
     GrammarMatcher matcher(*compiled);
     for (int step = 0; step < 5 && !matcher.must_end(); ++step) {
       const auto mask = matcher.mask();
-      ASSERT_TRUE(mask) << wish.text << ": " << mask.error().message();
+      if (!mask) {
+        // Counts of what derives the same text in many ways may take more work than a request has.
+        ASSERT_EQ(mask.error().code, ErrorCode::kTooLarge) << wish.text;
+        ++refused;
+        break;
+      }
       std::vector<TokenId> allowed;
       const int32_t first = below(model.tokenizer->vocab_size());
       for (int32_t i = 0; i < model.tokenizer->vocab_size(); ++i) {
@@ -122,6 +128,7 @@ TEST(Vocabulary, Glm4MasksOfRandomBoundedGrammarsAreExact) {
           allowed[static_cast<size_t>(below(static_cast<int32_t>(allowed.size())))]));
     }
   }
+  EXPECT_LT(refused, 6);
 }
 
 TEST(Vocabulary, SentencePieceFollowsItsMasks) {
