@@ -87,28 +87,39 @@ class SavedLogits {
   static Result<SavedLogits> open(const std::string& path, size_t positions, int32_t vocab_size) {
     SavedLogits saved;
     saved.file_.open(path, std::ios::binary);
-    std::string header;
-    std::getline(saved.file_, header);
-    header += '\n';
+    if (!saved.file_) {
+      return Error{ErrorCode::kNotFound, "file of logits cannot be read", path, "", ""};
+    }
     const std::string expected = fmt::format(fmt::runtime(kLogitsHeader), positions, vocab_size);
-    if (!saved.file_ || header != expected) {
-      return Error{ErrorCode::kCorrupt, "logits are of another text or model", path,
-                   expected.substr(0, expected.size() - 1), header.substr(0, 60)};
+    std::string header(expected.size(), ' ');
+    saved.file_.read(header.data(), static_cast<std::streamsize>(header.size()));
+    if (header != expected) {
+      return Error{ErrorCode::kCorrupt,
+                   "logits are of another text, other windows or another model", path,
+                   expected.substr(0, expected.size() - 1), header.substr(0, header.find('\n'))};
     }
     saved.row_.resize(static_cast<size_t>(vocab_size));
+    saved.path_ = path;
+    saved.positions_ = positions;
     return saved;
   }
   Result<std::span<const float>> next() {
     const auto bytes = static_cast<std::streamsize>(row_.size() * sizeof(float));
     if (!file_.read(reinterpret_cast<char*>(row_.data()), bytes)) {
-      return Error{ErrorCode::kCorrupt, "file of logits is cut off", "logits", "", ""};
+      return Error{ErrorCode::kCorrupt, "file of logits is cut off", path_,
+                   fmt::format("{} rows of {} floats", positions_, row_.size()),
+                   fmt::format("{} rows", read_)};
     }
+    ++read_;
     return std::span<const float>(row_);
   }
 
  private:
   std::ifstream file_;
   std::vector<float> row_;
+  std::string path_;
+  size_t positions_ = 0;
+  size_t read_ = 0;
 };
 
 Result<std::vector<TokenId>> tokens_of(const std::string& path, const PerplexityFlags& flags) {

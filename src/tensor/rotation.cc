@@ -5,8 +5,21 @@
 namespace autoglm {
 namespace {
 
-// Stages of strides from `stride` to n / 2, over n numbers.
-void butterflies(float* x, int64_t n, int64_t stride) {
+void across_blocks(const Rotation& r, int64_t begin, float* x) {
+  if (r.blocks == 1) return;
+  hadamard_stages(x + begin, r.span(), r.block);
+  const float factor = 1.0f / std::sqrt(static_cast<float>(r.blocks));
+  for (int64_t i = begin; i < begin + r.span(); ++i) x[i] *= factor;
+}
+
+void inside_blocks(const Rotation& r, float* x) {
+  for (int64_t begin = 0; begin < r.columns; begin += r.block)
+    hadamard_stages(x + begin, r.block, 1);
+}
+
+}  // namespace
+
+void hadamard_stages(float* x, int64_t n, int64_t stride) {
   for (; stride < n; stride *= 2) {
     for (int64_t i = 0; i < n; ++i) {
       if ((i & stride) != 0) continue;
@@ -17,19 +30,6 @@ void butterflies(float* x, int64_t n, int64_t stride) {
     }
   }
 }
-
-void across_blocks(const Rotation& r, int64_t begin, float* x) {
-  if (r.blocks == 1) return;
-  butterflies(x + begin, r.span(), r.block);
-  const float factor = 1.0f / std::sqrt(static_cast<float>(r.blocks));
-  for (int64_t i = begin; i < begin + r.span(); ++i) x[i] *= factor;
-}
-
-void inside_blocks(const Rotation& r, float* x) {
-  for (int64_t begin = 0; begin < r.columns; begin += r.block) butterflies(x + begin, r.block, 1);
-}
-
-}  // namespace
 
 void rotate(const Rotation& rotation, std::span<float> row) {
   inside_blocks(rotation, row.data());

@@ -30,6 +30,10 @@ struct Rotation {
   constexpr int64_t second_begin() const { return columns - span(); }  // 0: there is no B2
 };
 
+// Sylvester's stages with strides from `stride` to n / 2 over n numbers, n / stride a power of two:
+// of each pair the sum and the difference.
+void hadamard_stages(float* x, int64_t n, int64_t stride);
+
 // row = T row, and row = transpose(T) row: the plain loops that define what kernels compute
 // (kernels/rows/).
 void rotate(const Rotation& rotation, std::span<float> row);

@@ -52,6 +52,47 @@ class Generate(unittest.TestCase):
         self.assertLess(seconds, 30)
 
 
+
+class Perplexity(unittest.TestCase):
+    TEXT = ROOT / "tests/data/tiny_glm_heldout.txt"
+
+    def measure(self, *arguments):
+        out = autoglm("perplexity", "--model", TINY, "--file", self.TEXT, "--window", 128, "--windows", 2, "--json",
+                      *arguments)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        return json.loads(out.stdout)
+
+    def test_tells_what_rounding_costs_against_a_model_or_saved_predictions(self):
+        with tempfile.TemporaryDirectory() as folder:
+            logits = pathlib.Path(folder) / "logits"
+            whole = self.measure("--save-logits", logits)
+            self.assertNotIn("kl_mean", whole)
+            self.assertEqual(self.measure("--base-logits", logits)["kl_mean"], 0)
+            by_model = self.measure("--quantize", "int4", "--base", TINY)
+            by_file = self.measure("--quantize", "int4", "--base-logits", logits)
+            self.assertEqual(by_model, by_file)
+            self.assertEqual(by_model["base_perplexity"], whole["perplexity"])
+            self.assertTrue(0.0005 < by_model["kl_mean"] < 0.05, by_model)
+            self.assertEqual(by_model["tokens"], 2 * 127)
+
+            logits.write_bytes(logits.read_bytes()[:-1])
+            for broken, words in ((logits, ("cut off", "256 rows", "255 rows")),
+                                  (self.TEXT, ("another text", "autoglm logits f32 256 4096")),
+                                  (folder + "/none", ("cannot be read",))):
+                out = autoglm("perplexity", "--model", TINY, "--file", self.TEXT, "--window", 128, "--windows", 2,
+                              "--base-logits", broken)
+                self.assertEqual(out.returncode, 1)
+                for word in (*words, str(broken)):
+                    self.assertIn(word, out.stderr)
+
+    def test_refuses_what_cannot_be(self):
+        for arguments, word in ((("--window", 2048), "at most 1024"), (("--window", 1), "--window"),
+                                (("--file", "/dev/null"), "too short")):
+            out = autoglm("perplexity", "--model", TINY, "--file", self.TEXT, *arguments)
+            self.assertNotEqual(out.returncode, 0, arguments)
+            self.assertIn(word, out.stderr)
+
+
 class Chat(unittest.TestCase):
     def test_lines_in_answers_out(self):
         out = autoglm("chat", "--temperature", 0, stdin="Hello\n/clear\nHello\n/exit\nnever reached\n")

@@ -39,7 +39,7 @@ class Hostile : public ::testing::Test {
  protected:
   static constexpr size_t kTokens = 192;
 
-  std::vector<std::vector<float>> logits(const HostileChannels& source, Quantize quantize) {
+  std::vector<std::vector<float>> logits(const WeightSource& source, Quantize quantize) {
     auto executor = make_cpu_executor(model_->graph, source,
                                       {.quantize = quantize,
                                        .kv_dtype = KvDType::kF32,
@@ -60,7 +60,7 @@ class Hostile : public ::testing::Test {
     const HostileChannels held(*source_, shape_, factor, way.grid);
     // The reference of codes is what they stand for, as floats that are multiplied as floats.
     const Floats floats(held);
-    const auto before = logits_of(floats);
+    const auto before = logits(floats, Quantize::kNone);
     const auto after = logits(held, way.quantize);
     std::vector<NextToken> positions;
     for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
@@ -107,20 +107,6 @@ class Hostile : public ::testing::Test {
    private:
     const WeightSource* of_;
   };
-  std::vector<std::vector<float>> logits_of(const Floats& source) {
-    auto executor = make_cpu_executor(model_->graph, source,
-                                      {.kv_dtype = KvDType::kF32,
-                                       .threads = 1,
-                                       .max_rows = RunModel::kRows,
-                                       .max_output_rows = RunModel::kRows,
-                                       .max_context = model_->max_context});
-    EXPECT_TRUE(executor) << executor.error().message();
-    EXPECT_TRUE((*executor)->reserve_pages(RunModel::kPages));
-    RunModel run(*std::move(executor));
-    RunModel::Sequence sequence;
-    run.feed(sequence, tokens_);
-    return sequence.logits;
-  }
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   std::optional<Model> model_;

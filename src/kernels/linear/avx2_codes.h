@@ -108,9 +108,7 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
 template <int kForm>
 void add_fine_part(const CodePanel& panel, __m256 acc[2]) {
   constexpr CodeForm form = kCodeForms[kForm];
-  for (int64_t b = 0; b < panel.padded_k / 64; ++b) {
-    const uint8_t* fine = panel.is_fine + b * 2;
-    if ((fine[0] | fine[1]) == 0) continue;
+  for_fine_blocks(form, panel, [&](int64_t b, const CodePanel& own, bool first, bool second) {
     __m256 header[2][2] = {};
     if constexpr (form.nested) {
       const uint8_t* at = panel.w + form.header_at(b);
@@ -119,25 +117,14 @@ void add_fine_part(const CodePanel& panel, __m256 acc[2]) {
         if constexpr (form.minimum) header[1][h] = load_halves(at + 32 + h * 16);
       }
     }
-    const float scales[2] = {fine_scale(panel.scales[b * 2]), fine_scale(panel.scales[b * 2 + 1])};
-    const CodePanel own = panel.fine_block(b, form.groups(), scales);
     const uint8_t* block = panel.w + form.block_at(b);
     __m256 sum[1][2] = {{acc[0], acc[1]}};
-    if (fine[0] != 0) {
-      code_group<kForm, 1, 0>(own, block, 0, header, sum);
-      if constexpr (form.group == 16) code_group<kForm, 1, 1>(own, block, 0, header, sum);
-    }
-    if (fine[1] != 0) {
-      if constexpr (form.group == 32) {
-        code_group<kForm, 1, 1>(own, block, 0, header, sum);
-      } else {
-        code_group<kForm, 1, 2>(own, block, 0, header, sum);
-        code_group<kForm, 1, 3>(own, block, 0, header, sum);
-      }
-    }
+    for_groups_in_halves<kForm>(first, second, [&]<int kGroup>() {
+      code_group<kForm, 1, kGroup>(own, block, 0, header, sum);
+    });
     acc[0] = sum[0][0];
     acc[1] = sum[0][1];
-  }
+  });
 }
 
 template <int kForm, int R>

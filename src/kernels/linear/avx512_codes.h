@@ -75,30 +75,17 @@ template <int kForm>
 F32 with_fine_part(const CodePanel& panel, F32 acc) {
   constexpr CodeForm form = kCodeForms[kForm];
   F32 sum[1] = {acc};
-  for (int64_t b = 0; b < panel.padded_k / 64; ++b) {
-    const uint8_t* fine = panel.is_fine + b * 2;
-    if ((fine[0] | fine[1]) == 0) continue;
+  for_fine_blocks(form, panel, [&](int64_t b, const CodePanel& own, bool first, bool second) {
     F32 header[2] = {F32::zero(), F32::zero()};
     if constexpr (form.nested) {
       header[0] = load_halves(panel.w + form.header_at(b));
       if constexpr (form.minimum) header[1] = load_halves(panel.w + form.header_at(b) + 32);
     }
-    const float scales[2] = {fine_scale(panel.scales[b * 2]), fine_scale(panel.scales[b * 2 + 1])};
-    const CodePanel own = panel.fine_block(b, form.groups(), scales);
     const uint8_t* block = panel.w + form.block_at(b);
-    if (fine[0] != 0) {
-      code_group<kForm, 1, 0>(own, block, 0, header, sum);
-      if constexpr (form.group == 16) code_group<kForm, 1, 1>(own, block, 0, header, sum);
-    }
-    if (fine[1] != 0) {
-      if constexpr (form.group == 32) {
-        code_group<kForm, 1, 1>(own, block, 0, header, sum);
-      } else {
-        code_group<kForm, 1, 2>(own, block, 0, header, sum);
-        code_group<kForm, 1, 3>(own, block, 0, header, sum);
-      }
-    }
-  }
+    for_groups_in_halves<kForm>(first, second, [&]<int kGroup>() {
+      code_group<kForm, 1, kGroup>(own, block, 0, header, sum);
+    });
+  });
   return sum[0];
 }
 

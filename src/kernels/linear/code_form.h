@@ -177,6 +177,38 @@ struct CodePanel {
   }
 };
 
+// Calls visit(b, panel, in_first, in_second) for each block of 64 columns in which the activations
+// of the row of `panel` have a second part: `panel` is then fine_block(), and the flags tell in
+// which halves of the block it stands.
+template <class Visit>
+void for_fine_blocks(const CodeForm& form, const CodePanel& panel, Visit visit) {
+  for (int64_t b = 0; b < panel.padded_k / 64; ++b) {
+    const uint8_t* fine = panel.is_fine + b * 2;
+    if ((fine[0] | fine[1]) == 0) continue;
+    const float scales[2] = {fine_scale(panel.scales[b * 2]), fine_scale(panel.scales[b * 2 + 1])};
+    visit(b, panel.fine_block(b, form.groups(), scales), fine[0] != 0, fine[1] != 0);
+  }
+}
+
+// Calls visit.template operator()<i>() for the groups i of a block that lie in the halves asked
+// for.
+template <int kForm, class Visit>
+void for_groups_in_halves(bool first, bool second, Visit visit) {
+  if constexpr (kCodeForms[kForm].group == 32) {
+    if (first) visit.template operator()<0>();
+    if (second) visit.template operator()<1>();
+  } else {
+    if (first) {
+      visit.template operator()<0>();
+      visit.template operator()<1>();
+    }
+    if (second) {
+      visit.template operator()<2>();
+      visit.template operator()<3>();
+    }
+  }
+}
+
 inline CodePanel code_panel(const std::byte* panel, const QuantizedRows& q,
                             const SmallGroupSums& sums, int64_t row, float* out,
                             int64_t out_stride) {

@@ -42,7 +42,7 @@ class RotationBody {
   static void hadamard_of_blocks(const Rotation& r, float* x) {
     for (int64_t begin = 0; begin < r.columns; begin += r.block) {
       if (r.block < 16) {
-        plain_stages(x + begin, r.block, 1);
+        hadamard_stages(x + begin, r.block, 1);
       } else {
         inside_vectors(x + begin, r.block);
       }
@@ -69,7 +69,8 @@ class RotationBody {
   static void across_blocks(const Rotation& r, int64_t begin, float* x) {
     if (r.blocks == 1) return;
     if (r.block < 16) {
-      plain_stages(x + begin, r.span(), r.block);
+      // Rows whose columns divide by no 16, which no model at hand has.
+      hadamard_stages(x + begin, r.span(), r.block);
     } else {
       stages(x + begin, r.span(), r.block);
     }
@@ -98,20 +99,6 @@ class RotationBody {
       const F b = F::load(x + j + stride);
       (a + b).store(x + j);
       (a - b).store(x + j + stride);
-    }
-  }
-
-  // For strides below a vector's width: rows whose columns divide by no 16, which no model at hand
-  // has.
-  static void plain_stages(float* x, int64_t n, int64_t stride) {
-    for (; stride < n; stride *= 2) {
-      for (int64_t i = 0; i < n; ++i) {
-        if ((i & stride) != 0) continue;
-        const float a = x[i];
-        const float b = x[i + stride];
-        x[i] = a + b;
-        x[i + stride] = a - b;
-      }
     }
   }
 
