@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from harness import Server, main  # noqa: E402
+from harness import Server, joined_calls, main  # noqa: E402
 from spelling_model import write_spelling_model  # noqa: E402
 
 # GLM-4.5's way: contents as texts or parts, a tool's list one of results; calls in tags.
@@ -27,20 +27,6 @@ def tool(properties, **more):
         "type": "object", "properties": properties, **more}}}
 
 
-def joined(events):
-    """(content, calls, reason of the end) of a stream."""
-    content, calls, reason = "", [], None
-    for event in events:
-        for choice in event["choices"]:
-            content += choice["delta"].get("content") or ""
-            reason = choice["finish_reason"] or reason
-            for piece in choice["delta"].get("tool_calls", []):
-                if "id" in piece:
-                    calls.append({"name": piece["function"]["name"], "arguments": ""})
-                calls[piece["index"]]["arguments"] += piece["function"]["arguments"]
-    return content, calls, reason
-
-
 class Case(unittest.TestCase):
     def serve(self, answer, **options):
         folder = self.enterContext(tempfile.TemporaryDirectory())
@@ -56,7 +42,7 @@ class Case(unittest.TestCase):
         choice = answer["choices"][0]
         calls = [call["function"] for call in choice["message"].get("tool_calls", [])]
         whole = (choice["message"]["content"] or "", calls, choice["finish_reason"])
-        self.assertEqual(joined(server.stream("/v1/chat/completions", {**body, "stream": True})), whole)
+        self.assertEqual(joined_calls(server.stream("/v1/chat/completions", {**body, "stream": True})), whole)
         return whole
 
     def prompt(self, server, messages):

@@ -39,6 +39,21 @@ def autoglm(*arguments, stdin="", timeout=120, env=None):
                           timeout=timeout, env=env or environment(), check=False)
 
 
+def joined_calls(events):
+    """What the deltas of a chat's stream join to: content, calls, the reason of the end."""
+    content, calls, reason = "", [], None
+    for event in events:
+        for choice in event["choices"]:
+            content += choice["delta"].get("content") or ""
+            reason = choice["finish_reason"] or reason
+            for piece in choice["delta"].get("tool_calls", []):
+                if "id" in piece:
+                    assert piece["index"] == len(calls), piece
+                    calls.append({"name": piece["function"]["name"], "arguments": ""})
+                calls[piece["index"]]["arguments"] += piece["function"]["arguments"]
+    return content, calls, reason
+
+
 class Server:
     """`autoglm serve` on a free port, stopped by SIGTERM at the end."""
 

@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 import unittest
 
-from harness import Server, autoglm, main
+from harness import Server, autoglm, joined_calls, main
 
 # What a template of a thinking model has: it opens <think>, and knows </think>.
 THINKING = ("[gMASK]<sop>{% for m in messages %}<|{{ m.role }}|>\n{{ m.content.split('</think>')[-1] }}{% endfor %}"
@@ -86,21 +86,6 @@ TOOLS = [WEATHER, CLOCK]
 FORMATS = ["glm4", "glm45", "hermes", "qwen3_coder", "chatglm3", "llama3_json", "mistral"]
 
 
-def joined(events):
-    """What the deltas of a stream join to: content, calls, the reason of the end."""
-    content, calls, reason = "", [], None
-    for event in events:
-        for choice in event["choices"]:
-            content += choice["delta"].get("content") or ""
-            reason = choice["finish_reason"] or reason
-            for piece in choice["delta"].get("tool_calls", []):
-                if "id" in piece:
-                    assert piece["index"] == len(calls), piece
-                    calls.append({"name": piece["function"]["name"], "arguments": ""})
-                calls[piece["index"]]["arguments"] += piece["function"]["arguments"]
-    return content, calls, reason
-
-
 class ToolChoice(unittest.TestCase):
     """tiny-glm knows no tools: whatever it calls rightly, it was held to."""
 
@@ -124,7 +109,7 @@ class ToolChoice(unittest.TestCase):
         self.assertEqual(status, 200, answer)
         choice = answer["choices"][0]
         calls = [call["function"] for call in choice["message"].get("tool_calls", [])]
-        content, streamed, reason = joined(server.stream("/v1/chat/completions", {**body, "stream": True}))
+        content, streamed, reason = joined_calls(server.stream("/v1/chat/completions", {**body, "stream": True}))
         self.assertEqual((streamed, reason), (calls, choice["finish_reason"]))
         self.assertEqual(content, choice["message"]["content"] or "")
         return choice, calls
