@@ -15,11 +15,10 @@ void check_failed(const char* file, int line, const char* condition, const std::
 }
 
 // The file's name alone: clients see it, and where the program was built is no affair of theirs.
-Error internal_error(std::string_view message, std::source_location place) {
-  const std::string file = std::filesystem::path(place.file_name()).filename().string();
+Error internal_error(std::string_view message, std::string_view file, int line) {
   return {.code = ErrorCode::kInternal,
           .what = fmt::format("internal error: {}", message),
-          .where = fmt::format("{}:{}", file, place.line())};
+          .where = fmt::format("{}:{}", std::filesystem::path(file).filename().string(), line)};
 }
 
 }  // namespace autoglm

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -17,9 +16,9 @@ namespace autoglm {
                                const std::string& message);
 
 // An error of kind kInternal. `message`: what is wrong, with its values. Whoever ends the request
-// logs and counts it.
-Error internal_error(std::string_view message,
-                     std::source_location place = std::source_location::current());
+// logs and counts it. The place is the caller's (std::source_location is missing from clang 14).
+Error internal_error(std::string_view message, std::string_view file = __builtin_FILE(),
+                     int line = __builtin_LINE());
 }  // namespace autoglm
 
 // AGLM_CHECK(rows <= capacity, "{} rows, room for {}", rows, capacity);

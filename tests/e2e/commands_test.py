@@ -86,10 +86,10 @@ class Perplexity(unittest.TestCase):
                     self.assertIn(word, out.stderr)
 
     def test_refuses_what_cannot_be(self):
-        for arguments, word in ((("--window", 2048), "at most 1024"), (("--window", 1), "--window"),
-                                (("--file", "/dev/null"), "too short")):
-            out = autoglm("perplexity", "--model", TINY, "--file", self.TEXT, *arguments)
-            self.assertNotEqual(out.returncode, 0, arguments)
+        for text, window, word in ((self.TEXT, 2048, "at most 1024"), (self.TEXT, 1, "--window"),
+                                   ("/dev/null", 128, "regular file"), ("/none", 128, "/none")):
+            out = autoglm("perplexity", "--model", TINY, "--file", text, "--window", window)
+            self.assertNotEqual(out.returncode, 0, word)
             self.assertIn(word, out.stderr)
 
 

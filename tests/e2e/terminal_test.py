@@ -18,6 +18,7 @@ from harness import AUTOGLM, TINY, autoglm, environment, main
 HOSTILE = "".join(["\x1b[2J\x1b[31mred", "\x1b]0;title\x07", "one\n12:00:00.000 info  all is well", "two\rover", "\x9b31m",
            "\u202egpj.exe", "quote\"and\\back", "\u2028line", "tab\there", "del\x7f", "\"}\n{\"level\":\"error\"}"])
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+PROMPT = "\x1b[?2004h> "  # pastes are told apart from keys from here on
 LOG_LINE = re.compile(r"(\d\d:\d\d:\d\d\.\d\d\d (info|warning|error) |autoglm: )")
 
 
@@ -31,7 +32,7 @@ class Terminal:
         self.seen = ""
 
     def read_until(self, wanted, seconds=100):
-        """Reads on until `wanted` comes in what is new; returns that."""
+        """Reads on until `wanted` comes in what is new; returns that, or all when the program ends before."""
         new = ""
         end = time.monotonic() + seconds
         while wanted not in new and time.monotonic() < end:
@@ -46,6 +47,7 @@ class Terminal:
                 break
             new += block.decode(errors="replace")
         self.seen += new
+        assert time.monotonic() < end, f"no {wanted!r} in {new!r}"
         return new
 
     def type(self, keys):
@@ -150,22 +152,22 @@ class Bars(unittest.TestCase):
 class Chat(unittest.TestCase):
     def test_a_paste_of_four_lines_is_one_message(self):
         terminal = Terminal("chat", "-n", "4", "--temperature", "0", "--seed", "1")
-        start = terminal.read_until("\n> ")
+        start = terminal.read_until(PROMPT)
         self.assertIn("type a message", screen(start)[0])
         terminal.type("\x1b[200~one\rtwo\rthree\rfour\x1b[201~")
         pasted = terminal.read_until("four")
         self.assertNotIn("\x1b[?2004l", pasted, "the paste was sent before Enter")
         terminal.type("\r")
-        terminal.read_until("> ")
+        terminal.read_until(PROMPT)
         terminal.type("/exit\r")
         self.assertEqual(terminal.end(), 0)
         self.assertEqual(terminal.seen.count("\x1b[?2004h"), 2, "one prompt for the paste, one for /exit")
 
     def test_ctrl_c_forgets_a_line_and_then_ends(self):
         terminal = Terminal("chat")
-        terminal.read_until("\n> ")
+        terminal.read_until(PROMPT)
         terminal.type("nothing of this\x03")
-        terminal.read_until("> ")
+        terminal.read_until(PROMPT)
         terminal.type("\x03")
         self.assertEqual(terminal.end(), 0)
 
