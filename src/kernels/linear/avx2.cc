@@ -43,7 +43,7 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
 
 int64_t scratch_bytes(WeightFormat format, int64_t k, int64_t rows) {
   if (format == WeightFormat::kInt8) return rows * QuantizedRows::padded(k) * 2;
-  return SmallGroupSums::bytes(format, k, rows);
+  return CodeSums::bytes(format, k, rows);
 }
 
 }  // namespace

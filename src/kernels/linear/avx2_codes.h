@@ -4,7 +4,7 @@
 
 #ifdef __AVX2__
 #include "kernels/linear/avx2_integer.h"
-#include "kernels/linear/code_form.h"
+#include "kernels/linear/code_sums.h"
 
 namespace autoglm::avx2 {
 namespace {
@@ -82,22 +82,20 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
     return load_halves(at + h * 16);
   };
   const int64_t g = b * form.groups() + kGroup;
-  const int64_t of_x = b * 2 + kGroup * form.group / 32;
   for (int h = 0; h < 2; ++h) {
     const __m256 scale = scale_of(scales, 0, h);
     __m256 minimum = scale;
     if constexpr (form.minimum) minimum = scale_of(minima, 1, h);
     for (int r = 0; r < R; ++r) {
-      const int32_t total = panel.group_sums[r * panel.n_groups + g];
       __m256i exact = sum[r][h];
       if constexpr (form.zero != 0) {
-        exact = _mm256_sub_epi32(exact, _mm256_set1_epi32(form.zero * total));
+        exact = _mm256_add_epi32(exact, _mm256_set1_epi32(panel.sums.starts[g * panel.tile + r]));
       }
-      const float x_scale = panel.scales[r * panel.n_scales() + of_x];
+      const float x_scale = panel.sums.x_scales[g * panel.tile + r];
       const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(exact), _mm256_set1_ps(x_scale));
       acc[r][h] = _mm256_fmadd_ps(scale, scaled, acc[r][h]);
       if constexpr (form.minimum) {
-        const __m256 of_sum = _mm256_set1_ps(static_cast<float>(total) * x_scale);
+        const __m256 of_sum = _mm256_set1_ps(panel.sums.of_minimum[g * panel.tile + r]);
         acc[r][h] = _mm256_fnmadd_ps(minimum, of_sum, acc[r][h]);
       }
     }
@@ -164,10 +162,12 @@ struct CodeMicro {
   static constexpr int64_t kRows = 4;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
-  SmallGroupSums sums;
+  CodeSums sums;
 
   CodeMicro(const LinearTask& t, const LinearPart& part, std::byte* scratch)
-      : task(t), sums(kCodeForms[kForm], t.quantized, part.row_begin, part.row_end, scratch) {}
+      : task(t),
+        sums(kCodeForms[kForm], {kCodeForms[kForm].zero, kRows}, t.quantized, part.row_begin,
+             part.row_end, scratch) {}
 
   void tile(int64_t row, int64_t n_rows, int64_t panel, int64_t n_panels, float* out) const {
     for (int64_t p = 0; p < n_panels; ++p) {

@@ -4,7 +4,7 @@
 
 #if defined(__AVX512VNNI__) || defined(AUTOGLM_EMULATED_AVX512)
 #include "kernels/linear/avx512_integer.h"
-#include "kernels/linear/code_form.h"
+#include "kernels/linear/code_sums.h"
 
 namespace autoglm::avx512 {
 namespace {
@@ -21,22 +21,21 @@ inline F32 load_halves(const uint8_t* p) {
 }
 
 // vpdpbusd wants unsigned codes: those of 8 bits get 128 more by flipping their top bit, those of 4
-// bits have been stored with form.zero more; both leave with the sum of the activations.
+// bits have been stored with form.zero more; the sums begin with what that adds (code_sums.h).
+constexpr int excess_of(const CodeForm& form) { return form.bits == 8 ? 128 : form.zero; }
+
 template <int kForm, int R, int kGroup>
 void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F32 header[2],
                 F32 acc[R]) {
   constexpr CodeForm form = kCodeForms[kForm];
-  constexpr int kExcess = form.bits == 8 ? 128 : form.zero;
   const __m512i low_nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i top_bits = _mm512_set1_epi32(static_cast<int>(0x80808080u));
   const int8_t* x = panel.x + b * 64 + kGroup * form.group;
   const int64_t g = b * form.groups() + kGroup;
   __m512i sum[R];
   for (int r = 0; r < R; ++r) {
-    sum[r] = _mm512_setzero_si512();
-    if constexpr (kExcess != 0) {
-      sum[r] = _mm512_set1_epi32(-kExcess * panel.group_sums[r * panel.n_groups + g]);
-    }
+    sum[r] = excess_of(form) == 0 ? _mm512_setzero_si512()
+                                  : _mm512_set1_epi32(panel.sums.starts[g * panel.tile + r]);
   }
   for (int q = 0; q < form.group / 4; ++q) {
     __m512i code;
@@ -61,11 +60,10 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F
   F32 minimum = scale;
   if constexpr (form.minimum) minimum = scale_of(minima, 1);
   for (int r = 0; r < R; ++r) {
-    const float x_scale = panel.scales[r * panel.n_scales() + b * 2 + kGroup * form.group / 32];
+    const float x_scale = panel.sums.x_scales[g * panel.tile + r];
     acc[r] = fma(scale, F32{_mm512_cvtepi32_ps(sum[r])} * F32::set(x_scale), acc[r]);
     if constexpr (form.minimum) {
-      const auto total = static_cast<float>(panel.group_sums[r * panel.n_groups + g]);
-      acc[r] = fnma(minimum, F32::set(total * x_scale), acc[r]);
+      acc[r] = fnma(minimum, F32::set(panel.sums.of_minimum[g * panel.tile + r]), acc[r]);
     }
   }
 }
@@ -121,10 +119,12 @@ struct CodeMicro {
   static constexpr int64_t kRows = 8;
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
-  SmallGroupSums sums;
+  CodeSums sums;
 
   CodeMicro(const LinearTask& t, const LinearPart& part, std::byte* scratch)
-      : task(t), sums(kCodeForms[kForm], t.quantized, part.row_begin, part.row_end, scratch) {}
+      : task(t),
+        sums(kCodeForms[kForm], {excess_of(kCodeForms[kForm]), kRows}, t.quantized, part.row_begin,
+             part.row_end, scratch) {}
 
   template <int R>
   static void rows(const CodePanel& panel, int64_t n_rows) {

@@ -32,7 +32,7 @@ TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
         rows.rounding = Rounding::kGroups;
         quantize_rows({.pool = pool}, x.data(), k, rows, {});
         Result<AlignedBuffer> scratch =
-            AlignedBuffer::allocate(static_cast<size_t>(SmallGroupSums::bytes(format, k, m) + 64));
+            AlignedBuffer::allocate(static_cast<size_t>(CodeSums::bytes(format, k, m) + 64));
         const auto run = [&](auto variant) {
           std::vector<float> y(static_cast<size_t>(m * n));
           const LinearTask task =

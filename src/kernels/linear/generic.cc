@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/linear/code_form.h"
+#include "kernels/linear/code_sums.h"
 #include "kernels/linear/driver.h"
 #include "kernels/linear/layout.h"
 #include "kernels/simd/generic.h"
@@ -79,12 +79,12 @@ struct CodeMicro {
   static constexpr int64_t kPanels = 2;
   const LinearTask& task;
   const CodeForm& form;
-  SmallGroupSums sums;
+  CodeSums sums;
 
   CodeMicro(const LinearTask& t, const LinearPart& part, std::byte* scratch)
       : task(t),
         form(code_form(t.format)),
-        sums(form, t.quantized, part.row_begin, part.row_end, scratch) {}
+        sums(form, {.tile = kRows}, t.quantized, part.row_begin, part.row_end, scratch) {}
 
   static float half_at(const uint8_t* bytes, int64_t i) {
     uint16_t bits = 0;
@@ -99,8 +99,8 @@ struct CodeMicro {
   }
 
   // y with what group g of the weights adds.
-  float with_group(const CodePanel& panel, int64_t g, int64_t lane, const int8_t* x, int16_t total,
-                   float x_scale, float y) const {
+  float with_group(const CodePanel& panel, int64_t g, int64_t lane, const int8_t* x,
+                   const CodeSums::Part& of_x, float y) const {
     const int64_t b = g / form.groups();
     const uint8_t* block = panel.w + form.block_at(b);
     int32_t sum = 0;
@@ -113,24 +113,22 @@ struct CodeMicro {
     const uint8_t* header = panel.w + form.header_at(b);
     const float scale =
         form.nested ? half_at(header, lane) * static_cast<int8_t>(scales[at]) : half_at(scales, at);
-    y = std::fma(scale, static_cast<float>(sum) * x_scale, y);
+    y = std::fma(scale, static_cast<float>(sum) * of_x.x_scales[g], y);
     if (!form.minimum) return y;
     const float minimum = form.nested ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at])
                                       : half_at(minima, at);
-    return std::fma(-minimum, static_cast<float>(total) * x_scale, y);
+    return std::fma(-minimum, of_x.of_minimum[g], y);
   }
 
   float channel(const CodePanel& panel, int64_t lane) const {
     float y = 0;
     for (int64_t g = 0; g < panel.n_groups; ++g) {
-      const float x_scale = panel.scales[g * form.group / 32];
-      y = with_group(panel, g, lane, panel.x, panel.group_sums[g], x_scale, y);
+      y = with_group(panel, g, lane, panel.x, panel.sums, y);
     }
     for (int64_t g = 0; g < panel.n_groups; ++g) {
       const int64_t of_x = g * form.group / 32;
-      if (panel.is_fine[of_x] == 0) continue;
-      y = with_group(panel, g, lane, panel.fine_x, panel.fine_sums[g],
-                     fine_scale(panel.scales[of_x]), y);
+      if ((panel.fine_bits[of_x / 64] >> of_x % 64 & 1) == 0) continue;
+      y = with_group(panel, g, lane, panel.fine_x, panel.fine_sums, y);
     }
     return y;
   }
@@ -157,6 +155,6 @@ void run(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
 }  // namespace
 
 const LinearVariant kLinearGeneric = {
-    .run = run, .scratch_bytes = SmallGroupSums::bytes, .block_rows = half_cache_rows};
+    .run = run, .scratch_bytes = CodeSums::bytes, .block_rows = half_cache_rows};
 
 }  // namespace autoglm

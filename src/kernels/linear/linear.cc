@@ -4,13 +4,12 @@
 
 #include "base/check.h"
 #include "base/node_shares.h"
+#include "base/round_up.h"
 #include "base/thread_pool.h"
 #include "kernels/linear/panel_kernels.h"
 
 namespace autoglm {
 namespace {
-
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m) {
   const LinearVariant& variant = linear_variant(isa);

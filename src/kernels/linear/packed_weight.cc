@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/round_up.h"
 #include "kernels/linear/code_panels.h"
 #include "kernels/linear/layout.h"
 #include "kernels/linear/progressive.h"
@@ -33,8 +34,6 @@ static_assert(static_cast<int>(CodeKind::kNestedAny) + kFirstCodes ==
 constexpr int kFirstProgressive = static_cast<int>(WeightFormat::kInt4);
 static_assert(kFirstProgressive + std::size(kProgressives) ==
               static_cast<size_t>(WeightFormat::kSimple4));
-
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 layout::ProgressivePanel progressive_panel(WeightFormat format, int64_t k) {
   return {.form = progressive_form(format), .n_blocks = QuantizedRows::padded(k) / 64};

@@ -1,6 +1,7 @@
 #include "kernels/linear/quantized_rows.h"
 
 #include "base/check.h"
+#include "base/round_up.h"
 #include "base/thread_pool.h"
 #include "kernels/rows/row_kernels.h"
 
@@ -10,15 +11,13 @@ namespace {
 // Below this much work waking the other threads costs more than it saves.
 constexpr int64_t kSerialElements = 16384;
 
-int64_t round_up(int64_t n) { return (n + 63) / 64 * 64; }
-
 // Rows for which there is memory: tiles are read whole.
 int64_t whole_tiles(int64_t rows) {
   constexpr int64_t kTile = QuantizedRows::kTileRows;
   return (rows + kTile - 1) / kTile * kTile;
 }
 
-int64_t room_bytes(int64_t k) { return round_up(k * int64_t{sizeof(float)}); }
+int64_t room_bytes(int64_t k) { return round_up(k * int64_t{sizeof(float)}, 64); }
 
 // Hands out `memory` piece by piece; with none it only counts.
 struct Pieces {
@@ -28,7 +27,7 @@ struct Pieces {
   template <class T>
   void take(T*& out, int64_t n) {
     if (memory != nullptr) out = reinterpret_cast<T*>(memory + used);
-    used += round_up(n * int64_t{sizeof(T)});
+    used += round_up(n * int64_t{sizeof(T)}, 64);
   }
   QuantizedRows lay_out(int64_t rows, int64_t k) {
     QuantizedRows q{.rows = rows, .k = k};
