@@ -86,9 +86,9 @@ class Hostile : public ::testing::Test {
         const double hostile = loss(way, factor);
         std::printf("%-16s factor %3.0f: KL %.6f, untreated %.6f (%.2f times)\n", way.name,
                     double{factor}, hostile, plain, hostile / plain);
-        // 1e-4: half of what int8 loses. Codes of 4 bits lose the function itself to such channels,
-        // so what they stand for is another one.
-        EXPECT_LT(hostile, 2 * plain + 1e-4) << way.name << " at " << factor;
+        // 2e-4: what int8 loses. Codes of 4 bits lose the function itself to such channels, so what
+        // they stand for is another one.
+        EXPECT_LT(hostile, 2 * plain + 2e-4) << way.name << " at " << factor;
       }
     }
   }

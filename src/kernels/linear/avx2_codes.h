@@ -16,6 +16,14 @@ inline __m256 load_bytes(const uint8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
 }
 
+// A group's scales or minima, of half h of the lanes: multiples of their header's where the form
+// has headers.
+template <int kForm>
+__m256 scale_at(const uint8_t* p, int h, __m256 header) {
+  if constexpr (kCodeForms[kForm].nested) return _mm256_mul_ps(header, load_bytes(p + h * 8));
+  return load_halves(p + h * 16);
+}
+
 // Codes of 4 bits, all 32 columns of one half of a block. Unsigned codes by signed activations: 8
 // pairs, at most 8 * 2 * 15 * 127, fit int16.
 template <int R, int kHalf>
@@ -76,16 +84,13 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
     sum_bytes<R, form.group / 4>(panel, block + kGroup * form.group * 16, x, sum);
   }
   const uint8_t* scales = block + form.code_bytes() + kGroup * 16 * (form.nested ? 1 : 2);
-  const uint8_t* minima = scales + form.scales_bytes();
-  const auto scale_of = [&](const uint8_t* at, int which, int h) {
-    if constexpr (form.nested) return _mm256_mul_ps(header[which][h], load_bytes(at + h * 8));
-    return load_halves(at + h * 16);
-  };
   const int64_t g = b * form.groups() + kGroup;
   for (int h = 0; h < 2; ++h) {
-    const __m256 scale = scale_of(scales, 0, h);
+    const __m256 scale = scale_at<kForm>(scales, h, header[0][h]);
     __m256 minimum = scale;
-    if constexpr (form.minimum) minimum = scale_of(minima, 1, h);
+    if constexpr (form.minimum) {
+      minimum = scale_at<kForm>(scales + form.scales_bytes(), h, header[1][h]);
+    }
     for (int r = 0; r < R; ++r) {
       __m256i exact = sum[r][h];
       if constexpr (form.zero != 0) {
@@ -102,27 +107,29 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const _
   }
 }
 
-// Adds the second part of a row's activations. `panel`: of that row.
+// Adds what row r keeps apart.
 template <int kForm>
-void add_fine_part(const CodePanel& panel, __m256 acc[2]) {
+void add_outliers(const CodePanel& panel, int r, __m256 acc[2]) {
   constexpr CodeForm form = kCodeForms[kForm];
-  for_fine_blocks(form, panel, [&](int64_t b, const CodePanel& own, bool first, bool second) {
-    __m256 header[2][2] = {};
-    if constexpr (form.nested) {
-      const uint8_t* at = panel.w + form.header_at(b);
-      for (int h = 0; h < 2; ++h) {
-        header[0][h] = load_halves(at + h * 16);
-        if constexpr (form.minimum) header[1][h] = load_halves(at + 32 + h * 16);
+  for (const Outlier& outlier : panel.outliers(r)) {
+    const CodeColumn<kForm> at(panel.w, outlier.column);
+    const __m256 x = _mm256_set1_ps(outlier.value);
+    for (int h = 0; h < 2; ++h) {
+      const __m256i four = load_256(at.codes + h * 32);
+      __m256i code;
+      if constexpr (form.bits == 8) {
+        code = _mm256_srai_epi32(_mm256_sllv_epi32(four, _mm256_set1_epi32(24 - at.shift)), 24);
+      } else {
+        code = _mm256_and_si256(_mm256_srlv_epi32(four, _mm256_set1_epi32(at.shift)),
+                                _mm256_set1_epi32(15));
+        code = _mm256_sub_epi32(code, _mm256_set1_epi32(form.zero));
       }
+      const __m256 header = form.nested ? load_halves(at.header + h * 16) : _mm256_setzero_ps();
+      const __m256 weight =
+          _mm256_mul_ps(scale_at<kForm>(at.scales, h, header), _mm256_cvtepi32_ps(code));
+      acc[h] = _mm256_fmadd_ps(weight, x, acc[h]);
     }
-    const uint8_t* block = panel.w + form.block_at(b);
-    __m256 sum[1][2] = {{acc[0], acc[1]}};
-    for_groups_in_halves<kForm>(first, second, [&]<int kGroup>() {
-      code_group<kForm, 1, kGroup>(own, block, 0, header, sum);
-    });
-    acc[0] = sum[0][0];
-    acc[1] = sum[0][1];
-  });
+  }
 }
 
 template <int kForm, int R>
@@ -148,7 +155,7 @@ void code_tile(const CodePanel& panel) {
     }
   }
   for (int r = 0; r < R; ++r) {
-    add_fine_part<kForm>(panel.row(r), acc[r]);
+    add_outliers<kForm>(panel, r, acc[r]);
     for (int h = 0; h < 2; ++h) {
       _mm256_storeu_ps(panel.out + r * panel.out_stride + h * 8, acc[r][h]);
     }

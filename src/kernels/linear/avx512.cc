@@ -3,8 +3,7 @@
 
 namespace autoglm {
 
-const LinearVariant kLinearAvx512 = {.run = avx512::run_linear,
-                                     .scratch_bytes = CodeSums::bytes,
-                                     .block_rows = half_cache_rows};
+const LinearVariant kLinearAvx512 = {
+    .run = avx512::run_linear, .scratch_bytes = CodeSums::bytes, .block_rows = half_cache_rows};
 
 }  // namespace autoglm

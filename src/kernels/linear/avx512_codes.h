@@ -20,6 +20,13 @@ inline F32 load_halves(const uint8_t* p) {
   return F32::load_f16(reinterpret_cast<const uint16_t*>(p));
 }
 
+// A group's scales or minima, which are multiples of their header's where the form has headers.
+template <int kForm>
+F32 scale_at(const uint8_t* p, F32 header) {
+  if constexpr (kCodeForms[kForm].nested) return header * load_bytes(p);
+  return load_halves(p);
+}
+
 // vpdpbusd wants unsigned codes: those of 8 bits get 128 more by flipping their top bit, those of 4
 // bits have been stored with form.zero more; the sums begin with what that adds (code_sums.h).
 constexpr int excess_of(const CodeForm& form) { return form.bits == 8 ? 128 : form.zero; }
@@ -47,18 +54,13 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F
       code = _mm512_and_si512(kGroup == 0 ? both : _mm512_srli_epi16(both, 4), low_nibbles);
     }
     for (int r = 0; r < R; ++r) {
-      sum[r] = _mm512_dpbusd_epi32(sum[r], code, broadcast_quad(x + r * panel.padded_k + q * 4));
+      sum[r] = add_quad_products(sum[r], code, x + r * panel.padded_k + q * 4);
     }
   }
   const uint8_t* scales = block + form.code_bytes() + kGroup * 16 * (form.nested ? 1 : 2);
-  const uint8_t* minima = scales + form.scales_bytes();
-  const auto scale_of = [&](const uint8_t* at, int which) {
-    if constexpr (form.nested) return header[which] * load_bytes(at);
-    return load_halves(at);
-  };
-  const F32 scale = scale_of(scales, 0);
+  const F32 scale = scale_at<kForm>(scales, header[0]);
   F32 minimum = scale;
-  if constexpr (form.minimum) minimum = scale_of(minima, 1);
+  if constexpr (form.minimum) minimum = scale_at<kForm>(scales + form.scales_bytes(), header[1]);
   for (int r = 0; r < R; ++r) {
     const float x_scale = panel.sums.x_scales[g * panel.tile + r];
     acc[r] = fma(scale, F32{_mm512_cvtepi32_ps(sum[r])} * F32::set(x_scale), acc[r]);
@@ -68,23 +70,26 @@ void code_group(const CodePanel& panel, const uint8_t* block, int64_t b, const F
   }
 }
 
-// Adds the second part of a row's activations. `panel`: of that row.
+// Adds what row r keeps apart.
 template <int kForm>
-F32 with_fine_part(const CodePanel& panel, F32 acc) {
+F32 with_outliers(const CodePanel& panel, int r, F32 acc) {
   constexpr CodeForm form = kCodeForms[kForm];
-  F32 sum[1] = {acc};
-  for_fine_blocks(form, panel, [&](int64_t b, const CodePanel& own, bool first, bool second) {
-    F32 header[2] = {F32::zero(), F32::zero()};
-    if constexpr (form.nested) {
-      header[0] = load_halves(panel.w + form.header_at(b));
-      if constexpr (form.minimum) header[1] = load_halves(panel.w + form.header_at(b) + 32);
+  for (const Outlier& outlier : panel.outliers(r)) {
+    const CodeColumn<kForm> at(panel.w, outlier.column);
+    const __m512i four = _mm512_loadu_si512(at.codes);
+    __m512i code;
+    if constexpr (form.bits == 8) {
+      code = _mm512_srai_epi32(_mm512_sllv_epi32(four, _mm512_set1_epi32(24 - at.shift)), 24);
+    } else {
+      code = _mm512_and_si512(_mm512_srlv_epi32(four, _mm512_set1_epi32(at.shift)),
+                              _mm512_set1_epi32(15));
+      if constexpr (form.zero != 0) code = _mm512_sub_epi32(code, _mm512_set1_epi32(form.zero));
     }
-    const uint8_t* block = panel.w + form.block_at(b);
-    for_groups_in_halves<kForm>(first, second, [&]<int kGroup>() {
-      code_group<kForm, 1, kGroup>(own, block, 0, header, sum);
-    });
-  });
-  return sum[0];
+    const F32 header = form.nested ? load_halves(at.header) : F32::zero();
+    const F32 weight = scale_at<kForm>(at.scales, header) * F32{_mm512_cvtepi32_ps(code)};
+    acc = fma(weight, F32::set(outlier.value), acc);
+  }
+  return acc;
 }
 
 template <int kForm, int R>
@@ -108,7 +113,7 @@ void code_tile(const CodePanel& panel) {
     }
   }
   for (int r = 0; r < R; ++r) {
-    with_fine_part<kForm>(panel.row(r), acc[r]).store(panel.out + r * panel.out_stride);
+    with_outliers<kForm>(panel, r, acc[r]).store(panel.out + r * panel.out_stride);
   }
 }
 

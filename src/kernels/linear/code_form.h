@@ -9,11 +9,14 @@
 //   nested        [64 / group][16 rows] small scales, then as many small minima, signed bytes;
 //                 before every four blocks a header of 64 bytes: [16 rows] f16 scales, then minima
 //
-// The product: for each group, in ascending order, with its integer sums over codes and activations
-// x, and with the activations' own scale for their 32 columns,
-//   y = fma(scale, float(sum code * x) * x_scale, y);  y = fma(-minimum, float(sum x) * x_scale, y)
-// and then for each group of the activations' second part, ascending, the same with its values and
-// x_scale / 254. Both integers are exact in f32. The same order on every instruction set
+// The product: for each group, in ascending order, with its integer sums over codes and values of
+// activations, with the activations' own scale for their 32 columns, and with the numbers x of the
+// group that are kept apart (quantized_rows.h),
+//   y = fma(scale, float(sum code * value) * x_scale, y)
+//   y = fma(-minimum, float(sum value) * x_scale + x + ..., y)
+// and then for each x, in ascending columns,
+//   y = fma(scale * code, x, y)
+// The integers are exact in f32. The same order on every instruction set
 // (docs/decisions/0040, 0170).
 #pragma once
 

@@ -1,11 +1,11 @@
 // What products with codes (code_form.h) need of the activations besides their values, for the rows
 // of one part of a product and computed once for all its panels: where the integer sums begin, the
-// scales, what the minima are multiplied with, and which groups have a second part.
+// scales, and what the minima are multiplied with.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernels/linear/code_form.h"
 
@@ -20,116 +20,85 @@ class CodeSums {
   };
   static constexpr int64_t kMaxTile = 8;
 
-  // Of one part of the activations, a number for each group of the form.
-  struct Part {
+  // A number for each group of the form, [rows / tile][groups()][tile], so that a micro-kernel
+  // reads those of its tile in one piece.
+  struct Arrays {
     // -excess * (sum of the values): what the integer sums begin with. Only where there is an
     // excess.
     int32_t* starts = nullptr;
     float* x_scales = nullptr;
-    float* of_minimum = nullptr;  // (sum of the values) * x_scale; only where the form has minima
-
-    Part from(int64_t at) const {
-      return {starts == nullptr ? nullptr : starts + at, x_scales + at,
-              of_minimum == nullptr ? nullptr : of_minimum + at};
-    }
+    // (sum of the values) * x_scale, and what is kept apart; only where the form has minima.
+    float* of_minimum = nullptr;
   };
 
   static int64_t bytes(WeightFormat format, int64_t k, int64_t rows);
-  // scratch: bytes() of it, aligned to 8.
+  // scratch: bytes() of it, aligned to 4.
   CodeSums(const CodeForm& form, Taken taken, const QuantizedRows& q, int64_t row_begin,
            int64_t row_end, std::byte* scratch);
 
-  int64_t first_row() const { return first_row_; }
-  int64_t groups() const { return groups_; }  // of a row
-  int64_t words() const { return words_; }    // of a row
-  // Of the first part's [rows / tile][groups()][tile], so that a tile reads them in one piece.
   int64_t tile() const { return tile_; }
-  const Part& first() const { return first_; }
-  const Part& fine() const { return fine_; }  // [rows][groups()], of those that have it
-  // [rows][words()]: bit g of a row tells whether its group g of 32 columns has a second part.
-  const uint64_t* fine_bits() const { return fine_bits_; }
+  int64_t groups() const { return groups_; }  // of a row
+  // Of the tile that begins with `row`.
+  Arrays at(int64_t row) const {
+    const int64_t i = (row - first_row_) * groups_;
+    return {arrays_.starts == nullptr ? nullptr : arrays_.starts + i, arrays_.x_scales + i,
+            arrays_.of_minimum == nullptr ? nullptr : arrays_.of_minimum + i};
+  }
 
  private:
   int64_t first_row_;
   int64_t groups_;
-  int64_t words_;
   int64_t tile_;
-  Part first_, fine_;
-  uint64_t* fine_bits_;
+  Arrays arrays_;
 };
 
 // What a micro-kernel is given: one panel of codes, and a tile of rows.
 struct CodePanel {
   const uint8_t* w;
+  const QuantizedRows& q;
+  int64_t row;  // the first
   const int8_t* x;
-  CodeSums::Part sums;  // of row r in group g: at g * tile + r
-  int64_t tile;
-  int64_t n_groups;  // of a row, the form's
   int64_t padded_k;
+  CodeSums::Arrays sums;  // of the tile's row r in group g: at g * tile + r
+  int64_t tile;
   float* out;
   int64_t out_stride;
-  const uint64_t* fine_bits;
-  int64_t n_words;
-  const int8_t* fine_x;
-  CodeSums::Part fine_sums;
 
-  // Row r as seen by for_fine_blocks().
-  CodePanel row(int64_t r) const {
-    CodePanel own = *this;
-    own.fine_bits += r * n_words;
-    own.fine_x += r * padded_k;
-    own.fine_sums = fine_sums.from(r * n_groups);
-    return own;
-  }
-  // Block b of the activations' second part, as if it were the first part of a panel of one row
-  // that begins with it.
-  CodePanel fine_block(int64_t b, int64_t groups_of_block) const {
-    CodePanel own = *this;
-    own.x = fine_x + b * 64;
-    own.sums = fine_sums.from(b * groups_of_block);
-    own.tile = 1;
-    return own;
-  }
+  std::span<const Outlier> outliers(int64_t r) const { return q.outliers_of(row + r); }
 };
 
-// `row`: the first of a tile.
-CodePanel code_panel(const std::byte* panel, const QuantizedRows& q, const CodeSums& sums,
-                     int64_t row, float* out, int64_t out_stride);
-
-// Calls visit(b, panel, in_first, in_second) for each block of 64 columns in which the activations
-// of the first row of `panel` have a second part: `panel` is then fine_block(), and the flags tell
-// in which halves of the block it stands.
-template <class Visit>
-void for_fine_blocks(const CodeForm& form, const CodePanel& panel, Visit visit) {
-  for (int64_t word = 0; word < panel.n_words; ++word) {
-    for (uint64_t bits = panel.fine_bits[word]; bits != 0;) {
-      const int at = std::countr_zero(bits) & ~1;
-      const bool first = (bits >> at & 1) != 0;
-      const bool second = (bits >> at & 2) != 0;
-      bits &= ~(uint64_t{3} << at);
-      const int64_t b = word * 32 + at / 2;
-      visit(b, panel.fine_block(b, form.groups()), first, second);
-    }
-  }
+inline CodePanel code_panel(const std::byte* panel, const QuantizedRows& q, const CodeSums& sums,
+                            int64_t row, float* out, int64_t out_stride) {
+  return {.w = reinterpret_cast<const uint8_t*>(panel),
+          .q = q,
+          .row = row,
+          .x = q.values + row * q.padded_k(),
+          .padded_k = q.padded_k(),
+          .sums = sums.at(row),
+          .tile = sums.tile(),
+          .out = out,
+          .out_stride = out_stride};
 }
 
-// Calls visit.template operator()<i>() for the groups i of a block that lie in the halves asked
-// for.
-template <int kForm, class Visit>
-void for_groups_in_halves(bool first, bool second, Visit visit) {
-  if constexpr (kCodeForms[kForm].group == 32) {
-    if (first) visit.template operator()<0>();
-    if (second) visit.template operator()<1>();
-  } else {
-    if (first) {
-      visit.template operator()<0>();
-      visit.template operator()<1>();
-    }
-    if (second) {
-      visit.template operator()<2>();
-      visit.template operator()<3>();
-    }
+// Where a column's codes and scales stand in a panel.
+template <int kForm>
+struct CodeColumn {
+  const uint8_t* codes;   // 16 rows of the four columns that this one is among
+  int shift;              // of its codes in these 32 bits
+  const uint8_t* header;  // nested forms
+  const uint8_t* scales;
+
+  CodeColumn(const uint8_t* w, int32_t column) {
+    constexpr CodeForm form = kCodeForms[kForm];
+    // Unsigned: divisions by powers of two are shifts.
+    const auto at = static_cast<uint32_t>(column);
+    const uint32_t b = at / 64;
+    const uint8_t* block = w + form.block_at(b);
+    codes = block + (form.bits == 8 ? at % 64 / 4 : at % 32 / 4) * 64;
+    shift = static_cast<int>(at % 4 * 8 + (form.bits == 4 ? at % 64 / 32 * 4 : 0));
+    header = w + (form.nested ? form.header_at(b) : 0);
+    scales = block + form.code_bytes() + at % 64 / form.group * 16 * (form.nested ? 1 : 2);
   }
-}
+};
 
 }  // namespace autoglm

@@ -25,7 +25,7 @@ TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
         std::normal_distribution<float> normal;
         std::vector<float> x(static_cast<size_t>(m * k));
         for (float& v : x) v = normal(random);
-        x[static_cast<size_t>(k / 2)] = 200;  // a group in two parts
+        x[static_cast<size_t>(k / 2)] = 200;  // kept apart
         Result<AlignedBuffer> memory =
             AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(m, k)));
         QuantizedRows rows = QuantizedRows::at(memory->data(), m, k);

@@ -59,7 +59,7 @@ struct Problem {
     x.resize(static_cast<size_t>(s.m * s.k));
     bias.resize(static_cast<size_t>(s.n));
     for (float& v : x) v = normal(random);
-    // A group in two parts in every third row.
+    // A number that is kept apart in every third row.
     for (size_t i = 7; i < x.size(); i += 3 * static_cast<size_t>(s.k)) x[i] = -150;
     for (float& v : bias) v = normal(random);
   }

@@ -98,37 +98,38 @@ struct CodeMicro {
     return (k < 32 ? both & 15 : both >> 4) - form.zero;
   }
 
-  // y with what group g of the weights adds.
-  float with_group(const CodePanel& panel, int64_t g, int64_t lane, const int8_t* x,
-                   const CodeSums::Part& of_x, float y) const {
+  struct Scales {
+    float scale;
+    float minimum;  // 0 where the form has none
+  };
+  Scales scales_of(const uint8_t* w, int64_t g, int64_t lane) const {
     const int64_t b = g / form.groups();
-    const uint8_t* block = panel.w + form.block_at(b);
-    int32_t sum = 0;
-    for (int64_t k = g * form.group; k < (g + 1) * form.group; ++k) {
-      sum += x[k] * code(block, k % 64, lane);
-    }
-    const uint8_t* scales = block + form.code_bytes();
+    const uint8_t* scales = w + form.block_at(b) + form.code_bytes();
     const uint8_t* minima = scales + form.scales_bytes();
     const int64_t at = g % form.groups() * 16 + lane;
-    const uint8_t* header = panel.w + form.header_at(b);
-    const float scale =
-        form.nested ? half_at(header, lane) * static_cast<int8_t>(scales[at]) : half_at(scales, at);
-    y = std::fma(scale, static_cast<float>(sum) * of_x.x_scales[g], y);
-    if (!form.minimum) return y;
-    const float minimum = form.nested ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at])
-                                      : half_at(minima, at);
-    return std::fma(-minimum, of_x.of_minimum[g], y);
+    if (!form.nested) return {half_at(scales, at), form.minimum ? half_at(minima, at) : 0};
+    const uint8_t* header = w + form.header_at(b);
+    return {half_at(header, lane) * static_cast<int8_t>(scales[at]),
+            form.minimum ? half_at(header + 32, lane) * static_cast<int8_t>(minima[at]) : 0};
   }
 
   float channel(const CodePanel& panel, int64_t lane) const {
     float y = 0;
-    for (int64_t g = 0; g < panel.n_groups; ++g) {
-      y = with_group(panel, g, lane, panel.x, panel.sums, y);
+    for (int64_t g = 0; g < sums.groups(); ++g) {
+      const uint8_t* block = panel.w + form.block_at(g / form.groups());
+      int32_t sum = 0;
+      for (int64_t k = g * form.group; k < (g + 1) * form.group; ++k) {
+        sum += panel.x[k] * code(block, k % 64, lane);
+      }
+      const Scales of = scales_of(panel.w, g, lane);
+      y = std::fma(of.scale, static_cast<float>(sum) * panel.sums.x_scales[g], y);
+      if (form.minimum) y = std::fma(-of.minimum, panel.sums.of_minimum[g], y);
     }
-    for (int64_t g = 0; g < panel.n_groups; ++g) {
-      const int64_t of_x = g * form.group / 32;
-      if ((panel.fine_bits[of_x / 64] >> of_x % 64 & 1) == 0) continue;
-      y = with_group(panel, g, lane, panel.fine_x, panel.fine_sums, y);
+    for (const Outlier& outlier : panel.outliers(0)) {
+      const int64_t k = outlier.column;
+      const Scales of = scales_of(panel.w, k / form.group, lane);
+      const int32_t own = code(panel.w + form.block_at(k / 64), k % 64, lane);
+      y = std::fma(of.scale * static_cast<float>(own), outlier.value, y);
     }
     return y;
   }

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -404,11 +406,28 @@ TEST(QuantizedRows, KeepsEveryValueWithinHalfAStep) {
   }
 }
 
-TEST(QuantizedRows, HoldsGroupsThatStandOutInTwoParts) {
-  constexpr int64_t k = 320;
+// The row that rounding by groups stands for.
+std::vector<float> restored(const QuantizedRows& q) {
+  std::vector<float> x;
+  for (int64_t i = 0; i < q.k; ++i) {
+    x.push_back(static_cast<float>(q.values[i]) * q.group_scales[i / 32]);
+  }
+  for (const Outlier& outlier : q.outliers_of(0)) {
+    EXPECT_EQ(q.values[outlier.column], 0);
+    x[static_cast<size_t>(outlier.column)] = outlier.value;
+  }
+  return x;
+}
+
+TEST(QuantizedRows, KeepsNumbersThatStandOutApart) {
+  constexpr int64_t k = 312;
   std::vector<float> x = random_values(k, 9);
-  x[70] = 500;                                  // group 2
-  for (size_t i = 256; i < 288; ++i) x[i] = 0;  // group 8
+  for (size_t i = 256; i < 288; ++i) x[i] = 0;
+  const float largest = std::fabs(*std::max_element(
+      x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); }));
+  x[70] = 500;
+  x[71] = -800;
+  x[311] = 90;
   ThreadPool pool(1);
   std::vector<std::vector<std::byte>> seen;
   for (const Isa isa : isas()) {
@@ -417,27 +436,39 @@ TEST(QuantizedRows, HoldsGroupsThatStandOutInTwoParts) {
     QuantizedRows q = QuantizedRows::at(memory->data(), 1, k);
     q.rounding = Rounding::kGroups;
     quantize({.pool = pool, .isa = isa}, x, k, q);
+    std::vector<int32_t> columns;
+    for (const Outlier& outlier : q.outliers_of(0)) columns.push_back(outlier.column);
+    EXPECT_EQ(columns, (std::vector<int32_t>{70, 71, 311}));
+    const std::vector<float> held = restored(q);
+    for (size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(held[i], x[i], 0.501f * largest / 127) << i;
+    }
     for (int64_t g = 0; g < q.groups(); ++g) {
-      EXPECT_EQ(q.is_fine[g], g == 2) << g;
-      int sum = 0;
-      int fine_sum = 0;
-      for (int64_t i = g * 32; i < (g + 1) * 32; ++i) {
-        const float scale = q.group_scales[g];
-        float value = static_cast<float>(q.values[i]) * scale;
-        sum += q.values[i];
-        if (g == 2) {
-          value += static_cast<float>(q.fine_values[i]) * scale / 254;
-          fine_sum += q.fine_values[i];
-        }
-        EXPECT_NEAR(value, x[static_cast<size_t>(i)], 0.501f * scale / (g == 2 ? 254 : 1));
-      }
-      EXPECT_EQ(q.group_sums[g], sum);
-      if (g == 2) {
-        EXPECT_EQ(q.fine_sums[g], fine_sum);
-      }
+      EXPECT_EQ(q.group_sums[g], std::accumulate(q.values + g * 32, q.values + g * 32 + 32, 0));
     }
     seen.emplace_back(memory->data(), memory->data() + bytes);
     EXPECT_EQ(seen.back(), seen.front()) << isa_name(isa);
+  }
+}
+
+// A third of the row stands out: the largest are kept apart, as many as there is room for.
+TEST(QuantizedRows, KeepsNoMoreApartThanThereIsRoomFor) {
+  constexpr int64_t k = 960;
+  std::vector<float> x = random_values(k, 9);
+  for (size_t i = 640; i < 960; ++i) x[i] = 100 * (1 + static_cast<float>(i % 32)) * x[i];
+  ThreadPool pool(1);
+  for (const Isa isa : isas()) {
+    Result<AlignedBuffer> memory =
+        AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(1, k)));
+    QuantizedRows q = QuantizedRows::at(memory->data(), 1, k);
+    q.rounding = Rounding::kGroups;
+    quantize({.pool = pool, .isa = isa}, x, k, q);
+    EXPECT_GT(q.n_outliers[0], 0);
+    EXPECT_LE(q.n_outliers[0], q.max_outliers());
+    const std::vector<float> held = restored(q);
+    for (size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(held[i], x[i], 0.501f * q.group_scales[i / 32]) << i;
+    }
   }
 }
 

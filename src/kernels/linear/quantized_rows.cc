@@ -37,9 +37,8 @@ struct Pieces {
     take(q.sums, rows);
     take(q.scales, rows);
     take(q.group_scales, groups);
-    take(q.is_fine, groups);
-    take(q.fine_sums, groups);
-    take(q.fine_values, rows * q.padded_k());
+    take(q.outliers, rows * q.max_outliers());
+    take(q.n_outliers, rows);
     return q;
   }
 };
@@ -73,9 +72,9 @@ void quantize_row(const RowKernels& kernels, const float* x, float* room, const 
                              .values = out.values + row * out.padded_k(),
                              .sums = out.group_sums + groups,
                              .scales = out.group_scales + groups,
-                             .is_fine = out.is_fine + groups,
-                             .fine_values = out.fine_values + row * out.padded_k(),
-                             .fine_sums = out.fine_sums + groups});
+                             .outliers = out.outliers + row * out.max_outliers(),
+                             .max_outliers = static_cast<int32_t>(out.max_outliers()),
+                             .n_outliers = out.n_outliers + row});
     return;
   }
   kernels.rotate_input(

@@ -9,23 +9,21 @@
 
 #include "kernels/isa.h"
 #include "kernels/linear/packed_weight.h"
+#include "kernels/rows/outlier.h"
 
 namespace autoglm {
 
 enum class Rounding : uint8_t {
-  // For int8 and progressive weights, whose columns are turned too: the row times the weight's
-  // column scales, turned
-  // (tensor/rotation.h), is scale * value with one scale, so that a product's sums stay integers
-  // over all
-  // columns.
+  // For int8 and progressive weights, whose columns are turned too (tensor/rotation.h): the row
+  // times the weight's column scales, turned, is scale * value with one scale, so that a product's
+  // sums stay integers over all columns.
   kTurned,
-  // For codes of files: x = group_scale * value, a scale for each 32 columns. Groups whose scale
-  // stands out hold a
-  // second part: x = group_scale * (value + fine_value / 254).
+  // For codes of files: x = group_scale * value, a scale for each 32 columns. Numbers that stand
+  // out of their row are kept apart as they are, their values being 0.
   kGroups,
 };
-Rounding rounding_of(
-    WeightFormat format);  // of activations that meet such weights; the format is integer
+// Of activations that meet such weights; the format is integer.
+Rounding rounding_of(WeightFormat format);
 
 struct QuantizedRows {
   static constexpr int64_t kGroup = 32;  // columns of one group
@@ -45,13 +43,16 @@ struct QuantizedRows {
   int32_t* sums = nullptr;        // kTurned: [rows], sums of `values`
   float* scales = nullptr;        // kTurned: [rows]
   float* group_scales = nullptr;  // kGroups, like all below: [rows, groups()]
-  uint8_t* is_fine = nullptr;     // [rows, groups()]: whether a group has a second part
-  int16_t* fine_sums = nullptr;   // [rows, groups()], of those that have
-  int8_t* fine_values = nullptr;  // [rows, padded_k]
+  Outlier* outliers = nullptr;    // [rows, max_outliers()], ascending columns
+  int32_t* n_outliers = nullptr;  // [rows]
 
   static constexpr int64_t padded(int64_t k) { return (k + kBlock - 1) / kBlock * kBlock; }
   int64_t padded_k() const { return padded(k); }
-  int64_t groups() const { return padded_k() / kGroup; }  // of a row
+  int64_t groups() const { return padded_k() / kGroup; }    // of a row
+  int64_t max_outliers() const { return padded_k() / 16; }  // of a row
+  std::span<const Outlier> outliers_of(int64_t row) const {
+    return {outliers + row * max_outliers(), static_cast<size_t>(n_outliers[row])};
+  }
   // The first block of 64 columns of a row, and bytes from there to the next.
   int8_t* row_values(int64_t row) const {
     if (!tiled) return values + row * padded_k();

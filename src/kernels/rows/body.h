@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/rows/group_body.h"
 #include "kernels/rows/rotation_body.h"
@@ -69,15 +70,35 @@ struct RowBody {
     *a.sum = total;
   }
 
-  // What a quarter of the groups do not exceed: what is usual in the row, however many stand out.
-  // Reorders them.
-  static float lower_quartile(float* values, int64_t groups) {
-    float* quartile = values + (groups - 1) / 4;
-    // Not-a-number has no place in an order: such a row is lost anyway.
-    std::replace_if(
-        values, values + groups, [](float x) { return !(x >= 0); }, 0.0f);
-    std::nth_element(values, quartile, values + groups);
-    return *quartile;
+  // The size of what is usual in a row, however many numbers stand out: over sets of up to 32
+  // columns that lie 16 apart, which take no sums across a vector, the lower quartile of the size
+  // of all but a set's largest. HUGE_VALF where nothing has a size.
+  static float usual_size(const float* x, int64_t k) {
+    constexpr int64_t kSet = 32;
+    constexpr int64_t kMaxSets = QuantizeGroups::kMaxGroups;
+    const int64_t vectors = (k + 15) / 16;
+    const int64_t spans = (vectors + kSet - 1) / kSet;
+    alignas(64) float rests[kMaxSets + 16];  // mean squares
+    for (int64_t span = 0; span < spans; ++span) {
+      const int64_t begin = vectors * span / spans;
+      const int64_t end = vectors * (span + 1) / spans;
+      F largest = F::zero();
+      F squares = F::zero();
+      for (int64_t i = begin * 16; i < end * 16; i += 16) {
+        const F v = F::load(x + i, k - i);
+        largest = max_abs_bits(largest, v);
+        squares = fma(v, v, squares);
+      }
+      const float rest = end - begin > 1 ? 1.0f / static_cast<float>(end - begin - 1) : 0.0f;
+      (fnma(largest, largest, squares) * F::set(rest)).store(rests + span * 16);
+    }
+    float* sizes_end = rests + spans * 16;
+    // Sets of zeros but for one, or with not-a-number, have none.
+    sizes_end = std::remove_if(rests, sizes_end, [](float r) { return !(r > 0); });
+    if (sizes_end == rests) return HUGE_VALF;
+    float* quartile = rests + (sizes_end - rests - 1) / 4;
+    std::nth_element(rests, quartile, sizes_end);
+    return std::sqrt(*quartile);
   }
 
   // Codes of 32 columns, and their sum.
@@ -90,39 +111,52 @@ struct RowBody {
     return static_cast<int16_t>(reduce_add(low + high));
   }
 
-  static void quantize_groups(const QuantizeGroups& a) {
+  // Moves what is larger than `limit` from 32 columns, the first of which is `column`, behind the
+  // `n` outliers that stand there. False when there is no room.
+  static bool take_outliers(const QuantizeGroups& a, int64_t column, float limit, F& low, F& high,
+                            int32_t& n) {
+    alignas(64) float x[32];
+    low.store(x);
+    high.store(x + 16);
+    for (int i = 0; i < 32; ++i) {
+      if (!(std::fabs(x[i]) > limit)) continue;
+      if (n == a.max_outliers) return false;
+      a.outliers[n++] = {static_cast<int32_t>(column + i), std::exchange(x[i], 0.0f)};
+    }
+    low = F::load(x);
+    high = F::load(x + 16);
+    return true;
+  }
+
+  static float peak_of(F low, F high) {
+    return reduce_max_bits(max_abs_bits(max_abs_bits(F::zero(), low), high));
+  }
+
+  // False when more stand out than there is room for.
+  static bool quantize_groups(const QuantizeGroups& a, float limit) {
     const int64_t padded = (a.k + 63) / 64 * 64;
-    const int64_t groups = (a.k + 31) / 32;
-    const auto at = [&](int64_t i) { return i < a.k ? F::load(a.x + i, a.k - i) : F::zero(); };
-    float rests[QuantizeGroups::kMaxGroups];  // of each group, its squares but for the largest
+    *a.n_outliers = 0;
     for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
-      const F low = at(i);
-      const F high = at(i + 16);
-      const float peak = reduce_max_bits(max_abs_bits(max_abs_bits(F::zero(), low), high));
+      F low = i < a.k ? F::load(a.x + i, a.k - i) : F::zero();
+      F high = i + 16 < a.k ? F::load(a.x + i + 16, a.k - i - 16) : F::zero();
+      float peak = peak_of(low, high);
+      if (peak > limit && peak < HUGE_VALF) {
+        if (!take_outliers(a, i, limit, low, high, *a.n_outliers)) return false;
+        peak = peak_of(low, high);
+      }
       const float inverse = 127.0f / peak;
       const bool usable = peak > 0 && peak < HUGE_VALF && inverse < HUGE_VALF;
       a.scales[g] = usable ? peak / 127.0f : peak < HUGE_VALF ? 0.0f : NAN;
       a.sums[g] = round_group(usable ? low : F::zero(), usable ? high : F::zero(),
                               usable ? inverse : 0.0f, a.values + i);
-      if (g < groups) rests[g] = reduce_add(fma(low, low, high * high)) - peak * peak;
     }
-    const float usual = std::sqrt(lower_quartile(rests, groups) / 31.0f) / 127.0f;
-    const float limit = QuantizeGroups::kFineFactor * usual;
-    for (int64_t i = 0, g = 0; i < padded; i += 32, ++g) {
-      const float scale = a.scales[g];
-      // A scale of 254 * FLT_MIN and more: the fine one's inverse is a number.
-      a.is_fine[g] = scale > limit && scale > 3e-36f ? 1 : 0;
-      if (a.is_fine[g] == 0) continue;
-      const F unit = F::set(scale);
-      const F low = fnma(F::from_i8(a.values + i), unit, at(i));
-      const F high = fnma(F::from_i8(a.values + i + 16), unit, at(i + 16));
-      const float inverse = 254.0f / scale;
-      // Rounding of the inverse may carry half a step beyond 127.
-      const F most = F::set(127.0f / inverse);
-      const F least = F::zero() - most;
-      a.fine_sums[g] = round_group(min(most, max(least, low)), min(most, max(least, high)), inverse,
-                                   a.fine_values + i);
-    }
+    return true;
+  }
+
+  static void quantize_groups(const QuantizeGroups& a) {
+    // A limit of HUGE_VALF keeps nothing apart.
+    float limit = QuantizeGroups::kOutlierFactor * usual_size(a.x, a.k);
+    while (!quantize_groups(a, limit)) limit *= 2;
   }
 
   static void rotate_half_split(const RotateHead& a) {

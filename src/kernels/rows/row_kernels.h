@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernels/isa.h"
+#include "kernels/rows/outlier.h"
 #include "tensor/rotation.h"
 
 namespace autoglm {
@@ -34,11 +35,12 @@ struct QuantizeRow {
   float* scale = nullptr;
 };
 
-// One scale for each group of 32 columns; arrays as in QuantizedRows, of one row, padding too.
+// One scale for each group of 32 columns, numbers that stand out kept apart; arrays as in
+// QuantizedRows, of one row, padding too.
 struct QuantizeGroups {
-  // Groups whose largest number is so many times the size of what is usual in the row are rounded
-  // in two parts. Of 32 normally distributed numbers the largest is 2 to 3 times their size.
-  static constexpr float kFineFactor = 6.0f;
+  // So many times the size of what is usual in the row stands out. Of 32 normally distributed
+  // numbers the largest is 2 to 3 times their size.
+  static constexpr float kOutlierFactor = 10.0f;
   static constexpr int64_t kMaxGroups = 131072 / 32;  // PackedWeight::kMaxColumns
 
   int64_t k = 0;
@@ -46,9 +48,9 @@ struct QuantizeGroups {
   int8_t* values = nullptr;
   int16_t* sums = nullptr;
   float* scales = nullptr;
-  uint8_t* is_fine = nullptr;
-  int8_t* fine_values = nullptr;
-  int16_t* fine_sums = nullptr;
+  Outlier* outliers = nullptr;  // ascending columns
+  int32_t max_outliers = 0;
+  int32_t* n_outliers = nullptr;
 };
 
 // y = T (column_scales * x); back: y = column_scales * transpose(T) x. y may be x.

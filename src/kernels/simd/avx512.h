@@ -62,10 +62,6 @@ struct F32 {
   }
   static F32 from_i32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
 
-  static F32 from_i8(const int8_t* p) {
-    return {_mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-  }
   static F32 from(Sums sums) { return {_mm512_cvtepi32_ps(sums.v)}; }
 
   void store(float* p) const { _mm512_storeu_ps(p, v); }

@@ -77,11 +77,6 @@ struct F32 {
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
     return r;
   }
-  static F32 from_i8(const int8_t* p) {
-    F32 r;
-    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(p[i]);
-    return r;
-  }
   static F32 from(Sums sums) { return from_i32(sums.v); }
 
   void store(float* p) const {
