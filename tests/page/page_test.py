@@ -291,6 +291,29 @@ def endings_of_the_service(browser, program, pictures):
     browser.take_problems()
 
 
+STAYS = {"en-US": "stays on this machine", "zh-CN": "只留在这台机器上"}
+GOES = {"en-US": "goes to the server {} and nowhere else", "zh-CN": "只会发送到服务器 {}，"}
+HOSTS = {"localhost": True, "127.0.0.1": True, "127.8.8.8": True, "[::1]": True, "glm.localhost": True,
+         "glm.internal": False, "127.0.0.1.internal": False, "localhost.internal": False, "192.0.2.7": False}
+
+
+def where_words_go(browser, program, pictures):
+    """Only a page of this machine may say that words stay on it."""
+    server = Server(program)
+    for language in STAYS:
+        browser.language(language)
+        for host, here in HOSTS.items():
+            browser.open(f"http://{host}:{server.port}/")
+            found = browser.value("document.getElementById('welcome').textContent")
+            expected = STAYS[language] if here else GOES[language].format(host)
+            expect(expected in found, f"{host}, {language}: {found}")
+            expect(here or STAYS[language] not in found, f"{host}, {language}: {found}")
+        if language == "zh-CN":
+            browser.screenshot(pictures / "elsewhere-zh.png")
+    browser.language("en-US")
+    server.end()
+
+
 HOSTILE = """Before <script>window.executed = 1</script> <img src=x onerror="window.executed = 1">
 ```html
 <script>window.executed = 1</script>
@@ -381,7 +404,7 @@ def long_answer(browser, program, pictures):
     server.end()
 
 
-CASES = [chat, stop, leave, send_while_running, thinking, endings, endings_of_the_service,
+CASES = [chat, stop, leave, send_while_running, thinking, endings, endings_of_the_service, where_words_go,
          hostile_text, long_answer]
 
 

@@ -6,7 +6,7 @@ const input = element('input');
 
 document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
 for (const e of document.querySelectorAll('[data-text]')) e.textContent = text[e.dataset.text];
-element('welcome').textContent = text.welcome;
+element('welcome').textContent = whereWordsGo();
 element('theme').title = text.theme;
 element('theme').setAttribute('aria-label', text.theme);
 input.placeholder = text.placeholder;
