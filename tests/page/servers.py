@@ -33,8 +33,8 @@ class Server:
 class Proxy:
     """Hands requests on to a server, one a connection, and keeps the bodies of those for answers. A fault is a
     function of the answer's bytes so far (head included) that returns those to send in their place, and how the
-    connection goes on: "on", "close", "reset", or "hold" (nothing comes any more). The next request for an answer
-    meets the fault that is set, and takes it away.
+    connection goes on: "on", "close", "reset", or "hold" (nothing comes any more). Requests for answers meet the
+    fault that is set when they come: Chromium itself sends one again whose connection ended before an answer.
     """
 
     def __init__(self, server):
@@ -71,7 +71,7 @@ class Proxy:
                 body = reader.read(int(fields.get(b"content-length", 0)))
                 fault = None
                 if b"/chat/completions" in lines[0]:
-                    fault, self.fault = self.fault, None
+                    fault = self.fault
                     self.bodies.append(json.loads(body))
                     self.n_running += 1
                 # HTTP/1.0: the answer has no length, and ends with its connection.
