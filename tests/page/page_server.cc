@@ -1,8 +1,10 @@
 // The service over a scripted model, for the browser test: prints its port, serves until its
-// standard input ends, then says how many answers were cancelled. Short answers end by themselves;
-// with
-// --endless they run until they are stopped.
+// standard input ends, then says how many answers were cancelled. Flags: --answer TEXT, --pause-us
+// N between tokens (bytes), --endless: answers run until they are stopped, --thinking: the model's
+// thoughts are told apart, --error TEXT: answers end with this fault.
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,13 +14,40 @@
 #include "serve/service_core.h"
 #include "support/fake_backend.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+autoglm::serve::FakeScript script_of(int argc, char** argv) {
   using namespace autoglm;
   serve::FakeScript script;
   script.answer = "Hello from the <b>scripted</b> model. ";
-  script.endless = argc > 1 && std::string_view(argv[1]) == "--endless";
   script.pause = std::chrono::milliseconds(10);
-  auto backend = std::make_unique<serve::FakeBackend>(script);
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (flag == "--endless") {
+      script.endless = true;
+    } else if (flag == "--thinking") {
+      script.format.reasoning = true;
+    } else if (flag == "--answer" && has_value) {
+      script.answer = argv[++i];
+    } else if (flag == "--pause-us" && has_value) {
+      script.pause = std::chrono::microseconds(std::atoi(argv[++i]));
+    } else if (flag == "--error" && has_value) {
+      script.fail_at_end = Error{ErrorCode::kResourceExhausted, argv[++i], "", "", ""};
+    } else {
+      std::fprintf(stderr, "unknown flag, or no value: %s\n", argv[i]);
+      std::exit(2);
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace autoglm;
+  auto backend = std::make_unique<serve::FakeBackend>(script_of(argc, argv));
+  backend->mutable_info().max_model_len = 1'000'000;  // room for very long answers
   const serve::FakeBackend& fake = *backend;
   ServiceOptions options;
   options.port = 0;

@@ -253,12 +253,19 @@ class FakeBackend : public ModelBackend {
     return position;
   }
 
+  // Of the bytes of one UTF-8 character: whether they are all there.
+  static bool is_whole(std::string_view bytes) {
+    const auto lead = static_cast<unsigned char>(bytes.front());
+    return bytes.size() == (lead < 0x80 ? 1U : lead < 0xe0 ? 2U : lead < 0xf0 ? 3U : 4U);
+  }
+
   void run(Running& running, const GenerationRequest& request, const GenerationCallback& on_event) {
     Usage usage{.prompt_tokens = std::ssize(request.prompt)};
     const SamplingParams& sampling = request.sampling;
     for (int32_t choice = 0; choice < sampling.n; ++choice) {
       GenerationEvent ending{.choice = choice, .finish_reason = FinishReason::kStop};
       const int64_t limit = sampling.max_tokens.value_or(100'000);
+      std::string character;
       for (int64_t i = 0;; ++i) {
         if (!script_.endless && i == std::ssize(script_.answer)) break;
         if (i == limit) {
@@ -272,8 +279,10 @@ class FakeBackend : public ModelBackend {
         if (script_.pause.count() > 0) std::this_thread::sleep_for(script_.pause);
         if (running.cancelled) break;
         const char c = script_.answer[i % script_.answer.size()];
-        // Text is whole characters only; a byte of a longer one stays back.
-        GenerationEvent event{.choice = choice, .text = std::string(c >= 0 ? 1 : 0, c)};
+        // Text is whole characters only; a byte of a longer one waits for the others.
+        character += c;
+        GenerationEvent event{.choice = choice};
+        if (is_whole(character)) event.text = std::exchange(character, "");
         event.tokens.push_back(TokenId{static_cast<unsigned char>(c)});
         if (sampling.logprobs)
           event.logprobs.push_back(scores(event.tokens[0], *sampling.logprobs));
