@@ -25,14 +25,9 @@ def moved(weights, random):
     return (groups + step * OFF_GRID * random.standard_normal(groups.shape)).astype(np.float32).reshape(weights.shape)
 
 
-def write_f32(path, off_grid=False):
-    """Decoded to f32, once; returns `path`."""
-    path = pathlib.Path(path)
-    if path.exists():
-        return path
-    reader = gguf.GGUFReader(stored())
-    part = path.with_suffix(".partial")
-    writer = gguf.GGUFWriter(part, "llama")
+def copy_of(reader, path):
+    """A writer of a file with the same keys as `reader`, without tensors, in f32."""
+    writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type",
                                                 "general.quantization_version"):
@@ -43,15 +38,30 @@ def write_f32(path, off_grid=False):
         else:
             writer.add_key_value(name, value, kind)
     writer.add_file_type(0)
+    return writer
+
+
+def finish(writer):
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def write_f32(path, off_grid=False):
+    """Decoded to f32, once; returns `path`."""
+    path = pathlib.Path(path)
+    if path.exists():
+        return path
+    reader = gguf.GGUFReader(stored())
+    part = path.with_suffix(".partial")
+    writer = copy_of(reader, part)
     random = np.random.default_rng(0)
     for tensor in reader.tensors:
         weights = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
         if off_grid and weights.ndim == 2:
             weights = moved(weights, random)
         writer.add_tensor(tensor.name, weights)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
     part.rename(path)
     return path
