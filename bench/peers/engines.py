@@ -49,6 +49,14 @@ class Models:
                            stdout=subprocess.DEVNULL)
         return place
 
+    def packed(self, kind, quantize):
+        """What `autoglm pack` makes of it: a start that reads no other weights."""
+        place = self.folder / f"{self.preset}-{kind}-{quantize}-packed"
+        if not place.exists():
+            subprocess.run([self.autoglm, "pack", self.path(kind), place, "--quantize", quantize], check=True,
+                           stdout=subprocess.DEVNULL)
+        return place
+
     def onnxruntime(self):
         place = self.folder / f"{self.preset}-ort-int4"
         if not place.exists():
@@ -70,10 +78,10 @@ def autoglm_start(args, common):
     return time.perf_counter() - start
 
 
-def autoglm_turn(args, path, quantize):
-    """`autoglm bench`, and the start of a fresh process to its first token."""
+def autoglm_turn(args, path):
+    """`autoglm bench` on a packed model, and the start of a fresh process to its first token."""
     longest = max(args.prompt_tokens + [d + args.generate_tokens + 1 for d in args.depth] + [1024]) + 64
-    common = ["--model", path, "--quantize", quantize, "--threads", str(args.threads), "--max-model-len", str(longest),
+    common = ["--model", path, "--threads", str(args.threads), "--max-model-len", str(longest),
               "--log-level", "warn"]
     command = [args.autoglm, "bench", "--json", *common, "--prompt-tokens", ",".join(map(str, args.prompt_tokens)),
                "--generate-tokens", str(args.generate_tokens), "--batch", ",".join(map(str, args.batch)),

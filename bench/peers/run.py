@@ -76,18 +76,16 @@ def take_turns(args, models, python, format_name):
     """{engine: {"tests": {test: [tokens/s of each turn]}, "peak_memory_bytes": [...], "roof": {test: ...}}}"""
     found = {}
     quantize = "none" if format_name == "bf16" else format_name
-    subprocess.run([args.autoglm, "pack", models.path(ENGINES[0].files[format_name]), "--quantize", quantize],
-                   check=True, stdout=subprocess.DEVNULL)
+    packed = models.packed(ENGINES[0].files[format_name], quantize)
     for turn in range(args.turns):
         for engine in ENGINES:
             if engine.name not in args.engines or format_name not in engine.files:
                 continue
-            path = models.path(engine.files[format_name])
             try:
                 if engine.script is None:
-                    out = autoglm_turn(args, str(path), quantize)
+                    out = autoglm_turn(args, str(packed))
                 else:
-                    out = peer_turn(args, engine, path, python)
+                    out = peer_turn(args, engine, models.path(engine.files[format_name]), python)
             except (RuntimeError, subprocess.CalledProcessError) as problem:
                 print(f"{engine.name} sits out: {problem}", file=sys.stderr)
                 continue
@@ -132,7 +130,11 @@ def table(format_name, found):
 
 
 def plot(results, path):
-    import matplotlib  # here, so that a table needs no plotting library
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        print(f"no {path}: matplotlib is not installed for {sys.executable}", file=sys.stderr)
+        return
     matplotlib.use("Agg")
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(1, len(results), figsize=(6 * len(results), 5), squeeze=False)
