@@ -154,7 +154,8 @@ Result<std::vector<TokenId>> speculation_prompt(const GLMModel& model, const Ben
 }
 
 Result<std::vector<Row>> measure_speculation(const GLMModel& model, const BenchFlags& flags) {
-  const SpeculationBench bench{.prompt = AGLM_TRY(speculation_prompt(model, flags)),
+  std::vector<TokenId> prompt = AGLM_TRY(speculation_prompt(model, flags));
+  const SpeculationBench bench{.prompt = std::move(prompt),
                                .generate_tokens = flags.generate_tokens,
                                .repetitions = flags.repetitions};
   std::vector<Row> rows;

@@ -29,7 +29,8 @@ struct FullRoof {
 
 // One thread, then all of them.
 Result<FullRoof> measure_all(int threads) {
-  FullRoof roof{.isa = AGLM_TRY(select_isa()), .read = {}, .compute = {}};
+  const Isa isa = AGLM_TRY(select_isa());
+  FullRoof roof{.isa = isa, .read = {}, .compute = {}};
   for (const int n : {1, threads}) {
     ThreadPool pool(n);
     const Context context{.pool = pool, .isa = roof.isa};
@@ -131,7 +132,8 @@ RoofShare Roof::share(const ModelInfo& info, double steps_per_second,
 
 Result<Roof> measure_roof(int threads) {
   ThreadPool pool(threads);
-  const Context context{.pool = pool, .isa = AGLM_TRY(select_isa())};
+  const Isa isa = AGLM_TRY(select_isa());
+  const Context context{.pool = pool, .isa = isa};
   const ReadLimit read = AGLM_TRY(measure_read(context, kMemoryBytes, kSamples));
   return Roof{.isa = context.isa, .read = read, .compute = measure_compute(context, kSamples)};
 }

@@ -62,9 +62,10 @@ Result<json::object> format_of(const StructuredOutput& form) {
     case Kind::kNone: break;
     case Kind::kJsonObject:
       return json::object{{"type", "json_schema"}, {"json_schema", {{"type", "object"}}}};
-    case Kind::kJson:
-      return json::object{{"type", "json_schema"},
-                          {"json_schema", AGLM_TRY(json::parse(form.text, form.field))}};
+    case Kind::kJson: {
+      json::value schema = AGLM_TRY(json::parse(form.text, form.field));
+      return json::object{{"type", "json_schema"}, {"json_schema", std::move(schema)}};
+    }
     case Kind::kRegex: return json::object{{"type", "regex"}, {"pattern", form.text}};
     case Kind::kGrammar: return json::object{{"type", "grammar"}, {"grammar", form.text}};
     case Kind::kChoice: {

@@ -24,7 +24,8 @@ Result<std::optional<ChatPrompt::Template>> ChatPrompt::parse(const NamedTemplat
   if (source == sources.end()) return std::optional<Template>();
   const bool alone = sources.size() == 1 && name == kDefaultTemplate;
   const std::string place = alone ? where : fmt::format("{} {}", where, name);
-  return std::optional(Template{.parsed = AGLM_TRY(ChatTemplate::parse(source->second, place)),
+  ChatTemplate parsed = AGLM_TRY(ChatTemplate::parse(source->second, place));
+  return std::optional(Template{.parsed = std::move(parsed),
                                 .answer_format = tools::detect_output_format(source->second),
                                 .tool_messages = tool_messages_of(source->second)});
 }
@@ -66,7 +67,8 @@ Result<RenderedChat> ChatPrompt::render(std::string_view context_json) const {
        .special_tokens = special_tokens_}));
   const std::string mark = literal_text_.mark(context);
   write_tool_messages(chosen->tool_messages, context);
-  RenderedChat rendered{.text = AGLM_TRY(chosen->parsed.render(context))};
+  RenderedChat rendered;
+  rendered.text = AGLM_TRY(chosen->parsed.render(context));
   rendered.literal = LiteralText::unmark(rendered.text, mark);
   return rendered;
 }

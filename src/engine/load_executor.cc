@@ -21,8 +21,10 @@ Result<CpuOptions> cpu_options(const ExecutorOptions& options, int64_t max_conte
     return Error{ErrorCode::kUnsupported, "device is not available", "device", "auto or cpu",
                  options.device};
   }
-  return CpuOptions{.quantize = AGLM_TRY(parse_quantize(options.quantize)),
-                    .kv_dtype = AGLM_TRY(parse_kv_dtype(options.kv_cache_dtype)),
+  const auto quantize = AGLM_TRY(parse_quantize(options.quantize));
+  const auto kv_dtype = AGLM_TRY(parse_kv_dtype(options.kv_cache_dtype));
+  return CpuOptions{.quantize = quantize,
+                    .kv_dtype = kv_dtype,
                     .threads = options.threads,
                     .max_rows = options.max_rows,
                     .max_output_rows = options.max_output_rows,

@@ -141,9 +141,9 @@ Result<int64_t> write_pack(const Checkpoint& checkpoint, const std::string& path
                            const PackOptions& options) {
   const Model model = AGLM_TRY(build_model(checkpoint));
   const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
-  const CpuOptions cpu{.quantize = AGLM_TRY(parse_quantize(options.quantize)),
-                       .threads = options.threads,
-                       .progress = options.progress};
+  const auto quantize = AGLM_TRY(parse_quantize(options.quantize));
+  const CpuOptions cpu{
+      .quantize = quantize, .threads = options.threads, .progress = options.progress};
   const Described described = AGLM_TRY(describe(checkpoint, model, weights, cpu, options.quantize));
   TensorFile file = AGLM_TRY(create_pack(path, described.header));
   int64_t total = 0;

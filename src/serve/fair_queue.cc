@@ -41,7 +41,7 @@ FairQueue::Owners::iterator FairQueue::ready() {
 }
 
 void FairQueue::work() {
-  name_thread("grammars");
+  name_thread("tenants");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return ready() != owners_.end() || (stopping_ && owners_.empty()); });

@@ -1,6 +1,6 @@
-// Work that one owner's must not hold up another's: compiling grammars. A few threads; each owner
-// has at most one of them at a time, and owners take turns. Bounded for each owner: one task too
-// many is refused, not kept.
+// Work that one owner's must not hold up another's: compiling grammars, embeddings. A few threads;
+// each owner has at most one of them at a time, and owners take turns. Bounded for each owner: one
+// task too many is refused, not kept.
 #pragma once
 
 #include <condition_variable>

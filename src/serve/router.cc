@@ -59,7 +59,21 @@ void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exc
   if (!taken) exchange->respond(busy_response());
 }
 
-// All prompts of a request have one form. A new one is worked on where nobody waits but its tenant.
+// Work that is so long that it waits for nobody but its tenant, and nobody else for it.
+void on_tenants_turn(const ServiceContext& context, FairQueue& queue, const std::string& tenant,
+                     const Answer& exchange, const std::shared_ptr<RequestTask>& task,
+                     std::function<Result<void>()> work) {
+  const bool taken = queue.run(tenant, [&context, exchange, task, work = std::move(work)] {
+    const Result<void> done =
+        guarded([&] { return task->wanted() ? work() : Result<void>(not_wanted()); });
+    if (done) return;
+    note_internal_error(context, done.error());
+    exchange->respond(error_response(done.error()));
+  });
+  if (!taken) exchange->respond(busy_response());
+}
+
+// All prompts of a request have one form, which may be a new one.
 void start(const ServiceContext& context, const Answer& exchange,
            const std::shared_ptr<RequestTask>& task, GenerationPlan plan) {
   const GenerationRequest& first = plan.requests.front();
@@ -68,17 +82,11 @@ void start(const ServiceContext& context, const Answer& exchange,
   }
   const std::string tenant = first.scheduling.tenant;
   const auto waiting = std::make_shared<GenerationPlan>(std::move(plan));
-  const bool taken = context.grammars->run(tenant, [&context, exchange, task, waiting] {
-    const Result<void> done = guarded([&]() -> Result<void> {
-      if (!task->wanted()) return not_wanted();
-      start_generation(context, exchange, task, std::move(*waiting));
-      return {};
-    });
-    if (done) return;
-    note_internal_error(context, done.error());
-    exchange->respond(error_response(done.error()));
-  });
-  if (!taken) exchange->respond(busy_response());
+  on_tenants_turn(context, *context.grammars, tenant, exchange, task,
+                  [&context, exchange, task, waiting]() -> Result<void> {
+                    start_generation(context, exchange, task, std::move(*waiting));
+                    return {};
+                  });
 }
 
 template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view,
@@ -105,21 +113,29 @@ void answer(const ServiceContext& context, Request& request, const Answer& excha
   on_queue(context, *context.prepare, exchange,
            [&context, exchange, body = std::move(request.body), held = std::move(request.held)](
                const std::shared_ptr<RequestTask>& task) -> Result<void> {
-             exchange->respond(Response{.body = AGLM_TRY(kAnswer(context, body, *task))});
+             std::string text = AGLM_TRY(kAnswer(context, body, *task));
+             exchange->respond(Response{.body = std::move(text)});
              return {};
            });
 }
 
 void embeddings(const ServiceContext& context, Request& request, const Answer& exchange) {
-  on_queue(context, *context.embeddings, exchange,
-           [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
-            body = std::move(request.body), held = std::move(request.held)](
-               const std::shared_ptr<RequestTask>& task) -> Result<void> {
-             EmbeddingPlan plan = AGLM_TRY(plan_embeddings(context, body, *task));
-             if (!tenant.empty()) plan.scheduling.tenant = tenant;
-             exchange->respond(Response{.body = AGLM_TRY(answer_embeddings(context, plan, *task))});
-             return {};
-           });
+  on_queue(
+      context, *context.prepare, exchange,
+      [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
+       body = std::move(request.body),
+       held = std::move(request.held)](const std::shared_ptr<RequestTask>& task) -> Result<void> {
+        EmbeddingPlan plan = AGLM_TRY(plan_embeddings(context, body, *task));
+        if (!tenant.empty()) plan.scheduling.tenant = tenant;
+        const std::string owner = plan.scheduling.tenant;
+        on_tenants_turn(context, *context.embeddings, owner, exchange, task,
+                        [&context, exchange, task, held, plan = std::move(plan)]() -> Result<void> {
+                          std::string text = AGLM_TRY(answer_embeddings(context, plan, *task));
+                          exchange->respond(Response{.body = std::move(text)});
+                          return {};
+                        });
+        return {};
+      });
 }
 
 void models(const ServiceContext& context, Request&, const Answer& exchange) {

@@ -19,8 +19,11 @@ constexpr int kPrepareThreads = 2;
 constexpr size_t kPrepareWaiting = 512;
 constexpr int kGrammarThreads = 2;
 constexpr size_t kGrammarsWaiting = 64;  // of one tenant
-constexpr size_t kGrammarTenants = 1024;
-constexpr size_t kEmbeddingsWaiting = 64;
+// These only wait for the engine, in which tenants share: one for each tenant that is served at
+// once.
+constexpr int kEmbeddingThreads = 8;
+constexpr size_t kEmbeddingsWaiting = 64;  // of one tenant
+constexpr size_t kTenants = 1024;
 // The answers that are written there are bounded where requests are taken.
 constexpr size_t kNoBound = std::numeric_limits<size_t>::max();
 
@@ -128,9 +131,9 @@ void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   context_.backend = std::move(backend);
   context_.created = unix_time();
   context_.prepare = std::make_unique<WorkQueue>(kPrepareThreads, kPrepareWaiting);
-  context_.grammars =
-      std::make_unique<FairQueue>(kGrammarThreads, kGrammarsWaiting, kGrammarTenants);
-  context_.embeddings = std::make_unique<WorkQueue>(1, kEmbeddingsWaiting);
+  context_.grammars = std::make_unique<FairQueue>(kGrammarThreads, kGrammarsWaiting, kTenants);
+  context_.embeddings =
+      std::make_unique<FairQueue>(kEmbeddingThreads, kEmbeddingsWaiting, kTenants);
   context_.long_answers = std::make_unique<WorkQueue>(1, kNoBound);
   loaded_ = true;  // from here on the server's thread looks at all this
 }

@@ -224,6 +224,18 @@ TEST(Service, EmbeddingsEndWithTheirClient) {
   EXPECT_TRUE(comes_true([&] { return service.backend().n_embedded == 2; }));
 }
 
+TEST(Service, EmbeddingsOfOneTenantHoldNoOtherUp) {
+  RunningService service({.hold_embeddings = true});
+  const std::string many = R"({"input":["a","b","c"]})";
+  HttpClient first(service.port()), again(service.port()), other(service.port());
+  first.send(HttpClient::post_text("/v1/embeddings", many, "X-Tenant: first\r\n"));
+  ASSERT_TRUE(comes_true([&] { return service.backend().n_embedded == 1; }));
+  again.send(HttpClient::post_text("/v1/embeddings", many, "X-Tenant: first\r\n"));
+  other.send(HttpClient::post_text("/v1/embeddings", many, "X-Tenant: other\r\n"));
+  ASSERT_TRUE(comes_true([&] { return service.backend().n_embedded == 2; }));
+  EXPECT_EQ(service.backend().embedding_scheduling().tenant, "other");
+}
+
 TEST(Service, TheDrainsLimitHoldsForEveryKindOfWork) {
   for (const char* path : {"/v1/embeddings", "/v1/completions", "/infer"}) {
     ServiceOptions options;

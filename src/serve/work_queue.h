@@ -1,6 +1,6 @@
-// A few threads that do what must not hold up a connection's thread: templates, tokenizing,
-// embeddings. The queue is bounded: one task too many is refused, not kept. What a task throws ends
-// with it.
+// A few threads that do what must not hold up a connection's thread: templates,
+// tokenizing, long answers. The queue is bounded: one task too many is refused, not kept. What a
+// task throws ends with it.
 #pragma once
 
 #include <condition_variable>

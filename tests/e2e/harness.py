@@ -55,27 +55,30 @@ def joined_calls(events):
 
 
 class Server:
-    """`autoglm serve` on a free port, stopped by SIGTERM at the end."""
+    """`autoglm serve` on a free port, stopped by SIGTERM at the end. What it logs goes to the file `log`, if one is named."""
 
-    def __init__(self, *arguments):
-        self.arguments = arguments
+    def __init__(self, *arguments, log=None):
+        self.arguments, self.log = arguments, log
 
     def __enter__(self):
-        self.process = subprocess.Popen([AUTOGLM, "serve", "--port", "0", *map(str, self.arguments)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env=environment())
+        with open(self.log or os.devnull, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([AUTOGLM, "serve", "--port", "0", *map(str, self.arguments)],
+                                            stdout=subprocess.PIPE, stderr=log if self.log else subprocess.PIPE, text=True,
+                                            env=environment())
         for line in self.process.stdout:
             found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
             if found:
                 self.port = int(found[1])
                 return self
-        raise AssertionError("the server did not start: " + self.process.stderr.read())
+        said = pathlib.Path(self.log).read_text(encoding="utf-8") if self.log else self.process.stderr.read()
+        raise AssertionError("the server did not start: " + said)
 
     def __exit__(self, *_):
         self.process.terminate()
         self.status = self.process.wait(timeout=60)
         self.process.stdout.close()
-        self.process.stderr.close()
+        if self.process.stderr:
+            self.process.stderr.close()
 
     def request(self, method, path, body=None, headers=None):
         """(status, headers, parsed JSON or text)."""

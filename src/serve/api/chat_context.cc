@@ -47,11 +47,15 @@ void take_thoughts(json::object& message) {
       others.push_back(std::move(part));
     }
   }
-  parts = std::move(others);
+  // `parts` lies in the message, and moves when that gets another field.
+  if (others.empty()) {
+    message["content"] = "";
+  } else {
+    parts = std::move(others);
+  }
   if (!thoughts.empty() && !message.contains("reasoning_content")) {
     message["reasoning_content"] = thoughts;
   }
-  if (parts.empty()) message["content"] = "";
 }
 
 // The models served today read text alone; a picture that a template would pass over in silence is

@@ -157,8 +157,10 @@ Result<Value> dict_sort(Interpreter& interpreter, const Value& self, Arguments& 
   std::vector<Keyed> entries;
   for (const auto& [key, v] : self.as<Dict>().entries) {
     const Value& part = by == "key" ? key : v;
-    entries.push_back({case_sensitive ? part : AGLM_TRY(fold_case(interpreter, part)),
-                       AGLM_TRY(interpreter.make_tuple({key, v}))});
+    Value by_part = part;
+    if (!case_sensitive) by_part = AGLM_TRY(fold_case(interpreter, part));
+    Value pair = AGLM_TRY(interpreter.make_tuple({key, v}));
+    entries.push_back({std::move(by_part), std::move(pair)});
   }
   AGLM_TRY(sort_keyed(interpreter, entries, bound[2] != nullptr && truth(*bound[2])));
   return interpreter.make_list(items_of(std::move(entries)));
