@@ -148,6 +148,14 @@ class Tokenize(unittest.TestCase):
 
 
 class Template(unittest.TestCase):
+    def test_standard_input_may_begin_with_a_byte_order_mark_and_have_line_ends_of_windows(self):
+        chat = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}, indent=1)
+        for command, text in ((["template"], chat), (["tokenize", "--decode"], "72\n73\n")):
+            plain = autoglm(*command, stdin=text)
+            marked = autoglm(*command, stdin="\ufeff" + text.replace("\n", "\r\n"))
+            self.assertEqual(plain.returncode, 0, plain.stderr)
+            self.assertEqual((marked.returncode, marked.stdout), (0, plain.stdout), marked.stderr)
+
     def test_a_conversation_becomes_a_prompt(self):
         context = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
         out = autoglm("template", TINY, stdin=json.dumps(context))
