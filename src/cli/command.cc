@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/visible_text.h"
 #include "cli/progress_bar.h"
+#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {
@@ -223,6 +224,9 @@ Result<std::vector<TokenId>> parse_token_ids(std::string_view text, std::string_
 Result<std::vector<TokenId>> encode_prompt(const GLMModel& model, std::string_view text,
                                            std::string_view system, bool raw) {
   if (raw || !model.info().has_chat_template) return model.tokenize(text);
+  if (!is_valid_utf8(text)) {
+    return Error{ErrorCode::kInvalidArgument, "text is not UTF-8", "prompt", "UTF-8", ""};
+  }
   std::vector<ChatMessage> messages;
   if (!system.empty()) messages.push_back({"system", std::string(system)});
   messages.push_back({"user", std::string(text)});
