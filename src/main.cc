@@ -2,13 +2,40 @@
 // status. Status 0: done; 1: the command failed; 2: the command line is wrong.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <string>
+#include <system_error>
 
 #include "autoglm/version.h"
 #include "base/log.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
+
+namespace {
+
+// The line that ends a command which failed. Not fmt::print, which throws where nobody can read it
+// (a pipe whose reader has left, a full disk): the status must be told all the same.
+void tell(const std::string& text) {
+  const std::string line = "autoglm: " + text + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+// Whether all that the command wrote has arrived. A pipe whose reader has left (`| head`) is told
+// by the status alone.
+int status_of_output() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  if (errno != EPIPE) {
+    tell(std::string("standard output: cannot write") +
+         (errno != 0 ? std::string(" (found ") + std::strerror(errno) + ")" : std::string()));
+  }
+  return 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), not a death
@@ -33,16 +60,21 @@ int main(int argc, char** argv) {
     (void)autoglm::configure_log("warn", "text");  // until settings say otherwise
     line.app.parse(argc, argv);
     const autoglm::Result<void> done = line.chosen();
-    if (done) return 0;
-    fmt::print(stderr, "autoglm: {}\n", autoglm::visible(done.error().message()));
+    if (done) return status_of_output();
+    tell(autoglm::visible(done.error().message()));
     return 1;
   } catch (const CLI::ParseError& problem) {  // CLI11 reports --help and wrong flags by throwing
-    if (problem.get_exit_code() == 0) return line.app.exit(problem);
-    fmt::print(stderr, "autoglm: {}\n",
-               autoglm::visible_lines(autoglm::explain_wrong_line(line.app, problem)));
+    if (problem.get_exit_code() == 0) {
+      const int status = line.app.exit(problem);
+      return status != 0 ? status : status_of_output();
+    }
+    tell(autoglm::visible_lines(autoglm::explain_wrong_line(line.app, problem)));
     return 2;
+  } catch (const std::system_error& problem) {  // fmt cannot write
+    if (problem.code().value() != EPIPE) tell(autoglm::visible(problem.what()));
+    return 1;
   } catch (const std::exception& problem) {  // out of memory, mostly
-    fmt::print(stderr, "autoglm: {}\n", autoglm::visible(problem.what()));
+    tell(autoglm::visible(problem.what()));
     return 1;
   }
 }

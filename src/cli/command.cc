@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/visible_text.h"
 #include "cli/progress_bar.h"
+#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {
@@ -115,7 +117,7 @@ SamplingFlags::SamplingFlags(CLI::App& command) : state_(std::make_shared<State>
   const auto add = [&](const char* flag, auto& field, const char* help) {
     command.add_option(flag, field, help)->group("Sampling");
   };
-  add("-n,--max-tokens", s.max_tokens, "longest answer, in tokens");
+  add("-n,--max-tokens", s.max_tokens, "longest answer, in tokens; -1: as long as fits");
   add("--temperature,--temp", s.temperature, "0: the most likely token always");
   add("--top-k", s.top_k, "of the k most likely tokens; 0: of all");
   add("--top-p", s.top_p, "of the fewest tokens whose probabilities reach p");
@@ -123,7 +125,7 @@ SamplingFlags::SamplingFlags(CLI::App& command) : state_(std::make_shared<State>
   add("--repetition-penalty,--repeat-penalty", s.repetition_penalty, "above 1: repeats less");
   add("--presence-penalty", s.presence_penalty, "added once for a token that has occurred");
   add("--frequency-penalty", s.frequency_penalty, "added for each time that a token has occurred");
-  add("--seed", s.seed, "the same seed gives the same answer");
+  add("--seed", s.seed, "the same seed gives the same answer; -1: another each time");
   add("--stop", s.stop, "ends the answer before this text; may be given again");
   add("--min-tokens", s.min_tokens, "shortest answer, in tokens");
   add("--logprobs", s.logprobs, "this many alternatives for each token (with --json)");
@@ -141,8 +143,13 @@ SamplingParams SamplingFlags::apply(SamplingParams p) const {
   p.presence_penalty = s.presence_penalty.value_or(p.presence_penalty);
   p.frequency_penalty = s.frequency_penalty.value_or(p.frequency_penalty);
   p.min_tokens = s.min_tokens.value_or(p.min_tokens);
-  if (s.max_tokens) p.max_tokens = s.max_tokens;
-  if (s.seed) p.seed = s.seed;
+  // llama.cpp's words, as requests know them: no limit but the context, and another seed each time.
+  if (s.max_tokens == -1 || s.max_tokens == -2) {
+    p.max_tokens = std::nullopt;
+  } else if (s.max_tokens) {
+    p.max_tokens = s.max_tokens;
+  }
+  if (s.seed && *s.seed != std::numeric_limits<uint64_t>::max()) p.seed = s.seed;
   if (s.logprobs) p.logprobs = s.logprobs;
   if (!s.stop.empty()) p.stop = s.stop;
   p.ignore_eos = p.ignore_eos || s.ignore_eos;
@@ -223,6 +230,9 @@ Result<std::vector<TokenId>> parse_token_ids(std::string_view text, std::string_
 Result<std::vector<TokenId>> encode_prompt(const GLMModel& model, std::string_view text,
                                            std::string_view system, bool raw) {
   if (raw || !model.info().has_chat_template) return model.tokenize(text);
+  if (!is_valid_utf8(text)) {
+    return Error{ErrorCode::kInvalidArgument, "text is not UTF-8", "prompt", "UTF-8", ""};
+  }
   std::vector<ChatMessage> messages;
   if (!system.empty()) messages.push_back({"system", std::string(system)});
   messages.push_back({"user", std::string(text)});

@@ -87,11 +87,20 @@ SettingInfo bool_setting(std::string_view key, std::string_view help, Reach reac
           [reach](const Settings& s) { return std::string(reach(s) ? "true" : "false"); }};
 }
 
+// A server that takes less answers nobody, and 0 is no "unlimited" here: the words of a client's
+// plainest request, and what a browser says of itself.
+constexpr int64_t kLeastRequestBytes = 1024;
+
 template <class Reach>
-SettingInfo bytes_setting(std::string_view key, std::string_view help, Reach reach) {
+SettingInfo bytes_setting(std::string_view key, std::string_view help, Reach reach,
+                          int64_t least = 0) {
   return {key, "BYTES", help,
-          [reach](Settings& s, std::string_view text) -> Result<void> {
-            reach(s) = AGLM_TRY(parse_bytes(text));
+          [reach, least](Settings& s, std::string_view text) -> Result<void> {
+            const int64_t bytes = AGLM_TRY(parse_bytes(text));
+            if (bytes < least) {
+              return bad_value(fmt::format("a size of at least {} bytes", least), text);
+            }
+            reach(s) = bytes;
             return {};
           },
           [reach](const Settings& s) { return fmt::format("{}", reach(s)); }};
@@ -296,10 +305,10 @@ std::vector<SettingInfo> service_settings() {
           [](auto& s) -> auto& { return s.service.served_model_names; }),
       bytes_setting(
           "max_body_size", "largest request body",
-          [](auto& s) -> auto& { return s.service.max_body_bytes; }),
+          [](auto& s) -> auto& { return s.service.max_body_bytes; }, kLeastRequestBytes),
       bytes_setting(
           "max_header_size", "largest request header",
-          [](auto& s) -> auto& { return s.service.max_header_bytes; }),
+          [](auto& s) -> auto& { return s.service.max_header_bytes; }, kLeastRequestBytes),
       integer_setting(
           "max_connections", "connections open at once; one more gets status 503", 1, 1'000'000,
           [](auto& s) -> auto& { return s.service.max_connections; }),

@@ -40,6 +40,7 @@ Result<Choice> stream_answer(const GLMModel& model, GenerationRequest request) {
     std::mutex mutex;
     std::condition_variable ended;
     bool last = false;
+    bool unread = false;  // standard output takes no more
     Choice choice;
     std::optional<Error> error;
   };
@@ -50,8 +51,9 @@ Result<Choice> stream_answer(const GLMModel& model, GenerationRequest request) {
       AGLM_TRY(model.submit(std::move(request), [state](const GenerationEvent& event) {
         const std::string text = for_output(event.text);
         std::fwrite(text.data(), 1, text.size(), stdout);
-        std::fflush(stdout);
+        const bool unread = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
         const std::lock_guard lock(state->mutex);
+        state->unread = unread;
         state->choice.text += event.text;
         state->choice.tokens.insert(state->choice.tokens.end(), event.tokens.begin(),
                                     event.tokens.end());
@@ -66,7 +68,7 @@ Result<Choice> stream_answer(const GLMModel& model, GenerationRequest request) {
   // A signal does not wake a condition variable: look for it ten times a second.
   while (
       !state->ended.wait_for(lock, std::chrono::milliseconds(100), [&] { return state->last; })) {
-    if (g_interrupted != 0 && !cancelled) {
+    if ((g_interrupted != 0 || state->unread) && !cancelled) {
       cancelled = true;
       lock.unlock();
       handle.cancel();

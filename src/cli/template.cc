@@ -2,6 +2,7 @@
 // given. Needs the template and the tokenizer's special tokens, not the weights.
 #include <fmt/format.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "engine/chat_prompt.h"
@@ -25,7 +26,7 @@ void add_template_command(CommandLine& line) {
       "| autoglm template PATH");
   on_chosen(line, command, [flags]() -> Result<void> {
     const std::string path = AGLM_TRY(find_model(flags->path)).path;
-    const std::string context = AGLM_TRY(read_standard_input());
+    const std::string context = with_plain_line_ends(AGLM_TRY(read_standard_input()));
     const ChatPrompt chat = AGLM_TRY(load_chat_prompt(path));
     const std::string prompt = AGLM_TRY(chat.render(context)).text;
     if (flags->as_json) {

@@ -1,6 +1,7 @@
 // autoglm tokenize: text to token ids and back. Needs the tokenizer only, not the weights.
 #include <fmt/format.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
@@ -40,7 +41,7 @@ Result<void> encode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags
 }
 
 Result<void> decode_input(const Tokenizer& tokenizer, const TokenizeFlags& flags) {
-  const std::string input = AGLM_TRY(read_standard_input());
+  const std::string input = with_plain_line_ends(AGLM_TRY(read_standard_input()));
   const std::vector<TokenId> ids = AGLM_TRY(parse_token_ids(input, "standard input"));
   const std::string text = AGLM_TRY(tokenizer.decode(ids, flags.skip_special));
   if (flags.as_json) {

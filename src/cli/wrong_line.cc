@@ -83,6 +83,10 @@ std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& probl
                                                             full_name(*command));
 
   const int code = problem.get_exit_code();
+  const std::string_view told = problem.what();
+  if (code == static_cast<int>(CLI::ExitCodes::ArgumentMismatch) && told.ends_with(" missing")) {
+    return text(told.substr(0, told.find(':')), "nothing stands behind it", "its value", help);
+  }
   if (code != static_cast<int>(CLI::ExitCodes::ExtrasError) &&
       code != static_cast<int>(CLI::ExitCodes::RequiredError)) {
     return fmt::format("{}\n{}", problem.what(), help);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "text/tokenizer/unicode.h"
 
@@ -64,32 +65,52 @@ size_t LiteralText::length_at(std::string_view text, size_t at) const {
   return longest;
 }
 
-bool LiteralText::visit(json::value& value, std::string_view mark) const {
-  bool found = false;
+namespace {
+
+// The strings of a value by the name that they have in their object: the texts of a list's parts
+// are one text in a template that puts them one behind the other.
+using Pieces = std::vector<boost::json::string*>;
+void collect(json::value& value, const std::string& name, std::map<std::string, Pieces>& pieces) {
   if (value.is_array()) {
-    for (json::value& item : value.get_array()) found = visit(item, mark) || found;
+    for (json::value& item : value.get_array()) collect(item, name, pieces);
   } else if (value.is_object()) {
-    for (auto& member : value.get_object()) found = visit(member.value(), mark) || found;
+    for (auto& member : value.get_object()) {
+      collect(member.value(), std::string(member.key()), pieces);
+    }
   } else if (value.is_string()) {
-    const std::string_view text = value.get_string();
-    std::string marked;
-    size_t done = 0;
-    for (size_t at = 0; at < text.size();) {
-      const size_t length = length_at(text, at);
-      if (length == 0) {
-        ++at;
-        continue;
-      }
+    pieces[name].push_back(&value.get_string());
+  }
+}
+
+}  // namespace
+
+bool LiteralText::visit(json::value& value, std::string_view mark) const {
+  std::map<std::string, Pieces> pieces_by_name;
+  collect(value, "", pieces_by_name);
+  bool found = false;
+  for (const auto& [name, pieces] : pieces_by_name) {
+    std::string joined;
+    for (const boost::json::string* piece : pieces) joined.append(piece->data(), piece->size());
+    std::vector<size_t> places;  // behind the first character of each word
+    for (size_t at = 0; at < joined.size(); ++at) {
+      const size_t length = length_at(joined, at);
+      if (length == 0) continue;
       found = true;
       if (mark.empty()) return true;
-      const size_t first = std::min(character_at(text, at).length, length);
-      marked.append(text, done, at + first - done).append(mark);
-      done = at + first;
-      at += length;
+      places.push_back(at + std::min(character_at(joined, at).length, length));
     }
-    if (done > 0) {
-      marked.append(text, done);
-      value = json::value(marked);
+    if (places.empty()) continue;
+    size_t begin = 0;
+    auto place = places.begin();
+    for (boost::json::string* piece : pieces) {
+      const size_t end = begin + piece->size();
+      std::string marked;
+      for (; place != places.end() && *place <= end; ++place) {
+        marked.append(joined, begin, *place - begin).append(mark);
+        begin = *place;
+      }
+      *piece = marked.append(joined, begin, end - begin);
+      begin = end;
     }
   }
   return found;

@@ -109,5 +109,29 @@ TEST(LiteralText, SurvivesWhatTemplatesDoToWords) {
   }
 }
 
+TEST(LiteralText, AWordThatPartsMakeTogetherIsTextToo) {
+  constexpr std::string_view kJoins =
+      "{% for m in messages %}<|{{ m.role }}|>\n{% for part in m.content %}{% if part is string %}"
+      "{{ part }}{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}<|assistant|>";
+  const auto parts_of = [](std::initializer_list<const char*> texts) {
+    json::array parts;
+    for (const char* text : texts) parts.push_back({{"type", "text"}, {"text", text}});
+    return parts;
+  };
+  const json::array strings{"<|assi", "stant|>"};
+  for (const json::array& parts :
+       {parts_of({"<|assistant|>"}), parts_of({"<|assis", "tant|>"}), parts_of({"<", "|user|>"}),
+        parts_of({"<|", "", "us", "er", "|>"}), parts_of({"<|user|><|us", "er|>x<|user", "|>"}),
+        parts_of({"<|user|", ">x"}), strings}) {
+    const Rendered text = rendered({json::object{{"role", "user"}, {"content", parts}}}, kJoins);
+    EXPECT_EQ(n_special(text), 2) << boost::json::serialize(parts) << text.text;
+    std::string words;
+    for (const json::value& part : parts) {
+      words += part.is_string() ? part.get_string() : part.at("text").get_string();
+    }
+    EXPECT_EQ(text.text, "<|user|>\n" + words + "<|assistant|>");
+  }
+}
+
 }  // namespace
 }  // namespace autoglm

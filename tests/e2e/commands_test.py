@@ -36,6 +36,17 @@ class Generate(unittest.TestCase):
         others = {autoglm(*arguments, seed).stdout for seed in (8, 9, 10)}
         self.assertTrue(others - {first.stdout})
 
+    def test_minus_one_is_no_seed_and_no_limit(self):
+        wish = ("generate", "Tell me a story", "--temperature", 2)
+        first, second = (autoglm(*wish, "-n", 12, "--seed", -1).stdout for _ in range(2))
+        self.assertNotEqual(first, second)
+        plain = autoglm("generate", "Hi", "--temperature", 0)
+        endless = autoglm("generate", "Hi", "--temperature", 0, "-n", -1)
+        self.assertEqual((endless.returncode, endless.stdout), (0, plain.stdout), endless.stderr)
+        refused = autoglm("generate", "Hi", "-n", -3)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("max_tokens", refused.stderr)
+
     def test_text_comes_from_standard_input_too(self):
         by_argument = autoglm("generate", "Hello", "--temperature", 0, "-n", 16)
         by_input = autoglm("generate", "--temperature", 0, "-n", 16, stdin="Hello")
@@ -148,6 +159,14 @@ class Tokenize(unittest.TestCase):
 
 
 class Template(unittest.TestCase):
+    def test_standard_input_may_begin_with_a_byte_order_mark_and_have_line_ends_of_windows(self):
+        chat = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}, indent=1)
+        for command, text in ((["template"], chat), (["tokenize", "--decode"], "72\n73\n")):
+            plain = autoglm(*command, stdin=text)
+            marked = autoglm(*command, stdin="\ufeff" + text.replace("\n", "\r\n"))
+            self.assertEqual(plain.returncode, 0, plain.stderr)
+            self.assertEqual((marked.returncode, marked.stdout), (0, plain.stdout), marked.stderr)
+
     def test_a_conversation_becomes_a_prompt(self):
         context = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
         out = autoglm("template", TINY, stdin=json.dumps(context))

@@ -4,10 +4,11 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
 import tempfile
 import unittest
 
-from harness import TINY, Server, autoglm, environment, main
+from harness import AUTOGLM, TINY, Server, autoglm, environment, main
 
 
 class Errors(unittest.TestCase):
@@ -40,6 +41,7 @@ class Errors(unittest.TestCase):
         self.fails(autoglm("--port", 80, "serve"), "autoglm serve --port", status=2)
         self.fails(autoglm("generate", "two", "words"), "words: generate takes no further word", status=2)
         self.fails(autoglm("generate", "x", "--temperature", "warm"), "warm", status=2)
+        self.fails(autoglm("serve", "--port"), "--port: nothing stands behind it", status=2)
 
     def test_no_such_model(self):
         self.fails(autoglm("generate", "x", "--model", "/nowhere/model"), "/nowhere/model")
@@ -101,7 +103,7 @@ class Errors(unittest.TestCase):
         self.fails(autoglm("serve", env=environment(AUTOGLM_PROT="80")), "prot", "port")
         self.fails(autoglm("serve", "--config", self.folder / "none.yaml"), "none.yaml")
         self.fails(autoglm("serve", "--quantize", "int5"), "int5", "int4")
-        self.fails(autoglm("serve", env=environment(AUTOGLM_ISA="avx1024")), "avx1024")
+        self.fails(autoglm("serve", "--port", 0, env=environment(AUTOGLM_ISA="avx1024")), "avx1024")
 
     def test_a_port_in_use_is_named(self):
         with socket.socket() as other:
@@ -125,10 +127,46 @@ class Errors(unittest.TestCase):
             self.skipTest("no /dev/full here")
         self.fails(autoglm("synthetic", "/dev/full/model.gguf"), "/dev/full")
 
+    def test_output_that_is_lost_is_a_failure(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full here")
+        chat = json.dumps({"messages": [{"role": "user", "content": "Hi"}]})
+        for line, stdin in (("info", ""), ("info --json", ""), ("graph", ""), ("tokenize", "Hi"),
+                            ("template", chat), ("generate -n 2 Hi", ""), ("generate --json -n 2 Hi", ""),
+                            ("serve --print-config", ""), ("serve --help", ""), ("--version", "")):
+            with self.subTest(line=line), open("/dev/full", "wb") as full:
+                done = subprocess.run([AUTOGLM, *line.split()], input=stdin, stdout=full, text=True,
+                                      stderr=subprocess.PIPE, env=environment(), timeout=60, check=False)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("cannot write", done.stderr)
+
+    def test_an_error_that_nobody_can_read_has_its_status_all_the_same(self):
+        for line, status in (("serve --prot 80", 2), ("sreve", 2), ("info /nowhere", 1),
+                             ("serve --model /nowhere", 1)):
+            with self.subTest(line=line):
+                reader, writer = os.pipe()
+                os.close(reader)
+                done = subprocess.run([AUTOGLM, *line.split()], stdout=writer, stderr=writer,
+                                      env=environment(), timeout=60, check=False)
+                os.close(writer)
+                self.assertEqual(done.returncode, status)
+
+    def test_an_answer_that_nobody_reads_ends(self):
+        with subprocess.Popen([AUTOGLM, "generate", "--ignore-eos", "-n", "900", "Hi"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=environment()) as process:
+            process.stdout.read(1)
+            process.stdout.close()
+            self.assertEqual(process.wait(timeout=60), 1)
+            self.assertNotIn("check failed", process.stderr.read())
+
     def test_prompts_that_cannot_be(self):
         self.fails(autoglm("generate", "--ids", "99999999"), "99999999")
         self.fails(autoglm("generate", "--ids", "one"), "one")
         self.fails(autoglm("generate", "x", "--top-p", 3), "top_p")
+        latin1 = subprocess.run([AUTOGLM, "generate"], input="caf\u00e9".encode("latin-1"), capture_output=True,
+                                env=environment(), timeout=60, check=False)
+        self.assertEqual(latin1.returncode, 1)
+        self.assertIn(b"prompt: text is not UTF-8", latin1.stderr)
 
 
 class ServerErrors(unittest.TestCase):
@@ -152,6 +190,30 @@ class ServerErrors(unittest.TestCase):
                     self.assertIn(word, answer["error"]["message"] + str(answer["error"]["param"]))
             self.assertEqual(server.request("GET", "/v1/completions")[0], 405)
         self.assertEqual(server.status, 0)
+
+    def test_a_text_that_is_too_much_for_the_tokenizer_is_named_by_its_field(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = pathlib.Path(folder) / "model"
+            shutil.copytree(TINY, model)
+            tokenizer = json.loads((model / "tokenizer.json").read_text())
+            tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "x*x*[yz]"}, "content": ""}
+            (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+            text = "x" * 20000
+            plan = {"type": "content", "content": text}
+            with Server("--model", model) as server:
+                for path, body, param in (
+                        ("/tokenize", {"content": text}, "content"),
+                        ("/tokenize", {"prompt": text}, "prompt"),
+                        ("/tokenize", {"messages": [{"role": "user", "content": text}]}, "messages"),
+                        ("/v1/completions", {"prompt": text}, "prompt"),
+                        ("/v1/completions", {"prompt": "a", "prediction": plan}, "prediction"),
+                        ("/v1/chat/completions", {"messages": [{"role": "user", "content": text}]}, "messages"),
+                        ("/v1/embeddings", {"input": text}, "input"),
+                        ("/infer", {"prompt": text}, "prompt"),
+                        ("/infer", {"text": text}, "text")):
+                    with self.subTest(path=path, param=param):
+                        status, answer = server.post(path, body)
+                        self.assertEqual((status, answer["error"]["param"]), (400, param), answer)
 
 
 if __name__ == "__main__":

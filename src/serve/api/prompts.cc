@@ -64,26 +64,22 @@ Result<void> check_text_length(const ModelInfo& model, size_t n_bytes, std::stri
       fmt::format("{} bytes of text are more than any that fits: at most {}", n_bytes, most));
 }
 
-namespace {
-
-// What is too much is the field's fault.
 Result<std::vector<TokenId>> tokenize_field(const ModelBackend& backend, std::string_view text,
                                             TokenizeOptions options, std::string_view param) {
-  AGLM_TRY(check_text_length(backend.info(), text.size(), param));
   auto ids = backend.tokenize(text, std::move(options));
   if (!ids && ids.error().code == ErrorCode::kTooLarge) ids.error().where = param;
   return ids;
 }
 
-}  // namespace
-
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
                                         bool add_special_tokens, std::string_view param) {
   std::vector<TokenId> ids;
   if (const auto* text = std::get_if<std::string>(&prompt)) {
+    AGLM_TRY(check_text_length(backend.info(), text->size(), param));
     ids =
         AGLM_TRY(tokenize_field(backend, *text, {.add_special_tokens = add_special_tokens}, param));
   } else if (const auto* chat = std::get_if<RenderedChat>(&prompt)) {
+    AGLM_TRY(check_text_length(backend.info(), chat->text.size(), param));
     ids = AGLM_TRY(tokenize_field(
         backend, chat->text, {.add_special_tokens = add_special_tokens, .literal = chat->literal},
         param));
@@ -119,7 +115,7 @@ Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
     text += AGLM_TRY(required_string(part, "text"));
   }
   AGLM_TRY(check_text_length(backend.info(), text.size(), "prediction"));
-  return backend.tokenize(text, {.add_special_tokens = false});
+  return tokenize_field(backend, text, {.add_special_tokens = false}, "prediction");
 }
 
 Result<void> check_context(const ModelInfo& model, const json::Fields& fields, size_t prompt_tokens,

@@ -44,6 +44,10 @@ Result<RenderedChat> render_chat(const ModelBackend& backend, const ChatContext&
 // An error when no prompt of this model has a text so long: asked before a text is tokenized.
 Result<void> check_text_length(const ModelInfo& model, size_t n_bytes, std::string_view param);
 
+// The tokens of a field's text; what is too much for the tokenizer is the field's fault.
+Result<std::vector<TokenId>> tokenize_field(const ModelBackend& backend, std::string_view text,
+                                            TokenizeOptions options, std::string_view param);
+
 // Ids of a prompt; special tokens spelled in the text become tokens. An error when none result.
 Result<std::vector<TokenId>> prompt_ids(const ModelBackend& backend, const Prompt& prompt,
                                         bool add_special_tokens, std::string_view param);

@@ -58,7 +58,7 @@ Result<std::vector<TokenId>> tokens_of(const ServiceContext& context, std::strin
   if (text.size() > kAlwaysTokenized) {
     AGLM_TRY(check_text_length(context.backend->info(), text.size(), param));
   }
-  return context.backend->tokenize(text, options);
+  return tokenize_field(*context.backend, text, options, param);
 }
 
 // {"content": ...} -> {"tokens": [...]}
