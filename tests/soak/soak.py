@@ -28,6 +28,7 @@ N_GOOD, N_HOSTILE = 3, 4  # clients; each asks one thing at a time
 HEALTH_SECONDS = 0.05
 QUIET_SECONDS = 60  # for all work to end, at most
 MEMORY_GROWTH = 1.10
+MEMORY_SECONDS = 300  # a shorter run says what it holds, and no more: its warm-up has not met every kind of request
 WARM_UP_SECONDS = 10, 60  # a quarter of the time, within these
 # Few pages of keys and values, so that answers give theirs up; limits that a minute of this reaches.
 SERVE = ["--tool-call-parser", "hermes", "--speculative-method", "ngram", "--kv-cache-memory", "24MiB", "--max-queue", "300",
@@ -150,13 +151,13 @@ class Soak:
                 return
             time.sleep(0.2)
 
-    def memory_is_back(self, before):
+    def memory_is_back(self, before, seconds):
         self.quiet()
         until = time.monotonic() + 20
         while (now := self.resident_mib()) > before * MEMORY_GROWTH and time.monotonic() < until:
             time.sleep(0.5)
         print(f"memory: {before:.1f} MiB after the warm-up, {now:.1f} MiB at the end")
-        if now > before * MEMORY_GROWTH:
+        if now > before * MEMORY_GROWTH and seconds >= MEMORY_SECONDS:
             self.fail(f"memory has grown from {before:.1f} to {now:.1f} MiB")
 
     def run(self, seconds):
@@ -175,7 +176,7 @@ class Soak:
                                        *((self.hostile_client, i) for i in range(N_HOSTILE))])
         if self.server.process.poll() is None:
             if not self.failures:
-                self.memory_is_back(before)
+                self.memory_is_back(before, seconds)
             if faults := self.metric("autoglm:internal_errors_total"):
                 self.fail(f"{faults:.0f} internal errors")
         self.report(idle, busy)
