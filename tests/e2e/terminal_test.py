@@ -9,6 +9,7 @@ import select
 import shutil
 import struct
 import tempfile
+import termios
 import time
 import unittest
 
@@ -51,6 +52,11 @@ class Terminal:
         return new
 
     def type(self, keys):
+        """To the line editor: once the terminal leaves keys to it, which is just after the prompt stands there."""
+        end = time.monotonic() + 100
+        while termios.tcgetattr(self.file)[3] & termios.ICANON:
+            assert time.monotonic() < end, "the terminal keeps the keys to itself"
+            time.sleep(0.001)
         os.write(self.file, keys.encode())
 
     def end(self):
