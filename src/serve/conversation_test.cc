@@ -67,18 +67,6 @@ TEST(Conversation, ThoughtsAmongThePartsAreReasoning) {
   EXPECT_EQ(alone.at("content"), "");
 }
 
-TEST(Conversation, TextsByOtherNamesAreTexts) {
-  const std::string parts = R"([{"type": "input_text", "text": "a"}, {"type": "output_text",
-      "text": "b", "annotations": []}, {"type": "refusal", "refusal": "c"}, {"type": "text", "text": "d"}])";
-  const json::value message = second_message(R"({"role": "assistant", "content": )" + parts + "}");
-  std::string joined;
-  for (const json::value& part : message.at("content").as_array()) {
-    EXPECT_EQ(part.at("type"), "text");
-    joined += part.at("text").as_string();
-  }
-  EXPECT_EQ(joined, "abcd");
-}
-
 TEST(Conversation, ABodyMayBeginWithAByteOrderMark) {
   EXPECT_EQ(context_of("\xEF\xBB\xBF" + chat("")).at("messages").as_array().size(), 1u);
 }

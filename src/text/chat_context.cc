@@ -74,6 +74,29 @@ Result<void> parse_arguments(json::object& call, const std::string& where, size_
   return {};
 }
 
+// The words of a text part. Its kind is one of is_text_part().
+Result<std::string_view> words_of(const json::Fields& part, std::string_view kind) {
+  const char* name = kind == "refusal" ? "refusal" : "text";
+  const json::value* v = part.find(name);
+  if (v == nullptr || !v->is_string()) return part.wrong(name, "a string");
+  return std::string_view(v->get_string());
+}
+
+// Templates that take parts look for "text" and pass over texts by other names.
+Result<void> name_text_parts(json::value& content, const std::string& where) {
+  size_t i = 0;
+  for (json::value& part : content.get_array()) {
+    const std::string at = fmt::format("{}[{}]", where, i++);
+    if (!part.is_object()) continue;
+    const json::Fields fields(part.get_object(), at);
+    const std::string kind = AGLM_TRY(fields.string_or("type", "text"));
+    if (kind == "text" || !is_text_part(kind)) continue;
+    const std::string words(AGLM_TRY(words_of(fields, kind)));
+    part = json::object{{"type", "text"}, {"text", words}};
+  }
+  return {};
+}
+
 Result<void> join_parts(json::value& content, const std::string& where) {
   std::string text;
   bool first = true;
@@ -88,13 +111,11 @@ Result<void> join_parts(json::value& content, const std::string& where) {
     } else {
       const json::Fields fields(part.get_object(), at);
       const std::string kind = AGLM_TRY(fields.string_or("type", "text"));
-      if (kind != "text" && kind != "input_text" && kind != "output_text" && kind != "refusal") {
+      if (!is_text_part(kind)) {
         return Error{ErrorCode::kUnsupported, "content part is not text", at,
                      "text: this model's template takes nothing else", kind};
       }
-      const json::value* v = fields.find(kind == "refusal" ? "refusal" : "text");
-      if (v == nullptr || !v->is_string()) return fields.wrong("text", "a string");
-      piece = v->get_string();
+      piece = AGLM_TRY(words_of(fields, kind));
     }
     if (!first) text += "\n";
     first = false;
@@ -126,8 +147,9 @@ Result<json::object> normalised(const json::value& v, const std::string& where,
   if (json::value* content = message.if_contains("content")) {
     const bool as_parts =
         options.content_format && options.content_format(role) == ContentFormat::kParts;
-    if (content->is_array() && !as_parts) {
-      AGLM_TRY(join_parts(*content, where + ".content"));
+    if (content->is_array()) {
+      const std::string at = where + ".content";
+      AGLM_TRY(as_parts ? name_text_parts(*content, at) : join_parts(*content, at));
     }
   }
   if (json::value* calls = message.if_contains("tool_calls");
@@ -156,6 +178,10 @@ Result<json::value> list_or_null(const json::object& request, std::string_view n
 }
 
 }  // namespace
+
+bool is_text_part(std::string_view kind) {
+  return kind == "text" || kind == "input_text" || kind == "output_text" || kind == "refusal";
+}
 
 Result<json::object> chat_context(const json::object& request, const ChatContextOptions& options) {
   AGLM_TRY(Measure(options.limits).value(request, 0));

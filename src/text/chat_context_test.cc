@@ -87,6 +87,20 @@ TEST(ChatContext, JoinsTextPartsOnlyForTemplatesThatWantAString) {
                   .is_array());
 }
 
+TEST(ChatContext, TextsByOtherNamesAreTexts) {
+  constexpr std::string_view request = R"({"messages":[{"role":"assistant","content":[
+      {"type":"input_text","text":"a"},{"type":"output_text","text":"b","annotations":[]},
+      {"type":"refusal","refusal":"c"},{"type":"text","text":"d"}]}]})";
+  EXPECT_EQ(field(request, "/messages/0/content"), json::value("a\nb\nc\nd"));
+  const json::value parts =
+      field(request, "/messages/0/content",
+            {.content_format = [](std::string_view) { return ContentFormat::kParts; }});
+  for (size_t part = 0; part < 4; ++part) {
+    const json::object expected{{"type", "text"}, {"text", std::string(1, "abcd"[part])}};
+    EXPECT_EQ(parts.as_array().at(part), json::value(expected));
+  }
+}
+
 TEST(ChatContext, RefusesAnImageWhereATemplateTakesOnlyText) {
   const Result<json::object> context = chat_context(
       parsed(R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})"), {});

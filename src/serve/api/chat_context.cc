@@ -9,6 +9,7 @@
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
 #include "serve/api/prompts.h"
+#include "text/chat_context.h"
 
 namespace autoglm::serve {
 namespace {
@@ -59,20 +60,16 @@ void take_thoughts(json::object& message) {
 }
 
 // The models served today read text alone; a picture that a template would pass over in silence is
-// refused. So would it pass over a text by another name: each becomes what templates look for.
-Result<void> read_parts(json::array& parts, const std::string& where) {
+// refused.
+Result<void> check_parts(const json::array& parts, const std::string& where) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const std::string param = fmt::format("{}.content[{}]", where, i);
     const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
     const std::string type = AGLM_TRY(required_string(part, "type"));
-    if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
+    if (!is_text_part(type)) {
       return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
                                             printable_utf8(type.substr(0, 40))));
     }
-    if (type == "text") continue;
-    const std::string text =
-        AGLM_TRY(required_string(part, type == "refusal" ? "refusal" : "text"));
-    parts[i] = json::object{{"type", "text"}, {"text", text}};
   }
   return {};
 }
@@ -96,7 +93,7 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
       content != nullptr && content->is_array() && message.at("role") == "assistant") {
     take_thoughts(message);
   }
-  json::value* content = message.if_contains("content");
+  const json::value* content = message.if_contains("content");
   const bool has_calls = message.contains("tool_calls");
   if (content == nullptr || content->is_null()) {
     if (!has_calls && message.at("role") != "assistant") {
@@ -104,7 +101,7 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
     }
     message["content"] = "";
   } else if (content->is_array()) {
-    AGLM_TRY(read_parts(content->get_array(), where));
+    AGLM_TRY(check_parts(content->get_array(), where));
   } else if (!content->is_string()) {
     return bad_field(where + ".content", "wrong kind", "a string or a list of parts",
                      json::kind_name(*content));
