@@ -194,8 +194,9 @@ Result<std::vector<StoredTensor>> parse_safetensors(std::span<const std::byte> f
   std::memcpy(&header_bytes, file.data(), sizeof header_bytes);
   const size_t room = std::min(file.size() - sizeof header_bytes, kMaxHeaderBytes);
   if (header_bytes > room) {
-    return Error{ErrorCode::kCorrupt, "safetensors header is too long", std::string(where),
-                 fmt::format("at most {} bytes", room), fmt::format("{} bytes", header_bytes)};
+    return Error{ErrorCode::kCorrupt, "cut off, or no safetensors file: header is too long",
+                 std::string(where), fmt::format("at most {} bytes", room),
+                 fmt::format("{} bytes", header_bytes)};
   }
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + sizeof header_bytes,
                               static_cast<size_t>(header_bytes));

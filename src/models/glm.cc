@@ -1,25 +1,12 @@
 // GLM-4-9B as transformers has it, and GLM-Edge: pre-norm, rotary on a part of each head in
 // interleaved pairs, fused gate and up.
-#include "models/blocks.h"
+#include "models/glm_defaults.h"
 
 namespace autoglm {
 
-namespace {
-
-// GlmConfig's.
-constexpr DecoderDefaults kDefaults{.vocab_size = 151552,
-                                    .intermediate_size = 13696,
-                                    .num_hidden_layers = 40,
-                                    .num_key_value_heads = 2,
-                                    .head_dim = 128,
-                                    .max_position_embeddings = 131072,
-                                    .rms_norm_eps = 1.5625e-07};
-
-}  // namespace
-
 Result<Model> record_glm(const Checkpoint& checkpoint, ConfigReader& config) {
   const DecoderConfig c =
-      AGLM_TRY(read_decoder(config, {.default_partial = 0.5, .interleaved = true}, kDefaults));
+      AGLM_TRY(read_decoder(config, {.default_partial = 0.5, .interleaved = true}, kGlmDefaults));
   const Bias bias = AGLM_TRY(config.boolean_or("attention_bias", true)) ? Bias::kYes : Bias::kNo;
 
   return record_decoder(checkpoint, c, [&](Recorder& r, Value x, const Layer& layer) {

@@ -74,7 +74,12 @@ Result<void> parse_arguments(json::object& call, const std::string& where, size_
   return {};
 }
 
-// The words of a text part. Its kind is one of is_text_part().
+// "text", and what OpenAI's interfaces call it besides.
+bool is_text_part(std::string_view kind) {
+  return kind == "text" || kind == "input_text" || kind == "output_text" || kind == "refusal";
+}
+
+// The words of a part whose kind is_text_part().
 Result<std::string_view> words_of(const json::Fields& part, std::string_view kind) {
   const char* name = kind == "refusal" ? "refusal" : "text";
   const json::value* v = part.find(name);
@@ -178,10 +183,6 @@ Result<json::value> list_or_null(const json::object& request, std::string_view n
 }
 
 }  // namespace
-
-bool is_text_part(std::string_view kind) {
-  return kind == "text" || kind == "input_text" || kind == "output_text" || kind == "refusal";
-}
 
 Result<json::object> chat_context(const json::object& request, const ChatContextOptions& options) {
   AGLM_TRY(Measure(options.limits).value(request, 0));

@@ -27,10 +27,6 @@ struct ChatContextOptions {
   ChatContextLimits limits;
 };
 
-// Whether a content part of this type is text: "text", or what OpenAI's interfaces call it besides
-// (input_text, output_text, refusal).
-bool is_text_part(std::string_view kind);
-
 // `request` holds `messages` and may hold `tools`, `documents`, `add_generation_prompt` (false when
 // absent, as transformers has it), `chat_template_kwargs` (an object whose fields become variables)
 // and any further variable, like `enable_thinking`. What the caller names wins over

@@ -9,7 +9,6 @@
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
 #include "serve/api/prompts.h"
-#include "text/chat_context.h"
 
 namespace autoglm::serve {
 namespace {
@@ -66,7 +65,7 @@ Result<void> check_parts(const json::array& parts, const std::string& where) {
     const std::string param = fmt::format("{}.content[{}]", where, i);
     const json::Fields part = AGLM_TRY(json::fields_of(parts[i], param));
     const std::string type = AGLM_TRY(required_string(part, "type"));
-    if (!is_text_part(type)) {
+    if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
       return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
                                             printable_utf8(type.substr(0, 40))));
     }
