@@ -32,7 +32,7 @@ struct SpeculationOptions {
 
 struct LoadOptions {
   std::string device = "auto";    // cpu, cuda, auto
-  std::string quantize = "none";  // how weights are held: none, int8, int4, int3, int2,
+  std::string quantize = "none";  // how weights are held: none, int8, int5, int4, int3, int2,
                                   // int4-g64, int4-g128, int3-g64, int2-g64
   // auto, f32, bf16, int8 (also called q8_0); auto: f32 for f32 weights, else bf16
   std::string kv_cache_dtype = "auto";

@@ -6,6 +6,7 @@
 #include "engine/load_executor.h"
 #include "formats/checkpoint.h"
 #include "formats/model_source.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 
@@ -26,9 +27,8 @@ void add_graph_command(CommandLine& line) {
   command->add_flag("--json", flags->json, "write JSON: values, kernel calls, arena sizes")
       ->excludes("--dot");
   command->add_flag("--unfused", flags->unfused, "as recorded: one kernel call an operation");
-  command->add_option(
-      "--quantize", flags->quantize,
-      "none, int8, int4, int3, int2, or int4-g64, int4-g128, int3-g64, int2-g64 [none]");
+  command->add_option("--quantize", flags->quantize,
+                      fmt::format("{} [none]", fmt::join(quantize_names(), ", ")));
   command->add_option("--max-batched-tokens", flags->rows, "rows of one step [512]")
       ->check(CLI::Range(1, 65536));
   on_chosen(line, command, [flags]() -> Result<void> {

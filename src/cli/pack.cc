@@ -6,6 +6,7 @@
 #include "base/visible_text.h"
 #include "cli/command.h"
 #include "cli/progress_bar.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 
@@ -22,9 +23,9 @@ void add_pack_command(CommandLine& line) {
   command->add_option("out", flags->out,
                       "directory to make, for --model; without it, a file beside the checkpoint "
                       "that starts with the same --quantize find");
-  command->add_option("--quantize", flags->options.quantize,
-                      "how weights are held: none, int8, int4, int3, int2, or int4-g64, int4-g128, "
-                      "int3-g64, int2-g64 [none]");
+  command->add_option(
+      "--quantize", flags->options.quantize,
+      fmt::format("how weights are held: {} [none]", fmt::join(quantize_names(), ", ")));
   command->add_option("--threads", flags->options.threads, "0: one for each processor [0]")
       ->check(CLI::Range(0, 1024));
   on_chosen(line, command, [flags]() -> Result<void> {

@@ -47,9 +47,10 @@ void add_quantize_command(CommandLine& line) {
   QuantizeOptions& options = flags->options;
   command->add_option("input", flags->input, "model directory, .gguf file or hub id")->required();
   command->add_option("output", options.output, "folder to make")->required();
-  command->add_option("--bits", options.bits,
-                      "2, 3, 4, 8, or an average over what the layers store: more bits and smaller "
-                      "groups where they pay most [4]");
+  command->add_option(
+      "--bits", options.bits,
+      "2, 3, 4, 5, 8, or an average over what the layers store: more bits and smaller "
+      "groups where they pay most [4]");
   command->add_option(
       "--group-size", options.group_size,
       "columns that share a scale: 32, 64 or (4 bits) 128; 0.5, 0.25 or 0.125 bits a "

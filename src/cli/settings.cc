@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "serve/access.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 namespace {
@@ -50,8 +51,13 @@ SettingInfo text_setting(std::string_view key, std::string_view value, std::stri
           [reach](const Settings& s) { return std::string(reach(s)); }};
 }
 
+std::vector<std::string> with_auto(std::vector<std::string> words) {
+  words.insert(words.begin(), "auto");
+  return words;
+}
+
 template <class Reach>
-SettingInfo choice_setting(std::string_view key, const std::vector<std::string_view>& words,
+SettingInfo choice_setting(std::string_view key, const std::vector<std::string>& words,
                            std::string_view help, Reach reach) {
   return {key, fmt::format("{}", fmt::join(words, "|")), help,
           [reach, words](Settings& s, std::string_view text) -> Result<void> {
@@ -196,9 +202,8 @@ std::vector<SettingInfo> model_settings() {
           "device", {"auto", "cpu", "cuda"}, "where the model runs",
           [](auto& s) -> auto& { return s.load.device; }),
       choice_setting(
-          "quantize",
-          {"none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2", "int2-g64"},
-          "how weights are held in memory", [](auto& s) -> auto& { return s.load.quantize; }),
+          "quantize", quantize_names(), "how weights are held in memory",
+          [](auto& s) -> auto& { return s.load.quantize; }),
       choice_setting(
           "kv_cache_dtype", {"auto", "f32", "bf16", "int8", "q8_0"},
           "how keys and values are held; auto: f32 for f32 weights, else bf16; q8_0 means int8",
@@ -282,9 +287,7 @@ std::vector<SettingInfo> model_settings() {
           "speculative_model", "PATH", "the draft model, with the same tokenizer",
           [](auto& s) -> auto& { return s.load.speculation.model; }),
       choice_setting(
-          "speculative_quantize",
-          {"auto", "none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2",
-           "int2-g64"},
+          "speculative_quantize", with_auto(quantize_names()),
           "how the draft model's weights are held; auto: as the model's",
           [](auto& s) -> auto& { return s.load.speculation.quantize; }),
       bool_setting(

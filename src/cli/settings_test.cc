@@ -48,10 +48,11 @@ TEST(Settings, AWrongValueIsRefusedWithWhatWasExpected) {
       error_of(apply_yaml(settings, "port: 70000\n", "c.yaml")),
       "c.yaml:1: port: setting has the wrong value (expected a whole number from 0 to 65535, found "
       "\"70000\")");
-  EXPECT_EQ(error_of(apply_yaml(settings, "quantize: int5\n", "c.yaml")),
-            "c.yaml:1: quantize: setting has the wrong value (expected one of none, int8, int4, "
-            "int4-g64, int4-g128, int3, int3-g64, int2, int2-g64, found "
-            "\"int5\")");
+  EXPECT_EQ(
+      error_of(apply_yaml(settings, "quantize: int6\n", "c.yaml")),
+      "c.yaml:1: quantize: setting has the wrong value (expected one of none, int8, int5, int4, "
+      "int4-g64, int4-g128, int3, int3-g64, int2, int2-g64, found "
+      "\"int6\")");
   EXPECT_EQ(
       error_of(apply_yaml(settings, "offline: maybe\n", "c.yaml")),
       "c.yaml:1: offline: setting has the wrong value (expected true or false, found \"maybe\")");

@@ -14,6 +14,7 @@
 #include "engine/load_executor.h"
 #include "formats/pack_file.h"
 #include "formats/synthetic.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 namespace {
@@ -80,8 +81,7 @@ class Packing : public testing::Test {
 TEST_F(Packing, APackedModelAnswersAsItsCheckpointDoes) {
   for (const char* name : {"hf", "file.gguf"}) {
     const std::string source = synthetic(name);
-    for (const char* quantize : {"none", "int8", "int4", "int4-g64", "int4-g128", "int3",
-                                 "int3-g64", "int2", "int2-g64"}) {
+    for (const std::string& quantize : quantize_names()) {
       const std::string expected = answer(source, quantize);
       ASSERT_THAT(expected, HasSubstr(":")) << expected;
       const std::string out = in(std::string(name) + quantize);

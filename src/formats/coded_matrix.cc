@@ -15,13 +15,14 @@
 namespace autoglm {
 namespace {
 
-bool is_coded_bits(int64_t bits) { return bits == 8 || (bits >= 2 && bits <= 4); }
+bool is_coded_bits(int64_t bits) { return bits == 8 || (bits >= 2 && bits <= 5); }
 
 DType dtype_of(int bits) {
   switch (bits) {
     case 2: return DType::kCodes2;
     case 3: return DType::kCodes3;
     case 4: return DType::kCodes4;
+    case 5: return DType::kCodes5;
     default: return DType::kCodes8;
   }
 }
@@ -86,11 +87,12 @@ Result<CodedMatrix> coded_matrix(const StoredTensor& codes, int bits_in_bytes) {
   if (whole) return CodedMatrix{.bits = 8, .columns = codes.shape[1], .codes = codes.bytes};
   const int bits = bits_in_bytes;
   const int64_t bytes = codes.shape[1];
-  const int64_t columns = bits == 3 ? bytes * 8 / 3 / 4 * 4 : bytes * 8 / bits;
+  const int64_t columns = bytes * 8 / bits / CodedMatrix::step(bits) * CodedMatrix::step(bits);
   if (bits == 8 || columns == 0 || CodedMatrix::row_bytes(bits, columns) != bytes) {
     return Error{ErrorCode::kCorrupt, "codes contradict their number of bits", codes.where,
                  bits == 8 ? "I8 for 8 bits"
-                           : fmt::format("U8 [rows, {} bits for each of columns by fours]", bits),
+                           : fmt::format("U8 [rows, {} bits for each of columns by {}]", bits,
+                                         CodedMatrix::step(bits)),
                  form};
   }
   return CodedMatrix{.bits = bits, .columns = columns, .codes = codes.bytes};
@@ -113,7 +115,7 @@ uint8_t CodedMatrix::code(int64_t row, int64_t column) const {
   const int64_t at = row * row_bytes() + first / 8;
   const auto shift = static_cast<int>(first % 8);
   int pair = byte_at(codes, at);
-  // Only 3 bits lie in two bytes, and never in the next row's.
+  // Only 3 and 5 bits lie in two bytes, and never in the next row's.
   if (shift + bits > 8) pair |= byte_at(codes, at + 1) << 8;
   return static_cast<uint8_t>((pair >> shift) & ((1 << bits) - 1));
 }
@@ -164,7 +166,7 @@ Result<std::optional<CodedConfig>> read_coded_config(const json::object& config,
   CodedConfig out;
   const auto bits = [](const json::Fields& of, std::string_view key) -> Result<int> {
     const int64_t value = AGLM_TRY(of.integer(key));
-    if (!is_coded_bits(value)) return of.wrong(key, "2, 3, 4 or 8");
+    if (!is_coded_bits(value)) return of.wrong(key, "2, 3, 4, 5 or 8");
     return static_cast<int>(value);
   };
   out.bits = AGLM_TRY(bits(said, "bits"));

@@ -24,7 +24,7 @@ namespace autoglm {
 struct StoredTensor;
 
 struct CodedMatrix {
-  int bits = 0;             // 8, 4, 3 or 2
+  int bits = 0;             // 8, or 5 to 2
   int64_t group_size = 32;  // of less than 8 bits: columns that share a scale and an offset
   int64_t columns = 0;
   std::span<const std::byte> codes;           // [rows, row_bytes()], int8 or code by code
@@ -40,8 +40,10 @@ struct CodedMatrix {
   int64_t row_bytes() const { return row_bytes(bits, columns); }
   static int64_t row_bytes(int bits, int64_t columns) { return (bits * columns + 7) / 8; }
   // Whether so many columns have a form in so many bits: the number of bytes tells the columns.
-  static bool fits(int bits, int64_t columns) {
-    return columns % (bits == 8 ? 1 : bits == 4 ? 2 : 4) == 0;
+  static bool fits(int bits, int64_t columns) { return columns % step(bits) == 0; }
+  // Columns of a form come by so many.
+  static constexpr int64_t step(int bits) {
+    return bits == 8 ? 1 : bits == 4 ? 2 : bits == 5 ? 8 : 4;
   }
   float channel_scale(int64_t row) const;
   int8_t whole(int64_t row, int64_t column) const;  // of 8 bits

@@ -210,8 +210,8 @@ TEST(CodedMatrix, KnowsItsVersionAndGroupSize) {
       {"quant_method": "progressive", "version": 4, "group_size": 128, "bits": 4, "bits_of": {}}})"),
             "yes");
   EXPECT_THAT(asked(R"({"quantization_config":
-      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 5, "bits_of": {}}})"),
-              HasSubstr("expected 2, 3, 4 or 8, found integer 5"));
+      {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 6, "bits_of": {}}})"),
+              HasSubstr("expected 2, 3, 4, 5 or 8, found integer 6"));
   EXPECT_THAT(asked(R"({"quantization_config":
       {"quant_method": "progressive", "version": 4, "group_size": 32, "bits": 3,
        "bits_of": {"layer.weight": "4"}}})"),

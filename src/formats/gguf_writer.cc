@@ -48,6 +48,7 @@ uint32_t ggml_type(DType dtype) {
     case DType::kF8E4M3:
     case DType::kF8E5M2:
     case DType::kCodes8:
+    case DType::kCodes5:
     case DType::kCodes4:
     case DType::kCodes3:
     case DType::kCodes2:

@@ -28,6 +28,7 @@ DTypeInfo dtype_info(DType dtype) {
     case DType::kQ5_K: return {"Q5_K", 256, 176};
     case DType::kQ6_K: return {"Q6_K", 256, 210};
     case DType::kCodes8: return {"INT8", 1, 1};
+    case DType::kCodes5: return {"INT5", 8, 5};
     case DType::kCodes4: return {"INT4", 2, 1};
     case DType::kCodes3: return {"INT3", 8, 3};
     case DType::kCodes2: return {"INT2", 4, 1};

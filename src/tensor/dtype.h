@@ -33,6 +33,7 @@ enum class DType : uint8_t {
   // Codes of the program's own quantizer; scales and offsets stand in tensors beside them
   // (formats/coded_matrix.h).
   kCodes8,
+  kCodes5,
   kCodes4,
   kCodes3,
   kCodes2,

@@ -214,7 +214,7 @@ class Help(unittest.TestCase):
     def test_help_names_the_words_a_setting_takes_and_only_settings_of_its_command(self):
         chat, serve = autoglm("chat", "--help").stdout, autoglm("serve", "--help").stdout
         for text in (chat, serve):
-            self.assertIn("none|int8|int4|int4-g64|int4-g128|int3|int3-g64|int2|int2-g64", text)
+            self.assertIn("none|int8|int5|int4|int4-g64|int4-g128|int3|int3-g64|int2|int2-g64", text)
         self.assertIn("--port", serve)
         self.assertNotIn("--port", chat)
         out = autoglm("chat", "--port", "80")

@@ -12,6 +12,7 @@
 
 #include "autoglm/model.h"
 #include "support/shared_data.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 namespace {
@@ -222,7 +223,7 @@ void expect_same_answers(const std::string& path, const std::string& quantize) {
   }
 }
 
-class SameAnswer : public testing::TestWithParam<const char*> {};
+class SameAnswer : public testing::TestWithParam<std::string> {};
 
 TEST_P(SameAnswer, Stories260KInAnyCompany) {
   const auto path = shared_data("weights/stories260K/hf");
@@ -236,9 +237,7 @@ TEST_P(SameAnswer, TheEmbeddedModelInAnyCompany) {
   expect_same_answers(path, GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer,
-                         testing::Values("none", "int8", "int4", "int4-g64", "int4-g128", "int3",
-                                         "int2-g64"),
+INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer, testing::ValuesIn(quantize_names()),
                          [](const auto& precision) {
                            std::string name = precision.param;
                            std::erase(name, '-');

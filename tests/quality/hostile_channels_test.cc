@@ -19,27 +19,29 @@ namespace {
 
 struct Way {
   const char* name;
-  Quantize quantize;
+  std::optional<WeightFormat> quantize;
   CodeKind grid;
 };
-constexpr Way kWays[] = {{"int8", Quantize::kInt8, CodeKind::kNone},
-                         {"int4", Quantize::kInt4, CodeKind::kNone},
-                         {"int4-g64", Quantize::kInt4Group64, CodeKind::kNone},
-                         {"int4-g128", Quantize::kInt4Group128, CodeKind::kNone},
-                         {"int3", Quantize::kInt3, CodeKind::kNone},
-                         {"int3-g64", Quantize::kInt3Group64, CodeKind::kNone},
-                         {"int2", Quantize::kInt2, CodeKind::kNone},
-                         {"int2-g64", Quantize::kInt2Group64, CodeKind::kNone},
-                         {"codes4", Quantize::kNone, CodeKind::kSimple4},
-                         {"codes4-minimum", Quantize::kNone, CodeKind::kSimple4Minimum},
-                         {"codes8", Quantize::kNone, CodeKind::kSimple8},
-                         {"codes8-minimum", Quantize::kNone, CodeKind::kSimple8Minimum}};
+constexpr Way kWays[] = {{"int8", WeightFormat::kInt8, CodeKind::kNone},
+                         {"int5", WeightFormat::kInt5, CodeKind::kNone},
+                         {"int4", WeightFormat::kInt4, CodeKind::kNone},
+                         {"int4-g64", WeightFormat::kInt4Group64, CodeKind::kNone},
+                         {"int4-g128", WeightFormat::kInt4Group128, CodeKind::kNone},
+                         {"int3", WeightFormat::kInt3, CodeKind::kNone},
+                         {"int3-g64", WeightFormat::kInt3Group64, CodeKind::kNone},
+                         {"int2", WeightFormat::kInt2, CodeKind::kNone},
+                         {"int2-g64", WeightFormat::kInt2Group64, CodeKind::kNone},
+                         {"codes4", std::nullopt, CodeKind::kSimple4},
+                         {"codes4-minimum", std::nullopt, CodeKind::kSimple4Minimum},
+                         {"codes8", std::nullopt, CodeKind::kSimple8},
+                         {"codes8-minimum", std::nullopt, CodeKind::kSimple8Minimum}};
 
 class Hostile : public ::testing::Test {
  protected:
   static constexpr size_t kTokens = 192;
 
-  std::vector<std::vector<float>> logits(const WeightSource& source, Quantize quantize) {
+  std::vector<std::vector<float>> logits(const WeightSource& source,
+                                         std::optional<WeightFormat> quantize) {
     auto executor = make_cpu_executor(model_->graph, source,
                                       {.quantize = quantize,
                                        .kv_dtype = KvDType::kF32,
@@ -60,7 +62,7 @@ class Hostile : public ::testing::Test {
     const HostileChannels held(*source_, shape_, factor, way.grid);
     // The reference of codes is what they stand for, as floats that are multiplied as floats.
     const Floats floats(held);
-    const auto before = logits(floats, Quantize::kNone);
+    const auto before = logits(floats, std::nullopt);
     const auto after = logits(held, way.quantize);
     std::vector<NextToken> positions;
     for (size_t i = 0; i + 1 < tokens_.size(); ++i) {

@@ -41,7 +41,7 @@ bool has_bf16_products(const std::vector<WeightPlan>& plans) {
 
 Result<Graph> prepared(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
   if (!options.fuse) return graph;
-  if (options.quantize != Quantize::kNone) return fuse(graph, {.integer_matrices = true});
+  if (options.quantize) return fuse(graph, {.integer_matrices = true});
   // As stored: what that is depends on which tensors become one weight.
   Graph fused = fuse(graph, {.integer_matrices = false});
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(fused, source, options.quantize));
@@ -252,19 +252,15 @@ class Executing : public CpuExecutor {
 
 }  // namespace
 
-Result<Quantize> parse_quantize(std::string_view name) {
-  if (name == "none") return Quantize::kNone;
-  if (name == "int8") return Quantize::kInt8;
-  if (name == "int4") return Quantize::kInt4;
-  if (name == "int4-g64") return Quantize::kInt4Group64;
-  if (name == "int4-g128") return Quantize::kInt4Group128;
-  if (name == "int3") return Quantize::kInt3;
-  if (name == "int3-g64") return Quantize::kInt3Group64;
-  if (name == "int2") return Quantize::kInt2;
-  if (name == "int2-g64") return Quantize::kInt2Group64;
-  return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
-               "none, int8, int4, int3 or int2, or int4-g64, int4-g128, int3-g64 or int2-g64",
-               std::string(name)};
+Result<std::optional<WeightFormat>> parse_quantize(std::string_view name) {
+  using Wish = std::optional<WeightFormat>;
+  if (name == "none") return Wish();
+  const Wish wish = weight_format_named(name);
+  if (!wish || !has_channel_scales(*wish)) {
+    return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
+                 fmt::format("one of {}", fmt::join(quantize_names(), ", ")), std::string(name)};
+  }
+  return wish;
 }
 
 Result<KvDType> parse_kv_dtype(std::string_view name) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,22 +15,14 @@
 #include "devices/executor.h"
 #include "graph/graph.h"
 #include "graph/program.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
 
-enum class Quantize : uint8_t {
-  kNone,         // f32, f16, bf16 and quantized codes as stored; GGUF's block formats become bf16
-  kInt8,         // every matrix in int8
-  kInt4,         // matrices inside layers in int4; embedding and output matrix in int8
-  kInt4Group64,  // the same in groups of 64 columns instead of 32, and of 128
-  kInt4Group128,
-  kInt3,  // the same in 3 and 2 bits
-  kInt3Group64,
-  kInt2,
-  kInt2Group64,
-};
-// "none", "int8", "int4", "int4-g64", "int4-g128", "int3", "int3-g64", "int2", "int2-g64"
-Result<Quantize> parse_quantize(std::string_view name);
+// One of quantize_names(): what matrices inside layers are rounded to, int8 for embedding and
+// output matrix then; nullopt for "none": floats and quantized codes as stored, of GGUF's block
+// formats those that no format holds become bf16.
+Result<std::optional<WeightFormat>> parse_quantize(std::string_view name);
 
 enum class KvDType : uint8_t {
   kAuto,  // f32 when matrices are held in f32, else bf16
@@ -40,7 +33,7 @@ enum class KvDType : uint8_t {
 Result<KvDType> parse_kv_dtype(std::string_view name);  // "auto", "f32", "bf16", "int8" (or "q8_0")
 
 struct CpuOptions {
-  Quantize quantize = Quantize::kNone;
+  std::optional<WeightFormat> quantize;  // as parse_quantize() tells
   KvDType kv_dtype = KvDType::kAuto;
   int threads = 0;  // 0: one for each processor
   ProcessorsByNode processors = usable_processors();

@@ -154,13 +154,14 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 struct Held {
-  Quantize quantize;
+  std::optional<WeightFormat> quantize;
   DType dtype;
 };
-constexpr Held kHeld[] = {{Quantize::kNone, DType::kF32},        {Quantize::kNone, DType::kF16},
-                          {Quantize::kNone, DType::kBF16},       {Quantize::kInt8, DType::kBF16},
-                          {Quantize::kInt4, DType::kBF16},       {Quantize::kInt3, DType::kBF16},
-                          {Quantize::kInt2Group64, DType::kBF16}};
+constexpr Held kHeld[] = {
+    {std::nullopt, DType::kF32},         {std::nullopt, DType::kF16},
+    {std::nullopt, DType::kBF16},        {WeightFormat::kInt8, DType::kBF16},
+    {WeightFormat::kInt4, DType::kBF16}, {WeightFormat::kInt5, DType::kBF16},
+    {WeightFormat::kInt3, DType::kBF16}, {WeightFormat::kInt2Group64, DType::kBF16}};
 
 CpuOptions options_of(const Held& held) {
   return {.quantize = held.quantize,
@@ -176,7 +177,8 @@ TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
     const std::vector<float> fused = outputs(options, held.dtype);
     options.fuse = false;
     EXPECT_TRUE(same_bits(outputs(options, held.dtype), fused))
-        << static_cast<int>(held.quantize) << " of " << dtype_info(held.dtype).name;
+        << (held.quantize ? weight_format_name(*held.quantize) : "none") << " of "
+        << dtype_info(held.dtype).name;
   }
 }
 
@@ -299,8 +301,8 @@ TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
   options = options_of(kHeld[0]);
   options.isa = "sparc";
   EXPECT_THAT(refusal(options), testing::HasSubstr("sparc"));
-  EXPECT_THAT(parse_quantize("int5").error().message(),
-              testing::HasSubstr("none, int8, int4, int3 or int2"));
+  EXPECT_THAT(parse_quantize("int6").error().message(),
+              testing::HasSubstr("none, int8, int5, int4, int4-g64"));
   EXPECT_THAT(parse_kv_dtype("fp8").error().message(),
               testing::HasSubstr("auto, f32, bf16 or int8"));
 }

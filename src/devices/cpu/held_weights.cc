@@ -71,24 +71,8 @@ Result<WeightFormat> stored_format(const Weight& weight, const WeightSource& sou
   return codes.value_or(format);
 }
 
-WeightFormat quantized_format(WeightRole role, Quantize quantize) {
-  if (role != WeightRole::kMatrix) return WeightFormat::kInt8;
-  switch (quantize) {
-    case Quantize::kInt4: return WeightFormat::kInt4;
-    case Quantize::kInt4Group64: return WeightFormat::kInt4Group64;
-    case Quantize::kInt4Group128: return WeightFormat::kInt4Group128;
-    case Quantize::kInt3: return WeightFormat::kInt3;
-    case Quantize::kInt3Group64: return WeightFormat::kInt3Group64;
-    case Quantize::kInt2: return WeightFormat::kInt2;
-    case Quantize::kInt2Group64: return WeightFormat::kInt2Group64;
-    default: return WeightFormat::kInt8;
-  }
-}
-
-double held_bits(WeightFormat format) {
-  if (holds_codes(format)) return held_bits(code_kind_of(format));
-  const Progressive form = progressive_form(format);
-  return form.exists() ? form.bits + 16.0 / static_cast<double>(form.group_size) : 8;
+WeightFormat quantized_format(WeightRole role, WeightFormat wish) {
+  return role == WeightRole::kMatrix ? wish : WeightFormat::kInt8;
 }
 
 // Codes that hold the weight as it is, stored as codes or floats on their grid, where they take
@@ -103,17 +87,11 @@ Result<std::optional<WeightFormat>> codes_instead(const Weight& weight, const We
     codes = codes_format(i == 0 ? kind : code_kind_of(*codes), kind);
     if (!codes) return codes;
   }
-  if (codes && held_bits(*codes) > held_bits(wish) + (wish == WeightFormat::kInt8 ? 1 : 0.5)) {
+  if (codes && weight_format_info(*codes).bits >
+                   weight_format_info(wish).bits + (wish == WeightFormat::kInt8 ? 1 : 0.5)) {
     codes.reset();
   }
   return codes;
-}
-
-std::optional<WeightFormat> weight_format(std::string_view name) {
-  for (const WeightFormat format : kWeightFormats) {
-    if (weight_format_name(format) == name) return format;
-  }
-  return std::nullopt;
 }
 
 int64_t planned_bytes(const Weight& weight, const WeightPlan& plan) {
@@ -433,7 +411,7 @@ Result<WeightPlan> plan_of(const Weight& weight, const HeldTensor& before, bool 
   if (before.order != pack_order_name(plan.order)) {
     return refused("order", std::string(pack_order_name(plan.order)), before.order);
   }
-  const std::optional<WeightFormat> format = weight_format(before.format);
+  const std::optional<WeightFormat> format = weight_format_named(before.format);
   if (!format || (plan.form != Form::kPacked && is_integer(*format)) ||
       (plan.form == Form::kVector && *format != WeightFormat::kF32)) {
     return refused("format", "a format that this program holds so", before.format);
@@ -524,7 +502,7 @@ std::string_view pack_order_name(PackOrder order) {
 }
 
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
-                                             Quantize quantize) {
+                                             std::optional<WeightFormat> quantize) {
   using Form = WeightPlan::Form;
   const std::vector<Use> used = uses(graph);
   std::vector<WeightPlan> plans(used.size());
@@ -544,10 +522,10 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
       plan.bytes = planned_bytes(weight, plan);
       continue;
     }
-    if (quantize == Quantize::kNone) {
+    if (!quantize) {
       plan.format = AGLM_TRY(stored_format(weight, source));
     } else {
-      const WeightFormat wish = quantized_format(weight.role, quantize);
+      const WeightFormat wish = quantized_format(weight.role, *quantize);
       plan.format = AGLM_TRY(codes_instead(weight, source, wish)).value_or(wish);
     }
     plan.order = use.halved ? PackOrder::kGateUp : PackOrder::kPlain;

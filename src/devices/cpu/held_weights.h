@@ -32,7 +32,7 @@ struct WeightPlan {
 // What the source has ready is taken as it is held there, or refused when it does not fit the
 // graph.
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
-                                             Quantize quantize);
+                                             std::optional<WeightFormat> quantize);
 // Whether every product will be one of integers, so that norms may hand on int8 rows.
 bool products_are_integers(const std::vector<WeightPlan>& plans);
 // The format of the layers' matrices (the first one's).

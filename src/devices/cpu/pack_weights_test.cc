@@ -74,7 +74,7 @@ Graph small_model(bool tied) {
   return g;
 }
 
-CpuOptions options_for(Quantize quantize) {
+CpuOptions options_for(std::optional<WeightFormat> quantize) {
   return {.quantize = quantize, .threads = 2, .max_rows = 8, .max_output_rows = 8};
 }
 
@@ -134,23 +134,21 @@ std::string refusal(const Packed& packed, const CpuOptions& options) {
 
 TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
   for (const bool tied : {true, false}) {
-    for (const Quantize quantize :
-         {Quantize::kNone, Quantize::kInt8, Quantize::kInt4, Quantize::kInt4Group64,
-          Quantize::kInt4Group128, Quantize::kInt3, Quantize::kInt3Group64, Quantize::kInt2,
-          Quantize::kInt2Group64}) {
+    for (const std::string& name : quantize_names()) {
+      const std::optional<WeightFormat> quantize = parse_quantize(name).value();
       const Graph graph = small_model(tied);
       const CpuOptions options = options_for(quantize);
       const Packed packed = pack(graph, options);
       const std::vector<float> expected = logits(graph, Numbers(), options);
       const std::vector<float> found = logits(graph, packed, options);
       ASSERT_FALSE(expected.empty());
-      EXPECT_EQ(found, expected) << tied << " " << static_cast<int>(quantize);
+      EXPECT_EQ(found, expected) << tied << " " << name;
     }
   }
 }
 
 TEST(PackWeights, AreCopiedWhereSomeMemoryIsNearerThanOtherAndAnswerTheSame) {
-  CpuOptions options = options_for(Quantize::kInt4);
+  CpuOptions options = options_for(WeightFormat::kInt4);
   const Graph graph = small_model(false);
   const std::vector<float> expected = logits(graph, Numbers(), options);
   Packed packed = pack(graph, options);
@@ -172,7 +170,7 @@ TEST(PackWeights, AreCopiedWhereSomeMemoryIsNearerThanOtherAndAnswerTheSame) {
 }
 
 TEST(PackWeights, AWeightOutlivesTheSourceThatGaveIt) {
-  const CpuOptions options = options_for(Quantize::kInt4);
+  const CpuOptions options = options_for(WeightFormat::kInt4);
   const Graph graph = small_model(true);
   auto packed = std::make_unique<Packed>(pack(graph, options));
   auto executor = make_cpu_executor(graph, *packed, options);
@@ -191,7 +189,7 @@ TEST(PackWeights, AWeightOutlivesTheSourceThatGaveIt) {
 }
 
 TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
-  const CpuOptions options = options_for(Quantize::kInt4);
+  const CpuOptions options = options_for(WeightFormat::kInt4);
   const std::string key = "down[0+64]";
   const auto change = [&](auto&& edit) {
     Packed packed = pack(small_model(true), options);
@@ -202,7 +200,7 @@ TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
   EXPECT_THAT(change([](HeldTensor& t) { t.bytes = t.bytes.first(t.bytes.size() - 64); }),
               HasSubstr("bytes"));
   EXPECT_THAT(change([](HeldTensor& t) { t.form = "rows"; }), HasSubstr("form"));
-  EXPECT_THAT(change([](HeldTensor& t) { t.format = "int5"; }), HasSubstr("int5"));
+  EXPECT_THAT(change([](HeldTensor& t) { t.format = "int6"; }), HasSubstr("int6"));
   EXPECT_THAT(change([](HeldTensor& t) { t.order = "gate_up"; }), HasSubstr("order"));
   Packed packed = pack(small_model(true), options);
   packed.weights.erase(packed.weights.find(key));
@@ -210,7 +208,7 @@ TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
 }
 
 TEST(PackWeights, RefusesScalesAndVectorsThatAreNoNumbers) {
-  const CpuOptions options = options_for(Quantize::kInt8);
+  const CpuOptions options = options_for(WeightFormat::kInt8);
   for (const char* key : {"norm[0+64]", "down[0+64]"}) {
     Packed packed = pack(small_model(true), options);
     const HeldTensor& tensor = packed.at(key);
@@ -225,7 +223,7 @@ TEST(PackWeights, RefusesScalesAndVectorsThatAreNoNumbers) {
 // something else, or would be packed otherwise now: raise kWeightLayoutVersion or
 // kWeightRoundingVersion, then put the new sum here.
 TEST(PackWeights, VersionsRiseWithTheBytes) {
-  const auto sum_of = [](Quantize quantize) {
+  const auto sum_of = [](std::optional<WeightFormat> quantize) {
     uint64_t sum = 14695981039346656037U;
     const auto done = pack_weights(small_model(true), Numbers(), options_for(quantize),
                                    [&](std::span<const std::byte> bytes) -> Result<void> {
@@ -239,15 +237,16 @@ TEST(PackWeights, VersionsRiseWithTheBytes) {
   };
   EXPECT_EQ(kWeightLayoutVersion, 3);
   EXPECT_EQ(kWeightRoundingVersion, 2);
-  EXPECT_EQ(sum_of(Quantize::kNone), 7137640455452899369U);
-  EXPECT_EQ(sum_of(Quantize::kInt8), 463949817875196585U);
-  EXPECT_EQ(sum_of(Quantize::kInt4), 1032996829269549734U);
-  EXPECT_EQ(sum_of(Quantize::kInt4Group64), 9084195263417085034U);
-  EXPECT_EQ(sum_of(Quantize::kInt4Group128), 12706268853706150439U);
-  EXPECT_EQ(sum_of(Quantize::kInt3), 17633268502783395746U);
-  EXPECT_EQ(sum_of(Quantize::kInt3Group64), 7178943768454073192U);
-  EXPECT_EQ(sum_of(Quantize::kInt2), 16415059772263873268U);
-  EXPECT_EQ(sum_of(Quantize::kInt2Group64), 14510199999089091962U);
+  EXPECT_EQ(sum_of(std::nullopt), 7137640455452899369U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt8), 463949817875196585U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt5), 4977541589740044825U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt4), 1032996829269549734U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt4Group64), 9084195263417085034U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt4Group128), 12706268853706150439U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt3), 17633268502783395746U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt3Group64), 7178943768454073192U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt2), 16415059772263873268U);
+  EXPECT_EQ(sum_of(WeightFormat::kInt2Group64), 14510199999089091962U);
 }
 
 }  // namespace

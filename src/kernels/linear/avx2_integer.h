@@ -149,21 +149,12 @@ __m256i quad_codes(const uint8_t* block, int half) {
 }
 
 // Half kHalf of a block, 32 columns: unsigned codes by signed activations (vpmaddubsw). A pair is
-// at most 2 * 15 * 127 and 8 of them fit int16; vpmaddwd by the group's scale joins and scales in
-// one.
+// at most 2 * 15 * 127 and 8 of them fit int16, of five bits 2 * 31 * 127 and 4; vpmaddwd by the
+// group's scale joins and scales in one.
 template <int kBits, int R, int kHalf>
 void group_products(const CodeRows& panel, const uint8_t* w, const uint8_t* group_scales,
                     const int8_t* x, __m256i sum[R][2]) {
-  __m256i pairs[R][2];
-  for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
-  unroll<8>([&](auto q) {
-    __m256i code[2];
-    for (int h = 0; h < 2; ++h) code[h] = quad_codes<kBits, kHalf * 8 + q>(w, h);
-    for (int r = 0; r < R; ++r) {
-      const __m256i value = _mm256_set1_epi32(load_as<int32_t>(x + r * panel.padded_k + q * 4));
-      for (int h = 0; h < 2; ++h) add_byte_products(pairs[r][h], code[h], value);
-    }
-  });
+  constexpr int kQuads = kBits > 4 ? 4 : 8;  // that fit
   // Byte i of 8 scales to both halves of int32 i.
   const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1, 4,
                                           -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
@@ -171,10 +162,24 @@ void group_products(const CodeRows& panel, const uint8_t* w, const uint8_t* grou
   const __m256i low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(scales), spread);
   const __m256i high =
       _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_srli_si128(scales, 8)), spread);
-  for (int r = 0; r < R; ++r) {
-    add_products(sum[r][0], pairs[r][0], low);
-    add_products(sum[r][1], pairs[r][1], high);
-  }
+  unroll<8 / kQuads>([&](auto part) {
+    __m256i pairs[R][2];
+    for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
+    unroll<kQuads>([&](auto i) {
+      constexpr int kQuad = part * kQuads + i;
+      __m256i code[2];
+      for (int h = 0; h < 2; ++h) code[h] = quad_codes<kBits, kHalf * 8 + kQuad>(w, h);
+      for (int r = 0; r < R; ++r) {
+        const __m256i value =
+            _mm256_set1_epi32(load_as<int32_t>(x + r * panel.padded_k + kQuad * 4));
+        for (int h = 0; h < 2; ++h) add_byte_products(pairs[r][h], code[h], value);
+      }
+    });
+    for (int r = 0; r < R; ++r) {
+      add_products(sum[r][0], pairs[r][0], low);
+      add_products(sum[r][1], pairs[r][1], high);
+    }
+  });
 }
 
 // The offsets of 8 channels, from `half` * 8 on, for both halves of a block.

@@ -162,21 +162,30 @@ template <layout::CodePiece kPiece, int P>
 
 // sum += codes of half kHalf of a block by the activations of one row, times the half's scale.
 // Codes are taken where they lie in their bytes; those that are alike too high are summed apart
-// from others, and their sums shifted down. `w` and `scale` of P panels; also(quad) for each quad.
+// from others, and their sums shifted down; codes of five bits, whose last bit may lie anywhere,
+// are joined first. `w` and `scale` of P panels; also(quad) for each quad.
 template <int kBits, int kHalf, int P, class Also>
 [[gnu::always_inline]] inline void add_half(const uint8_t* w, int64_t panel_bytes,
                                             const __m512i (&scale)[P], const int8_t* x,
                                             __m512i (&sum)[P], const Also& also) {
-  constexpr int kUsed = places_of(kBits, kHalf);
+  constexpr bool kJoined = kBits > 4;
+  constexpr int kUsed = kJoined ? 1 : places_of(kBits, kHalf);
   __m512i high[P][kPlaces];
   unroll<P * kPlaces>([&](auto i) { high[i / kPlaces][i % kPlaces] = _mm512_setzero_si512(); });
   unroll<8>([&](auto i) __attribute__((always_inline)) {
     constexpr int kQuad = kHalf * 8 + i;
     also(std::integral_constant<int, kQuad>());
     const __m512i value = broadcast_quad(x + kQuad * 4);
-    add_piece<layout::code_pieces(kBits, kQuad)[0]>(w, panel_bytes, value, high);
-    if constexpr (layout::code_pieces(kBits, kQuad)[1].bits != 0) {
-      add_piece<layout::code_pieces(kBits, kQuad)[1]>(w, panel_bytes, value, high);
+    if constexpr (kJoined) {
+      unroll<P>([&](auto p) {
+        const __m512i codes = quad_codes<kBits, kQuad>(w + p * panel_bytes);
+        high[p][0] = _mm512_dpbusd_epi32(high[p][0], codes, value);
+      });
+    } else {
+      add_piece<layout::code_pieces(kBits, kQuad)[0]>(w, panel_bytes, value, high);
+      if constexpr (layout::code_pieces(kBits, kQuad)[1].bits != 0) {
+        add_piece<layout::code_pieces(kBits, kQuad)[1]>(w, panel_bytes, value, high);
+      }
     }
   });
   unroll<P>([&](auto p) {

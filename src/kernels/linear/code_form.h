@@ -21,6 +21,8 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
+#include <utility>
 
 #include "kernels/linear/packed_weight.h"
 #include "kernels/linear/quantized_rows.h"
@@ -28,7 +30,6 @@
 namespace autoglm {
 
 struct CodeForm {
-  const char* name;
   int bits;   // of a code: 4 or 8
   int group;  // columns of a scale: 32 or 16
   bool nested;
@@ -58,35 +59,31 @@ struct CodeForm {
   }
 };
 
+// In the order of CodeKind, from kSimple4 on.
 inline constexpr CodeForm kCodeForms[] = {
-    {"codes4", 4, 32, false, false, 8},         // Q4_0, symmetric GPTQ
-    {"codes4-minimum", 4, 32, false, true, 0},  // Q4_1
-    {"codes8", 8, 32, false, false, 0},         // Q8_0, Q5_0
-    {"codes8-minimum", 8, 32, false, true, 0},  // Q5_1
-    {"nested4", 4, 32, true, true, 0},          // Q4_K
-    {"nested8", 8, 32, true, true, 0},          // Q5_K
-    {"nested6", 8, 16, true, false, 0},         // Q6_K
-    {"nested-any", 8, 16, true, true, 0},       // several of them
+    {4, 32, false, false, 8},  // Q4_0, symmetric GPTQ
+    {4, 32, false, true, 0},   // Q4_1
+    {8, 32, false, false, 0},  // Q8_0, Q5_0
+    {8, 32, false, true, 0},   // Q5_1
+    {4, 32, true, true, 0},    // Q4_K
+    {8, 32, true, true, 0},    // Q5_K
+    {8, 16, true, false, 0},   // Q6_K
+    {8, 16, true, true, 0},    // several of them
 };
 
 // `format` holds codes.
 constexpr const CodeForm& code_form(WeightFormat format) {
-  return kCodeForms[static_cast<int>(format) - static_cast<int>(WeightFormat::kSimple4)];
+  return kCodeForms[static_cast<int>(code_kind_of(format)) - static_cast<int>(CodeKind::kSimple4)];
 }
 
 // Calls visit.template operator()<i>(), kCodeForms[i] being the form of `format`.
 template <class Visit>
 void with_code_form(WeightFormat format, Visit visit) {
-  switch (static_cast<int>(format) - static_cast<int>(WeightFormat::kSimple4)) {
-    case 0: return visit.template operator()<0>();
-    case 1: return visit.template operator()<1>();
-    case 2: return visit.template operator()<2>();
-    case 3: return visit.template operator()<3>();
-    case 4: return visit.template operator()<4>();
-    case 5: return visit.template operator()<5>();
-    case 6: return visit.template operator()<6>();
-    default: return visit.template operator()<7>();
+  const auto form = static_cast<size_t>(&code_form(format) - kCodeForms);
+  [&]<size_t... kForms>(std::index_sequence<kForms...>) {
+    (void)((kForms == form && (visit.template operator()<int{kForms}>(), true)) || ...);
   }
+  (std::make_index_sequence<std::size(kCodeForms)>());
 }
 
 }  // namespace autoglm

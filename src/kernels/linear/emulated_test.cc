@@ -59,11 +59,9 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
   }
   for (const int64_t n : {1, 16, 17, 128, 144}) shapes.push_back({2, n, 64});
   for (const int64_t k : {1, 63, 65, 128, 200, 320, 450}) shapes.push_back({9, 40, k});
-  for (const WeightFormat format :
-       {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16, WeightFormat::kInt8,
-        WeightFormat::kInt4, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
-        WeightFormat::kInt3, WeightFormat::kInt3Group64, WeightFormat::kInt2,
-        WeightFormat::kInt2Group64}) {
+  for (const WeightFormatInfo& info : kWeightFormats) {
+    if (info.codes != CodeKind::kNone) continue;
+    const WeightFormat format = info.format;
     for (const Shape& s : shapes) {
       for (const bool swiglu : {false, true}) {
         const int64_t n = swiglu ? 2 * s.n : s.n;

@@ -4,7 +4,7 @@
 //   f32, f16 [k][16]
 //   bf16    [k / 2][16 rows][2 columns], k padded to 32: 32 columns of a panel are one AMX tile
 //   int8    [padded_k / 4][16 rows][4 columns]
-//   int4, int3, int2: stretches of 64 columns, or in groups of more than 32 of 256, the last one
+//   int5 to int2: stretches of 64 columns, or in groups of more than 32 of 256, the last one
 //   perhaps of fewer blocks of 64,
 //             [blocks] codes, 128 bytes a bit and block: lines of [16 rows][4 columns] bytes, of
 //             which each holds bits of several columns (code_pieces())
@@ -41,9 +41,12 @@ struct CodePiece {
 // Of the columns 4 quad..4 quad + 3 of a block of 64. Two bits: line i holds the quads i, i + 4, i
 // + 8 and i + 12; four: i and i + 8. Of three bits, each half of a block has three lines of its own
 // with its quads 0 and 1, 2 and 3, 4 and 5; the two bits left in each take the rest: low bits of
-// quad 6 in the first, of quad 7 in the second, their high bits in the third.
+// quad 6 in the first, of quad 7 in the second, their high bits in the third. Five: eight lines of
+// the lower four bits as of four, then for each half of a block one with a bit of each of its
+// quads.
 constexpr std::array<CodePiece, 2> code_pieces(int bits, int64_t quad) {
   const auto q = static_cast<int>(quad);
+  if (bits == 5) return {{{q % 8, q / 8 * 4, 0, 4}, {8 + q / 8, q % 8, 4, 1}}};
   if (bits != 3) return {{{q % (2 * bits), q / (2 * bits) * bits, 0, bits}, {}}};
   const int first = q / 8 * 3;
   const int i = q % 8;

@@ -133,6 +133,7 @@ void code_shapes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(read_memory)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(linear_speed, int8, WeightFormat::kInt8)->Apply(shapes);
+BENCHMARK_CAPTURE(linear_speed, int5, WeightFormat::kInt5)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, int4, WeightFormat::kInt4)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, int4_g64, WeightFormat::kInt4Group64)->Apply(shapes);
 BENCHMARK_CAPTURE(linear_speed, int4_g128, WeightFormat::kInt4Group128)->Apply(shapes);

@@ -19,11 +19,14 @@
 namespace autoglm {
 namespace {
 
-constexpr WeightFormat kFormats[] = {
-    WeightFormat::kF32,          WeightFormat::kF16,        WeightFormat::kBF16,
-    WeightFormat::kInt8,         WeightFormat::kInt4,       WeightFormat::kInt4Group64,
-    WeightFormat::kInt4Group128, WeightFormat::kInt3,       WeightFormat::kInt3Group64,
-    WeightFormat::kInt2,         WeightFormat::kInt2Group64};
+// Formats that are packed from floats.
+const std::vector<WeightFormat> kFormats = [] {
+  std::vector<WeightFormat> all;
+  for (const WeightFormatInfo& info : kWeightFormats) {
+    if (info.codes == CodeKind::kNone) all.push_back(info.format);
+  }
+  return all;
+}();
 constexpr float kGuard = -12345.0f;
 
 std::vector<Isa> isas() {
@@ -305,10 +308,7 @@ TEST(Linear, NodesOfMemoryDoNotChangeABit) {
 TEST(Linear, RowBlocksDoNotChangeABit) {
   // 4000 columns in int16: 24 rows fill a block, so 60 rows are three.
   // AMX: 256 rows in int8, 64 in bf16.
-  for (const WeightFormat format :
-       {WeightFormat::kF32, WeightFormat::kBF16, WeightFormat::kInt8, WeightFormat::kInt4,
-        WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt3Group64,
-        WeightFormat::kInt2}) {
+  for (const WeightFormat format : kFormats) {
     for (const int64_t m : {60, 300}) {
       const Problem problem({.format = format, .m = m, .n = 33, .k = 4000});
       const std::vector<float> all = problem.run(best_isa(), 2, 0, m);

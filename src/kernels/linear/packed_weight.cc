@@ -7,7 +7,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <vector>
 
 #include "base/check.h"
@@ -24,17 +23,6 @@ namespace autoglm {
 namespace {
 
 constexpr int64_t kRows = PackedWeight::kPanelRows;
-// Kinds and the formats that hold them stand in the same order.
-constexpr int kFirstCodes =
-    static_cast<int>(WeightFormat::kSimple4) - static_cast<int>(CodeKind::kSimple4);
-static_assert(static_cast<int>(CodeKind::kNestedAny) + kFirstCodes ==
-              static_cast<int>(WeightFormat::kNestedAny));
-
-// Progressive forms and their formats do so too.
-constexpr int kFirstProgressive = static_cast<int>(WeightFormat::kInt4);
-static_assert(kFirstProgressive + std::size(kProgressives) ==
-              static_cast<size_t>(WeightFormat::kSimple4));
-
 layout::ProgressivePanel progressive_panel(WeightFormat format, int64_t k) {
   return {.form = progressive_form(format), .n_blocks = QuantizedRows::padded(k) / 64};
 }
@@ -99,55 +87,6 @@ void store_groups(const layout::ProgressivePanel& at, std::span<const Progressiv
 }
 
 }  // namespace
-
-std::string_view weight_format_name(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kF32: return "f32";
-    case WeightFormat::kF16: return "f16";
-    case WeightFormat::kBF16: return "bf16";
-    case WeightFormat::kInt8: return "int8";
-    case WeightFormat::kInt4: return "int4";
-    case WeightFormat::kInt4Group64: return "int4-g64";
-    case WeightFormat::kInt4Group128: return "int4-g128";
-    case WeightFormat::kInt3: return "int3";
-    case WeightFormat::kInt3Group64: return "int3-g64";
-    case WeightFormat::kInt2: return "int2";
-    case WeightFormat::kInt2Group64: return "int2-g64";
-    default: return code_form(format).name;
-  }
-}
-
-bool is_integer(WeightFormat format) { return format >= WeightFormat::kInt8; }
-
-bool has_channel_scales(WeightFormat format) {
-  return format == WeightFormat::kInt8 || progressive_form(format).exists();
-}
-
-Progressive progressive_form(WeightFormat format) {
-  const int i = static_cast<int>(format) - kFirstProgressive;
-  return i >= 0 && i < static_cast<int>(std::size(kProgressives)) ? kProgressives[i]
-                                                                  : Progressive{};
-}
-
-WeightFormat progressive_format(Progressive form) {
-  const auto* found = std::ranges::find(kProgressives, form);
-  AGLM_CHECK(found != std::end(kProgressives), "{} bits in groups of {} columns", form.bits,
-             form.group_size);
-  return static_cast<WeightFormat>(kFirstProgressive + (found - kProgressives));
-}
-
-bool holds_codes(WeightFormat format) { return format >= WeightFormat::kSimple4; }
-
-std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b) {
-  const CodeKind kind = common_kind(a, b);
-  if (kind == CodeKind::kNone) return std::nullopt;
-  return static_cast<WeightFormat>(kFirstCodes + static_cast<int>(kind));
-}
-
-CodeKind code_kind_of(WeightFormat format) {
-  return holds_codes(format) ? static_cast<CodeKind>(static_cast<int>(format) - kFirstCodes)
-                             : CodeKind::kNone;
-}
 
 int64_t PackedWeight::bytes(WeightFormat format, int64_t n, int64_t k, PackOrder order) {
   const int64_t n_panels = panels_of(n, order);

@@ -9,74 +9,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
-#include <string_view>
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
 #include "kernels/linear/progressive.h"
 #include "tensor/code_row.h"
+#include "tensor/weight_format.h"
 
 namespace autoglm {
-
-enum class WeightFormat : uint8_t {
-  kF32,
-  kF16,
-  kBF16,
-  kInt8,  // symmetric, one float scale an output channel; 8 bits a weight
-  // Progressive (kProgressives, in that order): integer scale and offset a group of 32, 64 or 128
-  // columns, one float scale a channel; 4.5, 4.25 and 4.125, 3.5 and 3.25, 2.5 and 2.25 bits a
-  // weight.
-  kInt4,
-  kInt4Group64,
-  kInt4Group128,
-  kInt3,
-  kInt3Group64,
-  kInt2,
-  kInt2Group64,
-  // Codes as a file stores them (tensor/code_row.h), held without rounding; code_form.h has their
-  // shapes. Bits a weight: 4.5, 5, 8.5, 9; 4.625, 8.625, 8.625, 9.125.
-  kSimple4,
-  kSimple4Minimum,
-  kSimple8,
-  kSimple8Minimum,
-  kNested4,
-  kNested8,
-  kNested6,
-  kNestedAny,
-};
-
-inline constexpr WeightFormat kWeightFormats[] = {WeightFormat::kF32,
-                                                  WeightFormat::kF16,
-                                                  WeightFormat::kBF16,
-                                                  WeightFormat::kInt8,
-                                                  WeightFormat::kInt4,
-                                                  WeightFormat::kInt4Group64,
-                                                  WeightFormat::kInt4Group128,
-                                                  WeightFormat::kInt3,
-                                                  WeightFormat::kInt3Group64,
-                                                  WeightFormat::kInt2,
-                                                  WeightFormat::kInt2Group64,
-                                                  WeightFormat::kSimple4,
-                                                  WeightFormat::kSimple4Minimum,
-                                                  WeightFormat::kSimple8,
-                                                  WeightFormat::kSimple8Minimum,
-                                                  WeightFormat::kNested4,
-                                                  WeightFormat::kNested8,
-                                                  WeightFormat::kNested6,
-                                                  WeightFormat::kNestedAny};
-std::string_view weight_format_name(WeightFormat format);  // "f32", "int8", "codes4", ...
-bool is_integer(WeightFormat format);                      // the product takes activations in int8
-// int8 and the progressive formats, which are made here by rounding; integer formats other than
-// these hold codes of files.
-bool has_channel_scales(WeightFormat format);
-Progressive progressive_form(WeightFormat format);  // of 0 bits: it is no progressive format
-WeightFormat progressive_format(Progressive form);  // of kProgressives
-bool holds_codes(WeightFormat format);
-// The format that holds rows of both kinds exactly; nullopt: none does, as with kNone.
-std::optional<WeightFormat> codes_format(CodeKind a, CodeKind b);
-CodeKind code_kind_of(WeightFormat format);  // kNone when it holds no codes
 
 // kGateUp: rows [0, n/2) are a gate, rows [n/2, n) are its up projection. Their panels alternate,
 // so that linear() can finish silu(gate) * up while both are in registers (Epilogue::kSwiglu).

@@ -4,7 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <utility>
 
+#include "base/check.h"
 #include "kernels/isa.h"
 #include "kernels/linear/bf16_rows.h"
 #include "kernels/linear/linear.h"
@@ -52,15 +55,14 @@ struct LinearVariant {
 // Calls visit.template operator()<form>() with the form of `format`, which is progressive.
 template <class Visit>
 void with_progressive(WeightFormat format, Visit visit) {
-  switch (format) {
-    case WeightFormat::kInt4Group64: return visit.template operator()<Progressive{4, 64}>();
-    case WeightFormat::kInt4Group128: return visit.template operator()<Progressive{4, 128}>();
-    case WeightFormat::kInt3: return visit.template operator()<Progressive{3, 32}>();
-    case WeightFormat::kInt3Group64: return visit.template operator()<Progressive{3, 64}>();
-    case WeightFormat::kInt2: return visit.template operator()<Progressive{2, 32}>();
-    case WeightFormat::kInt2Group64: return visit.template operator()<Progressive{2, 64}>();
-    default: return visit.template operator()<Progressive{4, 32}>();
+  const Progressive form = progressive_form(format);
+  [&]<size_t... kForms>(std::index_sequence<kForms...>) {
+    const bool found = ((kProgressives[kForms] == form &&
+                         (visit.template operator()<kProgressives[kForms]>(), true)) ||
+                        ...);
+    AGLM_CHECK(found, "{} is not progressive", weight_format_name(format));
   }
+  (std::make_index_sequence<std::size(kProgressives)>());
 }
 
 // From so many rows on AMX tiles are faster than vectors, which stream the weights of fewer rows as

@@ -38,10 +38,11 @@ class GroupChoice {
   static constexpr auto kMaxScale = static_cast<float>(kForm.largest_scale());
   static constexpr auto kMaxCode = static_cast<float>(kForm.largest_code());
   // A narrower scale clips the extremes and codes the rest finer: the fewer codes, the more that is
-  // worth. For 4 bits scales below 0.75 of the whole span hardly ever won.
-  static constexpr float kNarrowest = kBits == 4 ? 0.75f : kBits == 3 ? 0.6f : 0.45f;
-  // Of 4 bits there are at most 5 scales to try; of fewer bits, whose scales are larger, about 6.
-  static constexpr float kSteps = kBits == 4 ? 20 : 10;
+  // worth. For 4 and 5 bits scales below 0.75 of the whole span hardly ever won.
+  static constexpr float kNarrowest = kBits >= 4 ? 0.75f : kBits == 3 ? 0.6f : 0.45f;
+  // Of 4 and 5 bits there are at most 5 scales to try; of fewer bits, whose scales are larger,
+  // about 6.
+  static constexpr float kSteps = kBits >= 4 ? 20 : 10;
 
   explicit GroupChoice(const float* x) {
     for (int part = 0; part < kParts; ++part) {
@@ -125,6 +126,7 @@ void choose_group(const float* x, int bits, std::span<ProgressiveGroup> alike) {
   switch (bits) {
     case 2: return choose_group_of<F, 2>(x, alike);
     case 3: return choose_group_of<F, 3>(x, alike);
+    case 5: return choose_group_of<F, 5>(x, alike);
     default: return choose_group_of<F, 4>(x, alike);
   }
 }

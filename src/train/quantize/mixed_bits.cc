@@ -39,7 +39,9 @@ double layer_bits_in(Targets targets, Precision precision) {
   return layer_bits(targets);
 }
 
-bool is_plain(double bits) { return bits == 2 || bits == 3 || bits == 4 || bits == 8; }
+bool is_plain(double bits) {
+  return bits == 8 || (bits >= 2 && bits <= 5 && bits == std::floor(bits));
+}
 
 Result<void> check_group_size(double bits, int64_t group_size) {
   const auto refused = [&](std::string what, std::string expected) {
@@ -53,8 +55,12 @@ Result<void> check_group_size(double bits, int64_t group_size) {
   if (bits == 8) return refused("8 bits have no groups", "none with --bits 8");
   const Progressive wanted{.bits = static_cast<int>(bits), .group_size = group_size};
   if (is_plain(bits) && std::ranges::count(kProgressives, wanted) == 0) {
+    std::vector<int64_t> sizes;
+    for (const Progressive& form : kProgressives) {
+      if (form.bits == wanted.bits) sizes.push_back(form.group_size);
+    }
     return refused("so few bits have no groups of this size",
-                   fmt::format("32 or 64 with --bits {}", bits));
+                   fmt::format("{} with --bits {}", fmt::join(sizes, " or "), bits));
   }
   return {};
 }
@@ -85,10 +91,11 @@ Result<Ladder> ladder_for(const Targets& targets, double bits, int64_t group_siz
   std::vector<double> costs;
   for (const Precision& rung : all) costs.push_back(layer_bits_in(targets, rung));
   if (!(bits >= costs.front() && bits <= std::max(8.0, costs.back()))) {
-    return Error{ErrorCode::kInvalidArgument, "bits are out of reach", "--bits",
-                 fmt::format("2, 3, 4 or 8, or an average from {:.3f} to {:.3f} over these layers",
-                             std::ceil(costs.front() * 1000) / 1000, std::max(8.0, costs.back())),
-                 fmt::format("{}", bits)};
+    return Error{
+        ErrorCode::kInvalidArgument, "bits are out of reach", "--bits",
+        fmt::format("2, 3, 4, 5 or 8, or an average from {:.3f} to {:.3f} over these layers",
+                    std::ceil(costs.front() * 1000) / 1000, std::max(8.0, costs.back())),
+        fmt::format("{}", bits)};
   }
   // The most bits a code whose cheapest form is within the average; where groups of 32 are too, no
   // larger ones of so many bits.

@@ -12,7 +12,7 @@
 
 namespace autoglm {
 
-// The precisions that `bits` (2, 3, 4 and 8: of the codes of all layers; else an average over what
+// The precisions that `bits` (2 to 5 and 8: of the codes of all layers; else an average over what
 // is stored of them) and `group_size` (0: any that there are) allow, one or a mixture's. An average
 // begins with the most bits a code that all layers can have within it. Errors: a group size that
 // there is not, or not with these bits; an average that the layers cannot have, because of the

@@ -29,7 +29,7 @@ std::string method_name(const QuantizeMethod& method);
 struct QuantizeOptions {
   std::string output;
   std::shared_ptr<const Tokenizer> tokenizer;  // the model's, where there are texts
-  double bits = 4;         // 2, 3, 4 and 8: codes of all layers; else an average, mixed
+  double bits = 4;         // 2 to 5 and 8: codes of all layers; else an average, mixed
   int64_t group_size = 0;  // of fewer than 8 bits: 32, 64 or (4 bits) 128; 0: 32, of a mixture any
   QuantizeMethod method;
   std::string calibration;  // text, or empty

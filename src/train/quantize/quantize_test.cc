@@ -123,7 +123,7 @@ TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
       const Model model = build_model(**checkpoint).value();
       const Graph graph = fuse(model.graph, {.integer_matrices = true});
       const CheckpointWeights source = CheckpointWeights::of(**checkpoint).value();
-      const auto plans = plan_weights(graph, source, Quantize::kNone).value();
+      const auto plans = plan_weights(graph, source, std::nullopt).value();
       ThreadPool pool(2);
       int matrices = 0;
       for (size_t i = 0; i < plans.size(); ++i) {
@@ -375,7 +375,7 @@ TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
     return message;
   };
   EXPECT_THAT(refuse({.bits = 1}), HasSubstr("bits are out of reach"));
-  EXPECT_THAT(refuse({.bits = 9}), HasSubstr("2, 3, 4 or 8, or an average from 2."));
+  EXPECT_THAT(refuse({.bits = 9}), HasSubstr("2, 3, 4, 5 or 8, or an average from 2."));
   EXPECT_THAT(refuse({.bits = 2.2}), HasSubstr("found 2.2"));  // 2.25, were it not for rows
   EXPECT_THAT(refuse({.bits = 4.1, .group_size = 128}), HasSubstr("an average from 4."));
   EXPECT_THAT(refuse({.bits = 3, .group_size = 128}), HasSubstr("32 or 64 with --bits 3"));

@@ -51,7 +51,7 @@ class GroupSearch {
     greatest = std::min(greatest, 2 * kMaxBracket);
     const float middle = 0.5f * (least + greatest);
     const float ideal = (greatest - least) / top_;
-    bits == 4 ? search_all(ideal, middle) : search_from_some(ideal, middle);
+    bits >= 4 ? search_all(ideal, middle) : search_from_some(ideal, middle);
   }
 
   float error() const { return error_; }
@@ -69,7 +69,7 @@ class GroupSearch {
   }
 
  private:
-  // Of 4 bits there are few scales. One below the ideal clips the extremes and codes the rest
+  // Of 4 and 5 bits there are few scales. One below the ideal clips the extremes and codes the rest
   // finer.
   void search_all(float ideal, float middle) {
     const float last = std::clamp(std::ceil(ideal), 1.0f, most_);
@@ -317,7 +317,7 @@ RowCodes choose_progressive(std::span<const float> row, std::span<const float> i
     return true;
   };
   // Fewer bits have finer scales of groups, and hardly notice this one.
-  const int step = form.bits == 4 ? 1 : 2;
+  const int step = form.bits >= 4 ? 1 : 2;
   for (int i = 0; i < 14; i += step) {
     attempt(full * (1.1f - 0.05f * static_cast<float>(i)), Effort::kQuick);
   }

@@ -98,7 +98,7 @@ TEST(RowCodes, SpendTheErrorWhereNothingDependsOnIt) {
 }
 
 TEST(RowCodes, FindTheBestOfAllScalesAndOffsetsOfAGroup) {
-  for (const int bits : {2, 3, 4}) {
+  for (const int bits : {2, 3, 4, 5}) {
     const Progressive form{.bits = bits};
     double found_all = 0;
     double best_all = 0;
