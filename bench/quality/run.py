@@ -19,7 +19,7 @@ import tempfile
 import smollm2
 
 HERE = pathlib.Path(__file__).resolve().parent
-FORMATS = ["int8", "int4", "int4-g64", "int4-g128", "int3", "int2"]
+FORMATS = ["int8", "int5", "int4", "int4-g64", "int4-g128", "int3", "int2"]
 PEER_TYPES = {"Q8_0": 7, "Q4_K_M": 15, "Q4_0": 2}
 ROW = "{:<34} {:>8} {:>9} {:>10} {:>9} {:>8} {:>8}"
 

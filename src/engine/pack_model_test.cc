@@ -144,9 +144,9 @@ TEST_F(Packing, RefusesWhatCannotBePackedOrHeldOtherwise) {
   const auto full = pack_model(source, out, {});
   ASSERT_FALSE(full);
   EXPECT_THAT(full.error().message(), HasSubstr("there already"));
-  const auto unknown = pack_model(source, in("new"), {.quantize = "int5"});
+  const auto unknown = pack_model(source, in("new"), {.quantize = "int6"});
   ASSERT_FALSE(unknown);
-  EXPECT_THAT(unknown.error().message(), HasSubstr("int5"));
+  EXPECT_THAT(unknown.error().message(), HasSubstr("int6"));
   EXPECT_FALSE(fs::exists(in("new")));
   for (const auto& entry : fs::directory_iterator(folder_)) {
     EXPECT_THAT(entry.path().string(), testing::Not(HasSubstr("partial")));
@@ -173,7 +173,7 @@ TEST_F(Packing, APackedModelThatIsDamagedIsRefused) {
   EXPECT_THAT(with("\"form\":\"packed\"", "\"form\":\"nested\""), HasSubstr("form"));
   EXPECT_THAT(with("\"rows_of\":\"model.layers.1", "\"rows_of\":\"model.layers.7"),
               HasSubstr("not in the pack"));
-  EXPECT_THAT(with("\"quantize\":\"int4\"", "\"quantize\":\"int5\""), HasSubstr("int5"));
+  EXPECT_THAT(with("\"quantize\":\"int4\"", "\"quantize\":\"int6\""), HasSubstr("int6"));
   std::ofstream(pack, std::ios::binary) << bytes.substr(0, bytes.size() - 4096);
   EXPECT_THAT(answer(out, "none"), HasSubstr("outside of the file"));
 }

@@ -235,8 +235,8 @@ TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
 TEST(Progressive, EveryVariantChoosesTheSameCodesAndCodesWell) {
   // Rounding to the nearest of 16 levels between a group's extremes leaves 0.078 of such weights
   // for 32 of them, and more for more. No 8 levels leave less than 0.186 of a whole normal
-  // distribution, no 4 levels less than 0.343 (Max 1960); those of a group are its own. Of 32 levels
-  // 0.038 would be left, if a step were not a whole number of about 4.6 here.
+  // distribution, no 4 levels less than 0.343 (Max 1960); those of a group are its own. Of 32
+  // levels 0.038 would be left, if a step were not a whole number of about 4.6 here.
   constexpr double kRest[4][4] = {{0.35, 0.36, 0.36, 0.36},
                                   {0.17, 0.18, 0.185, 0.19},
                                   {0.078, 0.087, 0.092, 0.095},
