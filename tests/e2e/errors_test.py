@@ -102,7 +102,7 @@ class Errors(unittest.TestCase):
         self.fails(autoglm("serve", "--config", config), "quantise", "quantize")
         self.fails(autoglm("serve", env=environment(AUTOGLM_PROT="80")), "prot", "port")
         self.fails(autoglm("serve", "--config", self.folder / "none.yaml"), "none.yaml")
-        self.fails(autoglm("serve", "--quantize", "int5"), "int6", "int4")
+        self.fails(autoglm("serve", "--quantize", "int6"), "int6", "int4")
         self.fails(autoglm("serve", "--port", 0, env=environment(AUTOGLM_ISA="avx1024")), "avx1024")
 
     def test_a_port_in_use_is_named(self):
