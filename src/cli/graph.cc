@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "engine/load_executor.h"
 #include "formats/checkpoint.h"
 #include "formats/model_source.h"
+#include "runtime/load_executor.h"
 #include "tensor/weight_format.h"
 
 namespace autoglm {

@@ -6,10 +6,10 @@
 
 #include "base/json.h"
 #include "cli/command.h"
-#include "engine/plan_model.h"
 #include "formats/checkpoint.h"
 #include "formats/estimate.h"
 #include "formats/model_source.h"
+#include "runtime/plan_model.h"
 
 namespace autoglm {
 namespace {

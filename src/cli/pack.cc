@@ -1,5 +1,5 @@
 // autoglm pack: a checkpoint's weights in the layout of the kernels, which the next start maps.
-#include "engine/pack_model.h"
+#include "runtime/pack_model.h"
 
 #include <fmt/format.h>
 

@@ -12,10 +12,10 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/progress_bar.h"
-#include "engine/load_executor.h"
-#include "engine/load_tokenizer.h"
 #include "formats/checkpoint.h"
 #include "formats/model_source.h"
+#include "runtime/load_executor.h"
+#include "runtime/load_tokenizer.h"
 #include "train/quantize/next_token.h"
 
 namespace autoglm {

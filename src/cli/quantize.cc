@@ -6,8 +6,8 @@
 
 #include "cli/command.h"
 #include "cli/progress_bar.h"
-#include "engine/load_tokenizer.h"
 #include "formats/model_source.h"
+#include "runtime/load_tokenizer.h"
 #include "train/quantize/report.h"
 
 namespace autoglm {

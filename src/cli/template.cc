@@ -5,8 +5,8 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "engine/chat_prompt.h"
 #include "formats/model_source.h"
+#include "runtime/chat_prompt.h"
 
 namespace autoglm {
 

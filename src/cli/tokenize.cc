@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
-#include "engine/load_tokenizer.h"
 #include "formats/model_source.h"
+#include "runtime/load_tokenizer.h"
 
 namespace autoglm {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "base/check.h"
 #include "devices/cpu/cpu_executor.h"
-#include "engine/load_executor.h"
 #include "formats/checkpoint.h"
+#include "runtime/load_executor.h"
 
 namespace autoglm {
 

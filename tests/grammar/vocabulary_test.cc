@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <random>
 
-#include "engine/load_tokenizer.h"
 #include "grammar/instances.h"
+#include "runtime/load_tokenizer.h"
 #include "support/shared_data.h"
 #include "text/grammar/testing/grammars.h"
 #include "text/grammar/testing/random_wish.h"

@@ -7,10 +7,10 @@
 #include <cstdio>
 
 #include "base/files.h"
-#include "engine/checkpoint_weights.h"
-#include "engine/load_tokenizer.h"
 #include "goldens/run_model.h"
 #include "models/registry.h"
+#include "runtime/checkpoint_weights.h"
+#include "runtime/load_tokenizer.h"
 #include "support/shared_data.h"
 #include "train/quantize/next_token.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
-#include "engine/load_tokenizer.h"
+#include "runtime/load_tokenizer.h"
 #include "support/shared_data.h"
 #include "text/tokenizer.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/json.h"
-#include "engine/load_tokenizer.h"
+#include "runtime/load_tokenizer.h"
 #include "text/tokenizer.h"
 
 namespace autoglm {

@@ -1,5 +1,5 @@
 // Two small readers over base/json.h.
-#include "engine/model_defaults.h"
+#include "runtime/model_defaults.h"
 
 #include <fmt/format.h>
 

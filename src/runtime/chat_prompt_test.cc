@@ -1,5 +1,5 @@
 // Which of a model's chat templates a request is written with.
-#include "engine/chat_prompt.h"
+#include "runtime/chat_prompt.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

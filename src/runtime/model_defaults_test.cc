@@ -1,4 +1,4 @@
-#include "engine/model_defaults.h"
+#include "runtime/model_defaults.h"
 
 #include <gtest/gtest.h>
 

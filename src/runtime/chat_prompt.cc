@@ -1,10 +1,10 @@
-#include "engine/chat_prompt.h"
+#include "runtime/chat_prompt.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/json.h"
-#include "engine/load_tokenizer.h"
+#include "runtime/load_tokenizer.h"
 #include "text/chat_context.h"
 
 namespace autoglm {

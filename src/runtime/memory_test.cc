@@ -1,4 +1,4 @@
-#include "engine/memory.h"
+#include "runtime/memory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

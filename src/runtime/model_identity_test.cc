@@ -16,12 +16,12 @@
 #include "autoglm/model.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "engine/load_executor.h"
-#include "engine/open_spill.h"
-#include "engine/pack_model.h"
 #include "formats/pack_file.h"
 #include "formats/synthetic.h"
 #include "kernels/isa.h"
+#include "runtime/load_executor.h"
+#include "runtime/open_spill.h"
+#include "runtime/pack_model.h"
 #include "support/source_folder.h"
 
 namespace autoglm {

@@ -1,6 +1,6 @@
 // Packed models answer as their checkpoints do, token for token and probability for probability;
 // packs that no longer fit are passed over, packed models that cannot be read are refused.
-#include "engine/pack_model.h"
+#include "runtime/pack_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 
 #include "autoglm/model.h"
 #include "devices/cpu/pack_weights.h"
-#include "engine/load_executor.h"
 #include "formats/pack_file.h"
 #include "formats/synthetic.h"
+#include "runtime/load_executor.h"
 #include "tensor/weight_format.h"
 
 namespace autoglm {

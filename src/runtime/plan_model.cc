@@ -1,11 +1,11 @@
-#include "engine/plan_model.h"
+#include "runtime/plan_model.h"
 
 #include <utility>
 
 #include "base/log.h"
-#include "engine/answer_format.h"
-#include "engine/load_tokenizer.h"
-#include "engine/model_defaults.h"
+#include "runtime/answer_format.h"
+#include "runtime/load_tokenizer.h"
+#include "runtime/model_defaults.h"
 
 namespace autoglm {
 namespace {

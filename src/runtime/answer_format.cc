@@ -1,4 +1,4 @@
-#include "engine/answer_format.h"
+#include "runtime/answer_format.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // Vocabularies of a model and its draft model.
-#include "engine/load_tokenizer.h"
+#include "runtime/load_tokenizer.h"
 
 #include <gtest/gtest.h>
 

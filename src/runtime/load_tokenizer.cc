@@ -1,5 +1,5 @@
 // Copies a GGUF file's vocabulary over to the text room, which does not know GGUF.
-#include "engine/load_tokenizer.h"
+#include "runtime/load_tokenizer.h"
 
 #include <fmt/format.h>
 

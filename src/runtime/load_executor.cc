@@ -1,5 +1,5 @@
 // Joins a checkpoint's weights, a model's graph and the CPU.
-#include "engine/load_executor.h"
+#include "runtime/load_executor.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "devices/cpu/cpu_executor.h"
 #include "devices/cpu/pack_weights.h"
-#include "engine/checkpoint_weights.h"
 #include "kernels/arithmetic.h"
 #include "kernels/attention/attention.h"
 #include "models/registry.h"
+#include "runtime/checkpoint_weights.h"
 
 namespace autoglm {
 namespace {

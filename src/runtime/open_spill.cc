@@ -1,4 +1,4 @@
-#include "engine/open_spill.h"
+#include "runtime/open_spill.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "engine/checkpoint_weights.h"
+#include "runtime/checkpoint_weights.h"
 
 #include <fmt/format.h>
 

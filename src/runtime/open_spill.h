@@ -6,9 +6,9 @@
 
 #include "autoglm/model.h"
 #include "engine/kv_spill.h"
-#include "engine/load_executor.h"
 #include "formats/checkpoint.h"
 #include "formats/model_identity.h"
+#include "runtime/load_executor.h"
 
 namespace autoglm {
 

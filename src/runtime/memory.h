@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "autoglm/result.h"
-#include "engine/load_executor.h"
+#include "runtime/load_executor.h"
 
 namespace autoglm {
 

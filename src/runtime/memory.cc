@@ -1,5 +1,5 @@
 // Reading /proc and /sys, and the arithmetic of the KV pool.
-#include "engine/memory.h"
+#include "runtime/memory.h"
 
 #include <fmt/format.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-#include "engine/pack_model.h"
+#include "runtime/pack_model.h"
 
 #include <unistd.h>
 
@@ -13,13 +13,13 @@
 
 #include "base/files.h"
 #include "devices/cpu/pack_weights.h"
-#include "engine/checkpoint_weights.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf_companions.h"
 #include "formats/model_identity.h"
 #include "formats/model_source.h"
 #include "formats/pack_file.h"
 #include "models/registry.h"
+#include "runtime/checkpoint_weights.h"
 
 namespace autoglm {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "autoglm/model.h"
 #include "engine/answer.h"
-#include "engine/chat_prompt.h"
-#include "engine/load_executor.h"
 #include "formats/checkpoint.h"
+#include "runtime/chat_prompt.h"
+#include "runtime/load_executor.h"
 #include "text/tokenizer.h"
 #include "text/tools/output_format.h"
 
