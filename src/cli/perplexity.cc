@@ -39,13 +39,13 @@ class Predictor {
     const auto checkpoint = AGLM_TRY(Checkpoint::open(path));
     const ProgressBar bar;
     LoadedExecutor loaded =
-        AGLM_TRY(load_executor(checkpoint, {.device = options.device,
-                                            .quantize = options.quantize,
-                                            .kv_cache_dtype = options.kv_cache_dtype,
-                                            .threads = options.threads,
-                                            .max_rows = window,
-                                            .max_output_rows = window,
-                                            .progress = bar.callback()}));
+        AGLM_TRY(load_executor(*checkpoint, {.device = options.device,
+                                             .quantize = options.quantize,
+                                             .kv_cache_dtype = options.kv_cache_dtype,
+                                             .threads = options.threads,
+                                             .max_rows = window,
+                                             .max_output_rows = window,
+                                             .progress = bar.callback()}));
     Predictor predictor(std::move(loaded));
     const ExecutorLimits& limits = predictor.limits();
     if (window > limits.max_context) {

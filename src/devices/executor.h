@@ -49,7 +49,8 @@ class Executor {
   // Reserves the KV pool, once. Pages need not be cleared before they are used again.
   virtual Result<void> reserve_pages(int32_t n_pages) = 0;
   // A page's keys and values, [page_bytes]: with them it can be moved elsewhere and back.
-  virtual std::span<std::byte> page(int32_t page) = 0;
+  virtual void read_page(int32_t page, std::span<std::byte> out) = 0;
+  virtual void write_page(int32_t page, std::span<const std::byte> bytes) = 0;
   // Precondition: within limits(), token ids below vocab_size, pages within the pool. Never fails:
   // what could fail was reserved before. False: it was given up, there are no results, and the KV
   // pool holds anything at the step's own positions.

@@ -24,6 +24,7 @@ PrefixTree::PrefixTree(PagePool& pool, Executor& executor, KvSpill* spill)
       hash_key_(random_key()),
       by_key_(0, KeyHash{this}, KeyEqual{this}) {
   if (spill_ == nullptr) return;
+  page_copy_.resize(static_cast<size_t>(executor.limits().page_bytes));
   load_entries();
 }
 

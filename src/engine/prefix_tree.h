@@ -171,6 +171,7 @@ class PrefixTree {
   uint64_t clock_ = 0;
   uint64_t last_id_ = 0;
   mutable std::vector<TokenId> page_text_;
+  std::vector<std::byte> page_copy_;  // on its way to the file or from it
 };
 
 }  // namespace autoglm

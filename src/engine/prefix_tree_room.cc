@@ -53,10 +53,11 @@ bool PrefixTree::restore(int32_t node) {
   std::vector<int32_t> page;
   allocate(1, page);
   // Making room may have taken the slot of a page that is in memory, but this one is not.
-  if (!spill_->read(at(node).slot, at(node).id, executor_.page(page.front()))) {
+  if (!spill_->read(at(node).slot, at(node).id, page_copy_)) {
     pool_.release(page);
     return false;
   }
+  executor_.write_page(page.front(), page_copy_);
   give_page(node, page.front());
   return true;
 }
@@ -73,7 +74,8 @@ bool PrefixTree::spill(int32_t node, uint64_t older_than) {
                          .used = at(node).used,
                          .salt = std::move(salt),
                          .tokens = {text.begin(), text.end()}};
-  if (!spill_->write(slot, page, executor_.page(at(node).page))) {
+  executor_.read_page(at(node).page, page_copy_);
+  if (!spill_->write(slot, page, page_copy_)) {
     free_slots_.push_back(slot);
     return false;
   }

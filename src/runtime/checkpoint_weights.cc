@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "devices/cpu/pack_weights.h"
 #include "formats/model_identity.h"
 #include "quant/grid.h"
 
@@ -51,14 +50,6 @@ float read_progressive(const CodedMatrix& matrix, int64_t row, std::span<Progres
     for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code(row, begin + i);
   }
   return matrix.channel_scale(row);
-}
-
-Result<void> check_layout(const PackFile& pack) {
-  if (pack.header().layout_version == kWeightLayoutVersion) return {};
-  return Error{ErrorCode::kUnsupported,
-               "weights were packed in another layout; pack them again with this program",
-               pack.path() + ": layout", fmt::format("{}", kWeightLayoutVersion),
-               fmt::format("{}", pack.header().layout_version)};
 }
 
 Error stale(const PackFile& pack, std::string_view what, std::string expected, std::string found) {
@@ -112,7 +103,7 @@ Result<void> check_same(const PackFile& pack, std::string_view what, const std::
 // Whether what was packed is what the checkpoint holds now. Its weights are read for that, unless
 // the system vouches that nobody has touched the files since (FileStamp).
 Result<void> check_source(const PackFile& pack, const Checkpoint& checkpoint,
-                          const CpuOptions& options) {
+                          const DeviceOptions& options) {
   const PackHeader& header = pack.header();
   const SmallFiles small = AGLM_TRY(digest_small_files(checkpoint));
   if (small.configuration != header.configuration) {
@@ -136,10 +127,20 @@ Result<void> check_source(const PackFile& pack, const Checkpoint& checkpoint,
 
 }  // namespace
 
-Result<CheckpointWeights> CheckpointWeights::of(const Checkpoint& checkpoint) {
-  CheckpointWeights weights(checkpoint);
+Result<void> CheckpointWeights::check_layout(const PackFile& pack) const {
+  const int64_t known = device_->weight_layout_version();
+  if (pack.header().layout_version == known) return {};
+  return Error{ErrorCode::kUnsupported,
+               "weights were packed in another layout; pack them again with this program",
+               pack.path() + ": layout", fmt::format("{}", known),
+               fmt::format("{}", pack.header().layout_version)};
+}
+
+Result<CheckpointWeights> CheckpointWeights::of(const Checkpoint& checkpoint,
+                                                const Device& device) {
+  CheckpointWeights weights(checkpoint, device);
   weights.pack_ = checkpoint.pack();
-  if (weights.pack_) AGLM_TRY(check_layout(*weights.pack_));
+  if (weights.pack_) AGLM_TRY(weights.check_layout(*weights.pack_));
   return weights;
 }
 
@@ -152,13 +153,14 @@ Result<std::string> CheckpointWeights::quantize(const std::string& wish) const {
 }
 
 Result<std::shared_ptr<const PackFile>> CheckpointWeights::fitting_pack(
-    const std::string& path, const Graph& graph, const CpuOptions& options,
+    const std::string& path, const Graph& graph, const DeviceOptions& options,
     std::string_view quantize) const {
   auto pack = AGLM_TRY(PackFile::open(path));
   AGLM_TRY(check_layout(*pack));
   const PackHeader& header = pack->header();
-  if (header.rounding_version != kWeightRoundingVersion) {
-    return stale(*pack, "rounding", fmt::format("{}", kWeightRoundingVersion),
+  const int64_t rounding = device_->weight_rounding_version();
+  if (header.rounding_version != rounding) {
+    return stale(*pack, "rounding", fmt::format("{}", rounding),
                  fmt::format("{}", header.rounding_version));
   }
   if (header.quantize != quantize) {
@@ -166,13 +168,14 @@ Result<std::shared_ptr<const PackFile>> CheckpointWeights::fitting_pack(
   }
   std::vector<WeightDescription> packed;
   for (const PackedWeightEntry& entry : header.weights) packed.push_back(description_of(entry));
-  const std::vector<WeightDescription> expected = AGLM_TRY(describe_weights(graph, *this, options));
+  const std::vector<WeightDescription> expected =
+      AGLM_TRY(device_->describe_weights(graph, *this, options));
   AGLM_TRY(check_same(*pack, "weights", expected, packed));
   AGLM_TRY(check_source(*pack, *checkpoint_, options));
   return pack;
 }
 
-void CheckpointWeights::look_for_pack(const Graph& graph, const CpuOptions& options,
+void CheckpointWeights::look_for_pack(const Graph& graph, const DeviceOptions& options,
                                       std::string_view quantize) {
   if (pack_) return;
   const std::string path = pack_path_beside(checkpoint_->path(), quantize);

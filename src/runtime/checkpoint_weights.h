@@ -8,8 +8,7 @@
 #include <string_view>
 
 #include "autoglm/result.h"
-#include "devices/cpu/cpu_executor.h"
-#include "devices/cpu/weight_source.h"
+#include "devices/device.h"
 #include "formats/checkpoint.h"
 #include "formats/pack_file.h"
 
@@ -17,8 +16,9 @@ namespace autoglm {
 
 class CheckpointWeights : public WeightSource {
  public:
-  // The checkpoint must outlive it. A packed model of another layout is refused.
-  static Result<CheckpointWeights> of(const Checkpoint& checkpoint);
+  // As `device` holds them. The checkpoint must outlive it. A packed model of another layout is
+  // refused.
+  static Result<CheckpointWeights> of(const Checkpoint& checkpoint, const Device& device);
 
   // How weights will be held: as wished, or as a packed model was packed, which a wish of "none"
   // means too. Another wish cannot be fulfilled.
@@ -26,19 +26,22 @@ class CheckpointWeights : public WeightSource {
 
   // Takes the pack beside the checkpoint, if there is one and it holds exactly what packing the
   // checkpoint would give now. One that does not is left alone, and the log says why.
-  void look_for_pack(const Graph& graph, const CpuOptions& options, std::string_view quantize);
+  void look_for_pack(const Graph& graph, const DeviceOptions& options, std::string_view quantize);
   const std::shared_ptr<const PackFile>& pack() const { return pack_; }  // or nullptr
 
   Result<SourceTensor> open(std::string_view name) const override;
   std::optional<HeldTensor> held(std::string_view key) const override;
 
  private:
-  explicit CheckpointWeights(const Checkpoint& checkpoint) : checkpoint_(&checkpoint) {}
+  CheckpointWeights(const Checkpoint& checkpoint, const Device& device)
+      : checkpoint_(&checkpoint), device_(&device) {}
+  Result<void> check_layout(const PackFile& pack) const;
   Result<std::shared_ptr<const PackFile>> fitting_pack(const std::string& path, const Graph& graph,
-                                                       const CpuOptions& options,
+                                                       const DeviceOptions& options,
                                                        std::string_view quantize) const;
 
   const Checkpoint* checkpoint_;
+  const Device* device_;
   std::shared_ptr<const PackFile> pack_;
 };
 

@@ -1,5 +1,5 @@
-// From a checkpoint to an executor that lacks only its KV pages: the one place where the engine
-// meets models and devices.
+// From a checkpoint to an executor that lacks only its KV pages: the one place where models
+// meet devices.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,8 @@
 #include "graph/program.h"
 
 namespace autoglm {
+
+struct Model;
 
 struct ExecutorOptions {
   std::string device = "auto";          // cpu, cuda, auto
@@ -44,8 +46,12 @@ struct ExecutorPlan {
   int64_t step_bytes = 0;    // working memory: the arena, logits, buffers of kernels
   int32_t page_tokens = 0;   // as ExecutorLimits
   int64_t page_bytes = 0;
+  std::shared_ptr<const Model> model;  // recorded once, for all that follows
 };
 Result<ExecutorPlan> plan_executor(const Checkpoint& checkpoint, const ExecutorOptions& options);
+// The same model with other options.
+Result<ExecutorPlan> plan_otherwise(const Checkpoint& checkpoint, const ExecutorPlan& plan,
+                                    const ExecutorOptions& options);
 
 // The program that the executor will run, for `autoglm graph`: program_text() and its kin.
 Result<Program> plan_program(const Checkpoint& checkpoint, const ExecutorOptions& options);
@@ -59,7 +65,9 @@ struct LoadedExecutor {
   std::shared_ptr<const PackFile> pack;  // that weights are mapped from; nullptr: packed anew
   std::string numerics;                  // as ModelIdentity
 };
-Result<LoadedExecutor> load_executor(std::shared_ptr<const Checkpoint> checkpoint,
+// `plan`: of the same checkpoint and options.
+Result<LoadedExecutor> load_executor(const Checkpoint& checkpoint, const ExecutorPlan& plan,
                                      const ExecutorOptions& options);
+Result<LoadedExecutor> load_executor(const Checkpoint& checkpoint, const ExecutorOptions& options);
 
 }  // namespace autoglm

@@ -186,7 +186,7 @@ std::vector<SmallerWeights> smaller_weights(const Checkpoint& checkpoint, Execut
   std::vector<SmallerWeights> smaller;
   for (const char* quantize : {"int8", "int4"}) {
     options.quantize = quantize;
-    const auto other = plan_executor(checkpoint, options);
+    const auto other = plan_otherwise(checkpoint, plan, options);
     if (other && other->weight_bytes < plan.weight_bytes) {
       smaller.push_back({quantize, other->weight_bytes + (draft ? draft->plan.weight_bytes : 0)});
     }
@@ -274,11 +274,11 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
                          weights_fit ? std::vector<SmallerWeights>()
                                      : smaller_weights(*checkpoint, wanted, own, draft)));
 
-  LoadedExecutor loaded = AGLM_TRY(load_executor(checkpoint, wanted));
+  LoadedExecutor loaded = AGLM_TRY(load_executor(*checkpoint, own, wanted));
   AGLM_TRY(loaded.executor->reserve_pages(pool.n_pages));
   LoadedExecutor loaded_draft;
   if (draft) {
-    loaded_draft = AGLM_TRY(load_executor(draft->checkpoint, draft->options));
+    loaded_draft = AGLM_TRY(load_executor(*draft->checkpoint, draft->plan, draft->options));
     AGLM_TRY(loaded_draft.executor->reserve_pages(pool.n_pages));
   }
   std::unique_ptr<KvSpill> spill = AGLM_TRY(open_spill(options, *checkpoint, loaded));

@@ -86,14 +86,14 @@ class Identity : public testing::Test {
   std::string start_weights(const std::string& path) const {
     const auto checkpoint = Checkpoint::open(find_model(path).value().path);
     if (!checkpoint) return checkpoint.error().message();
-    const auto loaded = load_executor(*checkpoint, {.quantize = "int8", .threads = 2});
+    const auto loaded = load_executor(**checkpoint, {.quantize = "int8", .threads = 2});
     if (!loaded) return loaded.error().message();
     const auto spill = open_spill(options("int8", "auto"), **checkpoint, *loaded);
     return spill ? "opened" : spill.error().message();
   }
 
   static bool maps(const std::string& path) {
-    const auto loaded = load_executor(*Checkpoint::open(find_model(path).value().path),
+    const auto loaded = load_executor(**Checkpoint::open(find_model(path).value().path),
                                       {.quantize = "int8", .threads = 2});
     EXPECT_TRUE(loaded) << loaded.error().message();
     return loaded && loaded->pack != nullptr;

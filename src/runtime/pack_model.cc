@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/files.h"
-#include "devices/cpu/pack_weights.h"
+#include "devices/device.h"
 #include "formats/checkpoint.h"
 #include "formats/gguf_companions.h"
 #include "formats/model_identity.h"
@@ -88,13 +88,13 @@ struct Described {
   std::vector<std::vector<float>> kept;
 };
 
-Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
-                           const CheckpointWeights& weights, const CpuOptions& options,
+Result<Described> describe(const Checkpoint& checkpoint, const Model& model, const Device& device,
+                           const CheckpointWeights& weights, const DeviceOptions& options,
                            const std::string& quantize) {
   SmallFiles small = AGLM_TRY(digest_small_files(checkpoint));
   Described described{
-      .header = {.layout_version = kWeightLayoutVersion,
-                 .rounding_version = kWeightRoundingVersion,
+      .header = {.layout_version = device.weight_layout_version(),
+                 .rounding_version = device.weight_rounding_version(),
                  .architecture = model.architecture,
                  .quantize = quantize,
                  .source = digest_weights(
@@ -125,7 +125,8 @@ Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
     entry.dtype = DType::kF32;
     entry.bytes = std::as_bytes(std::span(kept));  // moving a vector does not move its elements
   }
-  for (WeightDescription& weight : AGLM_TRY(describe_weights(model.graph, weights, options))) {
+  for (WeightDescription& weight :
+       AGLM_TRY(device.describe_weights(model.graph, weights, options))) {
     described.header.weights.push_back({.key = std::move(weight.key),
                                         .form = std::move(weight.form),
                                         .format = std::move(weight.format),
@@ -140,14 +141,16 @@ Result<Described> describe(const Checkpoint& checkpoint, const Model& model,
 Result<int64_t> write_pack(const Checkpoint& checkpoint, const std::string& path,
                            const PackOptions& options) {
   const Model model = AGLM_TRY(build_model(checkpoint));
-  const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint));
+  const Device* device = AGLM_TRY(find_device("auto"));
+  const CheckpointWeights weights = AGLM_TRY(CheckpointWeights::of(checkpoint, *device));
   const auto quantize = AGLM_TRY(parse_quantize(options.quantize));
-  const CpuOptions cpu{
+  const DeviceOptions known{
       .quantize = quantize, .threads = options.threads, .progress = options.progress};
-  const Described described = AGLM_TRY(describe(checkpoint, model, weights, cpu, options.quantize));
+  const Described described =
+      AGLM_TRY(describe(checkpoint, model, *device, weights, known, options.quantize));
   TensorFile file = AGLM_TRY(create_pack(path, described.header));
   int64_t total = 0;
-  AGLM_TRY(pack_weights(model.graph, weights, cpu, [&](std::span<const std::byte> bytes) {
+  AGLM_TRY(device->pack(model.graph, weights, known, [&](std::span<const std::byte> bytes) {
     total += static_cast<int64_t>(bytes.size());
     return file.append(bytes);
   }));

@@ -70,7 +70,7 @@ class Packing : public testing::Test {
   static bool maps(const std::string& path, const std::string& quantize) {
     const auto checkpoint = Checkpoint::open(path);
     EXPECT_TRUE(checkpoint);
-    const auto loaded = load_executor(*checkpoint, {.quantize = quantize, .threads = 1});
+    const auto loaded = load_executor(**checkpoint, {.quantize = quantize, .threads = 1});
     EXPECT_TRUE(loaded) << loaded.error().message();
     return loaded && loaded->pack != nullptr;
   }

@@ -96,7 +96,7 @@ TEST_P(ChatGlmCpp, HiddenStatesAgreeInPrefillAndInTwoSteps) {
   auto bytes = read_file(*path, size_t{1} << 24);
   ASSERT_TRUE(bytes) << bytes.error().message();
   const auto checkpoint = std::make_shared<RawCheckpoint>(*std::move(bytes));
-  auto loaded = load_executor(checkpoint, {.threads = 1, .max_rows = 8, .max_output_rows = 8});
+  auto loaded = load_executor(*checkpoint, {.threads = 1, .max_rows = 8, .max_output_rows = 8});
   ASSERT_TRUE(loaded) << loaded.error().message();
   Executor& executor = *loaded->executor;
   ASSERT_TRUE(executor.reserve_pages(1));

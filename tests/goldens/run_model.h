@@ -32,11 +32,11 @@ class RunModel {
   static Result<RunModel> load(const std::string& path, const RunOptions& options = {}) {
     auto checkpoint = AGLM_TRY(Checkpoint::open(path));
     LoadedExecutor loaded =
-        AGLM_TRY(load_executor(checkpoint, {.quantize = options.quantize,
-                                            .kv_cache_dtype = options.kv_cache_dtype,
-                                            .threads = options.threads,
-                                            .max_rows = kRows,
-                                            .max_output_rows = kRows}));
+        AGLM_TRY(load_executor(*checkpoint, {.quantize = options.quantize,
+                                             .kv_cache_dtype = options.kv_cache_dtype,
+                                             .threads = options.threads,
+                                             .max_rows = kRows,
+                                             .max_output_rows = kRows}));
     AGLM_TRY(loaded.executor->reserve_pages(kPages));
     return RunModel(std::move(loaded.executor));
   }

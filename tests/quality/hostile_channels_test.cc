@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/files.h"
+#include "devices/cpu/cpu_device.h"
 #include "goldens/run_model.h"
 #include "models/registry.h"
 #include "runtime/checkpoint_weights.h"
@@ -74,7 +75,7 @@ class Hostile : public ::testing::Test {
   void load(const std::string& path, const std::string& text, const HostileShape& shape) {
     checkpoint_ = Checkpoint::open(path).value();
     model_ = build_model(*checkpoint_).value();
-    source_ = CheckpointWeights::of(*checkpoint_).value();
+    source_ = CheckpointWeights::of(*checkpoint_, cpu_device()).value();
     shape_ = shape;
     tokens_ = load_tokenizer(path).value()->encode(text, {.add_special_tokens = false}).value();
     ASSERT_GE(tokens_.size(), kTokens);

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "devices/cpu/weight_source.h"
+#include "devices/weight_source.h"
 #include "quant/grid.h"
 
 namespace autoglm {

@@ -15,6 +15,7 @@
 #include "devices/cpu/kernel_calls.h"
 #include "devices/cpu/kv_pool.h"
 #include "graph/fuse.h"
+#include "kernels/arithmetic.h"
 
 namespace autoglm {
 namespace {
@@ -39,7 +40,13 @@ bool has_bf16_products(const std::vector<WeightPlan>& plans) {
   });
 }
 
-Result<Graph> prepared(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
+std::string numerics(DType kv, bool amx_sums) {
+  return fmt::format("KV pages in {}; {} sums; arithmetic {}", kv_format(kv),
+                     amx_sums ? "AMX" : "plain", kArithmeticVersion);
+}
+
+Result<Graph> prepared(const Graph& graph, const WeightSource& source,
+                       const DeviceOptions& options) {
   if (!options.fuse) return graph;
   if (options.quantize) return fuse(graph, {.integer_matrices = true});
   // As stored: what that is depends on which tensors become one weight.
@@ -49,13 +56,13 @@ Result<Graph> prepared(const Graph& graph, const WeightSource& source, const Cpu
   return fuse(graph, {.integer_matrices = true});
 }
 
-PlanOptions plan_options(const CpuOptions& options) {
+PlanOptions plan_options(const DeviceOptions& options) {
   return {.max_rows = options.max_rows,
           .max_output_rows = options.max_output_rows,
           .quantized_bytes = quantized_place_bytes};
 }
 
-Result<void> check_options(const Graph& graph, const CpuOptions& options) {
+Result<void> check_options(const Graph& graph, const DeviceOptions& options) {
   if (options.max_rows < 1 || options.max_output_rows < 1 || options.threads < 0) {
     return Error{ErrorCode::kInvalidArgument, "step size or thread count is out of range", "cpu",
                  "at least one row and one output row",
@@ -89,12 +96,12 @@ struct RopeTables {
   float* sin = nullptr;
 };
 
-class Executing : public CpuExecutor {
+class Executing : public DeviceExecutor {
  public:
-  Executing(Isa isa, const CpuOptions& options)
+  Executing(Isa isa, const DeviceOptions& options)
       : isa_(isa), pool_(options.threads, options.processors), context_{pool_, isa} {}
 
-  Result<void> load(const Graph& graph, const WeightSource& source, const CpuOptions& options) {
+  Result<void> load(const Graph& graph, const WeightSource& source, const DeviceOptions& options) {
     program_ = AGLM_TRY(cpu_program(graph, source, options));
     const std::vector<WeightPlan> plans =
         AGLM_TRY(plan_weights(program_.graph, source, options.quantize));
@@ -121,7 +128,8 @@ class Executing : public CpuExecutor {
                 .isa = std::string(isa_name(isa_)),
                 .weight_format = std::string(weight_format_name(matrices)),
                 .kv_format = std::string(kv_format(kv)),
-                .amx_sums = isa_ == Isa::kAmx && (kv == DType::kBF16 || has_bf16_products(plans)),
+                .numerics = numerics(
+                    kv, isa_ == Isa::kAmx && (kv == DType::kBF16 || has_bf16_products(plans))),
                 .threads = pool_.size(),
                 .nodes = pool_.n_nodes()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
@@ -141,9 +149,11 @@ class Executing : public CpuExecutor {
   const Program& program() const override { return program_; }
   Result<void> reserve_pages(int32_t n_pages) override { return kv_.reserve(n_pages); }
 
-  std::span<std::byte> page(int32_t page) override {
-    AGLM_CHECK(page >= 0 && page < kv_.n_pages(), "page {} of {}", page, kv_.n_pages());
-    return kv_.page(page);
+  void read_page(int32_t page, std::span<std::byte> out) override {
+    std::ranges::copy(page_bytes(page, out.size()), out.begin());
+  }
+  void write_page(int32_t page, std::span<const std::byte> bytes) override {
+    std::ranges::copy(bytes, page_bytes(page, bytes.size()).begin());
   }
 
   bool step(const StepInput& input) override {
@@ -183,6 +193,13 @@ class Executing : public CpuExecutor {
   }
 
  private:
+  std::span<std::byte> page_bytes(int32_t page, size_t size) {
+    AGLM_CHECK(page >= 0 && page < kv_.n_pages(), "page {} of {}", page, kv_.n_pages());
+    AGLM_CHECK(size == static_cast<size_t>(kv_.page_bytes()), "{} bytes for a page of {}", size,
+               kv_.page_bytes());
+    return kv_.page(page);
+  }
+
   Result<void> reserve_activations() {
     arena_ = AGLM_TRY(AlignedBuffer::allocate(
         static_cast<size_t>(std::max<int64_t>(program_.plan.arena_bytes, 64))));
@@ -252,38 +269,19 @@ class Executing : public CpuExecutor {
 
 }  // namespace
 
-Result<std::optional<WeightFormat>> parse_quantize(std::string_view name) {
-  using Wish = std::optional<WeightFormat>;
-  if (name == "none") return Wish();
-  const Wish wish = weight_format_named(name);
-  if (!wish || !has_channel_scales(*wish)) {
-    return Error{ErrorCode::kInvalidArgument, "unknown quantization", "quantize",
-                 fmt::format("one of {}", fmt::join(quantize_names(), ", ")), std::string(name)};
-  }
-  return wish;
-}
-
-Result<KvDType> parse_kv_dtype(std::string_view name) {
-  if (name == "auto") return KvDType::kAuto;
-  if (name == "f32") return KvDType::kF32;
-  if (name == "bf16") return KvDType::kBF16;
-  if (name == "int8" || name == "q8_0") return KvDType::kInt8;
-  return Error{ErrorCode::kInvalidArgument, "unknown element type of the KV cache",
-               "kv_cache_dtype", "auto, f32, bf16 or int8", std::string(name)};
-}
-
 Result<Program> cpu_program(const Graph& graph, const WeightSource& source,
-                            const CpuOptions& options) {
+                            const DeviceOptions& options) {
   return compile(AGLM_TRY(prepared(graph, source, options)), plan_options(options));
 }
 
-Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
-                             const CpuOptions& options) {
+Result<DevicePlan> cpu_plan(const Graph& graph, const WeightSource& source,
+                            const DeviceOptions& options) {
   AGLM_TRY(check_options(graph, options));
   const Program program = AGLM_TRY(cpu_program(graph, source, options));
   const std::vector<WeightPlan> plans =
       AGLM_TRY(plan_weights(program.graph, source, options.quantize));
-  CpuMemory memory{.arena_bytes = program.plan.arena_bytes};
+  DevicePlan memory{.arena_bytes = program.plan.arena_bytes,
+                    .page_tokens = static_cast<int32_t>(KvCache::kPageTokens)};
   for (const WeightPlan& plan : plans) memory.weight_bytes += plan.bytes;
   // What attention reserves for very long sequences is address space to all others: not counted.
   int64_t scratch = 0;
@@ -298,14 +296,14 @@ Result<CpuMemory> cpu_memory(const Graph& graph, const WeightSource& source,
   return memory;
 }
 
-Result<std::unique_ptr<CpuExecutor>> make_cpu_executor(const Graph& graph,
-                                                       const WeightSource& source,
-                                                       const CpuOptions& options) {
+Result<std::unique_ptr<DeviceExecutor>> make_cpu_executor(const Graph& graph,
+                                                          const WeightSource& source,
+                                                          const DeviceOptions& options) {
   AGLM_TRY(check_options(graph, options));
   const Isa isa = AGLM_TRY(select_isa(options.isa));
   auto executor = std::make_unique<Executing>(isa, options);
   AGLM_TRY(executor->load(graph, source, options));
-  return std::unique_ptr<CpuExecutor>(std::move(executor));
+  return std::unique_ptr<DeviceExecutor>(std::move(executor));
 }
 
 }  // namespace autoglm

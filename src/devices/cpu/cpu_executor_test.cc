@@ -114,7 +114,7 @@ Graph made_up_model() {
 
 // Logits and hidden states of 45 tokens in steps of 1, 20 and 24 rows, of which every second row.
 // Each step may be given up once before.
-std::vector<float> outputs(const CpuOptions& options, DType dtype, bool gives_up = false) {
+std::vector<float> outputs(const DeviceOptions& options, DType dtype, bool gives_up = false) {
   auto executor = make_cpu_executor(made_up_model(), MadeUpWeights(dtype), options);
   EXPECT_TRUE(executor) << executor.error().message();
   if (!executor) return {};
@@ -163,7 +163,7 @@ constexpr Held kHeld[] = {
     {WeightFormat::kInt4, DType::kBF16}, {WeightFormat::kInt5, DType::kBF16},
     {WeightFormat::kInt3, DType::kBF16}, {WeightFormat::kInt2Group64, DType::kBF16}};
 
-CpuOptions options_of(const Held& held) {
+DeviceOptions options_of(const Held& held) {
   return {.quantize = held.quantize,
           .threads = 1,
           .max_rows = 32,
@@ -173,7 +173,7 @@ CpuOptions options_of(const Held& held) {
 
 TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
   for (const Held& held : kHeld) {
-    CpuOptions options = options_of(held);
+    DeviceOptions options = options_of(held);
     const std::vector<float> fused = outputs(options, held.dtype);
     options.fuse = false;
     EXPECT_TRUE(same_bits(outputs(options, held.dtype), fused))
@@ -221,7 +221,7 @@ TEST(CpuExecutor, WhichRowsAreWantedNeverChangesABit) {
 
 TEST(CpuExecutor, ThreadsAndInstructionSetsNeverChangeABit) {
   for (const Held& held : kHeld) {
-    CpuOptions options = options_of(held);
+    DeviceOptions options = options_of(held);
     const std::vector<float> expected = outputs(options, held.dtype);
     // On AMX sums over keys and values, or weights, of bf16 have an order of their own.
     const bool order_of_amx = held.dtype != DType::kF32;
@@ -264,7 +264,7 @@ TEST(CpuExecutor, AnnouncesTheMemoryItTakes) {
   for (const Held& held : kHeld) {
     const MadeUpWeights source(held.dtype);
     const Graph graph = made_up_model();
-    const auto memory = cpu_memory(graph, source, options_of(held));
+    const auto memory = cpu_plan(graph, source, options_of(held));
     ASSERT_TRUE(memory) << memory.error().message();
     const auto executor = make_cpu_executor(graph, source, options_of(held));
     ASSERT_TRUE(executor) << executor.error().message();
@@ -279,7 +279,7 @@ TEST(CpuExecutor, AnnouncesTheMemoryItTakes) {
 
 TEST(CpuExecutor, HoldsATiedTableOnce) {
   const auto memory = [](const Held& held) {
-    return cpu_memory(made_up_model(), MadeUpWeights(held.dtype), options_of(held))->weight_bytes;
+    return cpu_plan(made_up_model(), MadeUpWeights(held.dtype), options_of(held))->weight_bytes;
   };
   // 3 layers of at most 72 * (72 + 48) + 72 * 72 + 3 * 72 * 100 matrix elements, and one table of
   // 50 * 72; vectors, and padding of panels to 16 rows, stay below a tenth. In bf16 columns are
@@ -291,11 +291,11 @@ TEST(CpuExecutor, HoldsATiedTableOnce) {
 
 TEST(CpuExecutor, RefusesOptionsThatMakeNoSense) {
   const MadeUpWeights source(DType::kF32);
-  const auto refusal = [&](CpuOptions options) {
+  const auto refusal = [&](DeviceOptions options) {
     const auto executor = make_cpu_executor(made_up_model(), source, options);
     return executor ? std::string() : executor.error().message();
   };
-  CpuOptions options = options_of(kHeld[0]);
+  DeviceOptions options = options_of(kHeld[0]);
   options.max_rows = 0;
   EXPECT_THAT(refusal(options), testing::HasSubstr("at least one row"));
   options = options_of(kHeld[0]);
@@ -314,9 +314,9 @@ TEST(CpuExecutor, RefusesHeadsTooWideForAnInt8KvCache) {
   const Value q = linear(x, r.matrix("q", 1024, 1024));
   attention(q, q, q,
             {.layer = 0, .n_heads = 1, .n_kv_heads = 1, .head_dim = 1024, .scale = 1, .window = 0});
-  CpuOptions options = options_of(kHeld[0]);
+  DeviceOptions options = options_of(kHeld[0]);
   options.kv_dtype = KvDType::kInt8;
-  const auto memory = cpu_memory(g, MadeUpWeights(DType::kF32), options);
+  const auto memory = cpu_plan(g, MadeUpWeights(DType::kF32), options);
   ASSERT_FALSE(memory);
   EXPECT_THAT(memory.error().message(), testing::HasSubstr("heads of at most 512, found 1024"));
 }
@@ -373,7 +373,7 @@ TEST(CpuExecutor, NamesTheFirstRowOfAMatrixOrVectorThatIsNoNumber) {
 }
 
 TEST(CpuExecutor, ReportsProgressUpToTheEnd) {
-  CpuOptions options = options_of(kHeld[0]);
+  DeviceOptions options = options_of(kHeld[0]);
   std::vector<double> fractions;
   options.progress = [&](double fraction, std::string_view) { fractions.push_back(fraction); };
   ASSERT_TRUE(make_cpu_executor(made_up_model(), MadeUpWeights(DType::kF32), options));

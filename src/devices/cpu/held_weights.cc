@@ -559,7 +559,7 @@ WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& pl
 Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
                                              const std::vector<WeightPlan>& plans,
                                              const WeightSource& source, ThreadPool& pool,
-                                             const CpuOptions& options) {
+                                             const DeviceOptions& options) {
   int64_t total = 0;
   for (const WeightPlan& plan : plans) total += plan.bytes;
   std::vector<HeldWeight> held(plans.size());

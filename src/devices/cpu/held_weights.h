@@ -62,6 +62,6 @@ Result<HeldWeight> hold_weight(const Graph& graph, size_t index, const WeightPla
 Result<std::vector<HeldWeight>> load_weights(const Graph& graph,
                                              const std::vector<WeightPlan>& plans,
                                              const WeightSource& source, ThreadPool& pool,
-                                             const CpuOptions& options);
+                                             const DeviceOptions& options);
 
 }  // namespace autoglm

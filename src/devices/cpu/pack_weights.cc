@@ -11,7 +11,7 @@ namespace autoglm {
 
 Result<std::vector<WeightDescription>> describe_weights(const Graph& graph,
                                                         const WeightSource& source,
-                                                        const CpuOptions& options) {
+                                                        const DeviceOptions& options) {
   const Graph used = AGLM_TRY(cpu_program(graph, source, options)).graph;
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(used, source, options.quantize));
   std::vector<WeightDescription> described;
@@ -30,7 +30,8 @@ Result<std::vector<WeightDescription>> describe_weights(const Graph& graph,
   return described;
 }
 
-Result<void> pack_weights(const Graph& graph, const WeightSource& source, const CpuOptions& options,
+Result<void> pack_weights(const Graph& graph, const WeightSource& source,
+                          const DeviceOptions& options,
                           const std::function<Result<void>(std::span<const std::byte>)>& take) {
   const Graph used = AGLM_TRY(cpu_program(graph, source, options)).graph;
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(used, source, options.quantize));

@@ -74,11 +74,11 @@ Graph small_model(bool tied) {
   return g;
 }
 
-CpuOptions options_for(std::optional<WeightFormat> quantize) {
+DeviceOptions options_for(std::optional<WeightFormat> quantize) {
   return {.quantize = quantize, .threads = 2, .max_rows = 8, .max_output_rows = 8};
 }
 
-Packed pack(const Graph& graph, const CpuOptions& options) {
+Packed pack(const Graph& graph, const DeviceOptions& options) {
   const Numbers source;
   const auto described = describe_weights(graph, source, options);
   EXPECT_TRUE(described) << described.error().message();
@@ -105,7 +105,7 @@ Packed pack(const Graph& graph, const CpuOptions& options) {
   return packed;
 }
 
-std::vector<float> step_logits(CpuExecutor& executor) {
+std::vector<float> step_logits(DeviceExecutor& executor) {
   EXPECT_TRUE(executor.reserve_pages(1));
   const std::vector<TokenId> tokens{TokenId{3}, TokenId{17}, TokenId{39}};
   const std::vector<int32_t> wanted{0, 1, 2};
@@ -121,13 +121,13 @@ std::vector<float> step_logits(CpuExecutor& executor) {
 }
 
 std::vector<float> logits(const Graph& graph, const WeightSource& source,
-                          const CpuOptions& options) {
+                          const DeviceOptions& options) {
   auto executor = make_cpu_executor(graph, source, options);
   EXPECT_TRUE(executor) << executor.error().message();
   return executor ? step_logits(**executor) : std::vector<float>();
 }
 
-std::string refusal(const Packed& packed, const CpuOptions& options) {
+std::string refusal(const Packed& packed, const DeviceOptions& options) {
   const auto executor = make_cpu_executor(small_model(true), packed, options);
   return executor ? "accepted" : executor.error().message();
 }
@@ -137,7 +137,7 @@ TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
     for (const std::string& name : quantize_names()) {
       const std::optional<WeightFormat> quantize = parse_quantize(name).value();
       const Graph graph = small_model(tied);
-      const CpuOptions options = options_for(quantize);
+      const DeviceOptions options = options_for(quantize);
       const Packed packed = pack(graph, options);
       const std::vector<float> expected = logits(graph, Numbers(), options);
       const std::vector<float> found = logits(graph, packed, options);
@@ -148,7 +148,7 @@ TEST(PackWeights, WhatWasPackedAnswersTheSameBitsAndNothingElseIsRead) {
 }
 
 TEST(PackWeights, AreCopiedWhereSomeMemoryIsNearerThanOtherAndAnswerTheSame) {
-  CpuOptions options = options_for(WeightFormat::kInt4);
+  DeviceOptions options = options_for(WeightFormat::kInt4);
   const Graph graph = small_model(false);
   const std::vector<float> expected = logits(graph, Numbers(), options);
   Packed packed = pack(graph, options);
@@ -170,7 +170,7 @@ TEST(PackWeights, AreCopiedWhereSomeMemoryIsNearerThanOtherAndAnswerTheSame) {
 }
 
 TEST(PackWeights, AWeightOutlivesTheSourceThatGaveIt) {
-  const CpuOptions options = options_for(WeightFormat::kInt4);
+  const DeviceOptions options = options_for(WeightFormat::kInt4);
   const Graph graph = small_model(true);
   auto packed = std::make_unique<Packed>(pack(graph, options));
   auto executor = make_cpu_executor(graph, *packed, options);
@@ -189,7 +189,7 @@ TEST(PackWeights, AWeightOutlivesTheSourceThatGaveIt) {
 }
 
 TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
-  const CpuOptions options = options_for(WeightFormat::kInt4);
+  const DeviceOptions options = options_for(WeightFormat::kInt4);
   const std::string key = "down[0+64]";
   const auto change = [&](auto&& edit) {
     Packed packed = pack(small_model(true), options);
@@ -208,7 +208,7 @@ TEST(PackWeights, RefusesWhatDoesNotFitTheGraph) {
 }
 
 TEST(PackWeights, RefusesScalesAndVectorsThatAreNoNumbers) {
-  const CpuOptions options = options_for(WeightFormat::kInt8);
+  const DeviceOptions options = options_for(WeightFormat::kInt8);
   for (const char* key : {"norm[0+64]", "down[0+64]"}) {
     Packed packed = pack(small_model(true), options);
     const HeldTensor& tensor = packed.at(key);

@@ -54,9 +54,11 @@ class FakeExecutor : public Executor {
     return {};
   }
 
-  std::span<std::byte> page(int32_t page) override {
-    const auto n = static_cast<size_t>(limits_.page_tokens);
-    return std::as_writable_bytes(std::span(memory_).subspan(static_cast<size_t>(page) * n, n));
+  void read_page(int32_t page, std::span<std::byte> out) override {
+    std::ranges::copy(page_bytes(page), out.begin());
+  }
+  void write_page(int32_t page, std::span<const std::byte> bytes) override {
+    std::ranges::copy(bytes, page_bytes(page).begin());
   }
 
   bool step(const StepInput& input) override {
@@ -134,6 +136,11 @@ class FakeExecutor : public Executor {
         static_cast<size_t>(page * limits_.page_tokens + position % limits_.page_tokens));
   }
   ExecutorLimits limits_;
+  std::span<std::byte> page_bytes(int32_t page) {
+    const auto n = static_cast<size_t>(limits_.page_tokens);
+    return std::as_writable_bytes(std::span(memory_).subspan(static_cast<size_t>(page) * n, n));
+  }
+
   std::vector<int32_t> memory_;
   std::vector<std::vector<float>> outputs_;
 };

@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/thread_pool.h"
+#include "devices/cpu/cpu_device.h"
 #include "devices/cpu/held_weights.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
@@ -122,7 +123,7 @@ TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
       ASSERT_TRUE(checkpoint) << checkpoint.error().message();
       const Model model = build_model(**checkpoint).value();
       const Graph graph = fuse(model.graph, {.integer_matrices = true});
-      const CheckpointWeights source = CheckpointWeights::of(**checkpoint).value();
+      const CheckpointWeights source = CheckpointWeights::of(**checkpoint, cpu_device()).value();
       const auto plans = plan_weights(graph, source, std::nullopt).value();
       ThreadPool pool(2);
       int matrices = 0;
@@ -425,8 +426,9 @@ TEST_F(Quantizing, CodesOutOfRangeAreRefusedAtLoad) {
   std::ofstream(in("out/model.safetensors"), std::ios::binary) << file;
   const auto broken = Checkpoint::open(in("out")).value();
   const Model model = build_model(*broken).value();
-  const auto loaded = make_cpu_executor(model.graph, CheckpointWeights::of(*broken).value(),
-                                        {.threads = 1, .max_context = model.max_context});
+  const auto loaded =
+      make_cpu_executor(model.graph, CheckpointWeights::of(*broken, cpu_device()).value(),
+                        {.threads = 1, .max_context = model.max_context});
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().message(), HasSubstr("codes are out of range"));
   EXPECT_THAT(loaded.error().message(), HasSubstr("down_proj.weight"));

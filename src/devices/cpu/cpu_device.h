@@ -1,0 +1,10 @@
+// The CPU as a device.
+#pragma once
+
+#include "devices/device.h"
+
+namespace autoglm {
+
+const Device& cpu_device();
+
+}  // namespace autoglm
