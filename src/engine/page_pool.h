@@ -1,5 +1,6 @@
 // The KV pool's pages as numbers: which are free, which are taken. The memory behind them belongs
-// to the executor. A page has one owner; sharing pages between sequences is not offered.
+// to the executor. A page has one owner: a sequence, or the prefix tree, which lends it to
+// sequences.
 #pragma once
 
 #include <cstdint>

@@ -83,8 +83,6 @@ int64_t attention_part_scratch(int64_t head_dim) {
   return int64_t{sizeof(float)} * Stretch::floats(padded_head(head_dim));
 }
 
-int64_t attention_max_positions() { return AttentionPart::kMaxPositions; }
-
 int64_t attention_scratch_bytes(int64_t n_threads, int64_t head_dim) {
   const int64_t nodes =
       AttentionPlan::kNodesPerThread * fold_floats(padded_head(head_dim)) * int64_t{sizeof(float)};

@@ -69,9 +69,6 @@ struct AttentionArgs {
   int64_t y_stride = 0;
 };
 
-// The most tokens of a sequence.
-int64_t attention_max_positions();
-
 // Working memory: at least this much, aligned to 64. It is reserved for the longest sequences; what
 // shorter ones do not need is not touched.
 int64_t attention_scratch_bytes(int64_t n_threads, int64_t head_dim);

@@ -180,12 +180,7 @@ TEST(EmulatedRows, GiveTheGenericKernelsBits) {
       k.add(x.data(), w.data(), y.data(), n);
     });
     both([&](const RowKernels& k, std::vector<float>& y) {
-      k.norm({.n = n,
-              .x = x.data(),
-              .add = w.data(),
-              .weight = w.data(),
-              .eps = 1e-6f,
-              .y = y.data()});
+      k.norm({.n = n, .x = x.data(), .weight = w.data(), .eps = 1e-6f, .y = y.data()});
     });
     both([&](const RowKernels& k, std::vector<float>& y) {
       std::copy(x.begin(), x.end(), y.begin());

@@ -26,8 +26,6 @@ void rms_norm(const Context& context, const RmsNormArgs& args) {
         };
         kernels.norm({.n = args.n,
                       .x = part(args.x, args.x_stride),
-                      .add = part(args.add, args.add_stride),
-                      .sum = part(args.sum, args.sum_stride),
                       .weight = args.weight,
                       .eps = args.eps,
                       .residual = part(args.residual, args.residual_stride),

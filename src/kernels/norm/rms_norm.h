@@ -1,5 +1,5 @@
-// y = x / sqrt(mean(x^2) + eps) * weight, over stretches of n elements; optionally of a sum, and
-// optionally with the result quantized in passing for the product that follows.
+// y = x / sqrt(mean(x^2) + eps) * weight, over stretches of n elements; optionally
+// with the result quantized in passing for the product that follows.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,6 @@ struct RmsNormArgs {
   int64_t n = 0;             // elements of a stretch
   const float* x = nullptr;  // [rows, groups * n]
   int64_t x_stride = 0;
-  const float* add = nullptr;  // [rows, groups * n] added to x first, or null
-  int64_t add_stride = 0;
-  float* sum = nullptr;  // where x + add is kept, or null; may be x or add itself
-  int64_t sum_stride = 0;
   const float* weight = nullptr;  // [n]; null: all ones
   float eps = 0;
   const float* residual =

@@ -19,21 +19,14 @@ struct RowBody {
   static void norm(const NormRow& a) {
     F squares = F::zero();
     for (int64_t i = 0; i < a.n; i += 16) {
-      F x = F::load(a.x + i, a.n - i);
-      if (a.add != nullptr) x = x + F::load(a.add + i, a.n - i);
-      if (a.sum != nullptr) x.store(a.sum + i, a.n - i);
+      const F x = F::load(a.x + i, a.n - i);
       squares = fma(x, x, squares);
     }
     const float mean = reduce_add(squares) / static_cast<float>(a.n);
     const F factor = F::set(1.0f / std::sqrt(mean + a.eps));
-    // The sum is read back only where it was kept: x may be the same memory as sum.
-    const float* first = a.sum != nullptr ? a.sum : a.x;
-    const float* second = a.sum != nullptr ? nullptr : a.add;
     for (int64_t i = 0; i < a.n; i += 16) {
       const int64_t left = a.n - i;
-      F x = F::load(first + i, left);
-      if (second != nullptr) x = x + F::load(second + i, left);
-      F y = x * factor;
+      F y = F::load(a.x + i, left) * factor;
       if (a.weight != nullptr) y = y * F::load(a.weight + i, left);
       if (a.residual != nullptr) y = F::load(a.residual + i, left) + y;
       y.store(a.y + i, left);

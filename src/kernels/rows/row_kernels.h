@@ -17,8 +17,6 @@ struct ProgressiveGroup;
 struct NormRow {
   int64_t n = 0;
   const float* x = nullptr;
-  const float* add = nullptr;  // or null
-  float* sum = nullptr;        // or null
   const float* weight = nullptr;
   float eps = 0;
   const float* residual = nullptr;  // or null

@@ -1,13 +1,14 @@
 // /v1/embeddings.
 #include <fmt/format.h>
 
-#include <cstring>
+#include <bit>
 #include <future>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "base/base64.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -22,23 +23,8 @@ constexpr size_t kMaxInputs = 2048;  // OpenAI's limit
 
 // RFC 4648, of the little-endian floats: what OpenAI's clients ask for by default.
 std::string base64_of(const std::vector<float>& values) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes(values.size() * sizeof(float), '\0');
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](size_t k) -> uint32_t {
-      return k < bytes.size() ? static_cast<unsigned char>(bytes[k]) : 0;
-    };
-    const uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    text += kDigits[group >> 18];
-    text += kDigits[group >> 12 & 63];
-    text += i + 1 < bytes.size() ? kDigits[group >> 6 & 63] : '=';
-    text += i + 2 < bytes.size() ? kDigits[group & 63] : '=';
-  }
-  return text;
+  static_assert(std::endian::native == std::endian::little);
+  return encode_base64(std::as_bytes(std::span(values)));
 }
 
 }  // namespace

@@ -173,7 +173,6 @@ class HttpServer::Impl {
     draining_ = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    if (state_->hooks.on_drain) state_->hooks.on_drain();
     for (Connection* connection : state_->connections) connection->hurry();
     asio::co_spawn(context_, drain(), [this](const std::exception_ptr& problem) {
       if (problem) finish();

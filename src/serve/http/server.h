@@ -58,7 +58,6 @@ struct ServerHooks {
   std::function<std::vector<Header>(const Request&)> headers_for;
   RefusalBody refusal_body;
   HttpObserver* observer = nullptr;      // may be null; outlives the server
-  std::function<void()> on_drain;        // draining has begun
   std::function<void()> on_drain_limit;  // the drain timeout has passed: end what still runs
 };
 

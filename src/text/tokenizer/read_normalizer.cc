@@ -1,7 +1,7 @@
 // Normalizers and patterns of tokenizer.json.
 #include <fmt/format.h>
 
-#include "text/tokenizer/base64.h"
+#include "base/base64.h"
 #include "text/tokenizer/components.h"
 
 namespace autoglm {

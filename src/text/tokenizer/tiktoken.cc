@@ -6,7 +6,7 @@
 #include <array>
 #include <charconv>
 
-#include "text/tokenizer/base64.h"
+#include "base/base64.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/patterns.h"
