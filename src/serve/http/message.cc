@@ -4,10 +4,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
+
+#include "base/check.h"
 
 namespace autoglm::serve {
 namespace {
+
+constexpr std::array<std::string_view, 16> kSingleHeaders = {
+    "Host",
+    "Content-Length",
+    "Content-Type",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "Expect",
+    "Authorization",
+    "Proxy-Authorization",
+    "X-Api-Key",
+    "X-Tenant",
+    "X-Request-Id",
+    "Traceparent",
+    "Origin",
+    "Sec-Fetch-Site",
+    "Access-Control-Request-Method",
+    // A list, but browsers send one line of it, and one is read.
+    "Access-Control-Request-Headers",
+};
 
 bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -30,7 +53,13 @@ std::string http_date() {
 
 }  // namespace
 
+bool is_single_header(std::string_view name) {
+  return std::any_of(kSingleHeaders.begin(), kSingleHeaders.end(),
+                     [&](std::string_view single) { return same_name(single, name); });
+}
+
 std::string_view Request::header(std::string_view name) const {
+  AGLM_DCHECK(is_single_header(name), "{} may stand more than once", name);
   for (const Header& h : headers) {
     if (same_name(h.name, name)) return h.value;
   }

@@ -29,9 +29,14 @@ struct Request {
   // Counts the body among those that the server holds, for as long as somebody keeps this.
   std::shared_ptr<const void> held;
 
-  // The first header of that name (any case), or empty.
+  // The header of that name (any case), or empty. Precondition: is_single_header(name); the parser
+  // refuses a second one.
   std::string_view header(std::string_view name) const;
 };
+
+// Headers of which a request may have one: those that are read here, and those that others on the
+// way decide by. Two readers of a second one could each take another.
+bool is_single_header(std::string_view name);
 
 struct Response {
   int status = 200;

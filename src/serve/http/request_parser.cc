@@ -6,6 +6,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@ struct RequestParser::State {
     parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
     parser.body_limit(limits.max_body_bytes);
     parser.eager(false);  // stop after the header, so that it is judged before the body is read
+    parser.on_chunk_header(on_chunk);
   }
   ParserLimits limits;
   http::request_parser<http::string_body> parser;
@@ -27,6 +30,17 @@ struct RequestParser::State {
   // Nobody who looked at the head, a proxy say, has seen those.
   std::vector<Header> headers;
   bool keep_alive = false;
+  // Of a chunked body: the sizes of all chunks whose heads have been read.
+  uint64_t announced_bytes = 0;
+  std::function<void(uint64_t, boost::beast::string_view, boost::beast::error_code&)> on_chunk =
+      [this](uint64_t size, boost::beast::string_view, boost::beast::error_code&) {
+        announced_bytes += size;
+      };
+
+  bool at_chunk_head() const {
+    return parser.is_header_done() && parser.chunked() && !parser.is_done() &&
+           parser.get().body().size() == announced_bytes;
+  }
 };
 
 namespace {
@@ -49,9 +63,15 @@ ParseFailure failure_of(const boost::beast::error_code& code, const ParserLimits
 // What RFC 9112 asks of a server and Beast leaves open. Most of it closes doors to request
 // smuggling: two readers of one connection must never disagree about where a request ends.
 std::optional<ParseFailure> judge_header(const Fields& request) {
-  const auto hosts = request.count(http::field::host);
-  if (hosts > 1) return ParseFailure{400, "more than one Host header"};
-  if (hosts == 0 && request.version() >= 11) return ParseFailure{400, "the Host header is missing"};
+  for (const auto& field : request) {
+    const std::string_view name = view(field.name_string());
+    if (is_single_header(name) && request.count(field.name_string()) > 1) {
+      return ParseFailure{400, fmt::format("more than one {} header", name)};
+    }
+  }
+  if (request.count(http::field::host) == 0 && request.version() >= 11) {
+    return ParseFailure{400, "the Host header is missing"};
+  }
   const auto codings = request.count(http::field::transfer_encoding);
   if (codings > 0) {
     if (request.version() < 11) return ParseFailure{400, "HTTP/1.0 has no Transfer-Encoding"};
@@ -59,7 +79,7 @@ std::optional<ParseFailure> judge_header(const Fields& request) {
       return ParseFailure{400, "both Content-Length and Transfer-Encoding"};
     }
     const auto coding = request[http::field::transfer_encoding];
-    if (codings > 1 || !boost::beast::iequals(coding, "chunked")) {
+    if (!boost::beast::iequals(coding, "chunked")) {
       return ParseFailure{501, "the only transfer coding understood is chunked"};
     }
   }
@@ -90,6 +110,26 @@ int hex_digit(char c) {
   return -1;
 }
 
+// Whether `bytes`, the beginning of a chunk's head behind any other chunk, can be one: hexadecimal
+// digits, then an extension or the line's end. Beast looks at a head only when its line has come
+// and more behind it; of "0x5" it takes the 0, and waits for the trailers of a last chunk.
+bool is_chunk_head(std::string_view bytes, bool first) {
+  constexpr size_t kMaxDigits = 16;  // of 64 bits
+  for (const char c : std::string_view(first ? "" : "\r\n")) {
+    if (bytes.empty()) return true;
+    if (bytes.front() != c) return false;
+    bytes.remove_prefix(1);
+  }
+  size_t n_digits = 0;
+  while (n_digits < bytes.size() && hex_digit(bytes[n_digits]) >= 0) ++n_digits;
+  if (n_digits > kMaxDigits) return false;
+  bytes.remove_prefix(n_digits);
+  if (bytes.empty()) return true;
+  if (n_digits == 0) return false;
+  if (bytes.front() == '\r') return bytes.size() == 1 || bytes[1] == '\n';
+  return bytes.front() == ';' || bytes.front() == ' ' || bytes.front() == '\t';
+}
+
 }  // namespace
 
 RequestParser::RequestParser(ParserLimits limits) : state_(std::make_unique<State>(limits)) {}
@@ -102,9 +142,17 @@ RequestParser::Step RequestParser::feed(std::string_view bytes) {
   while (!parser.got_some() && bytes.substr(step.consumed).starts_with("\r\n")) step.consumed += 2;
   if (!parser.got_some() && bytes.substr(step.consumed) == "\r") return step;
   while (!parser.is_done() && step.consumed < bytes.size()) {
-    // A chunked body ends with five bytes, so more will come where fewer are left. Beast 1.81
-    // asserts that it sees all five of "0 CR LF CR LF" when it comes back to the last chunk.
-    if (parser.is_header_done() && parser.chunked() && bytes.size() - step.consumed < 5) break;
+    if (state_->at_chunk_head()) {
+      const std::string_view rest = bytes.substr(step.consumed);
+      if (!is_chunk_head(rest, state_->announced_bytes == 0)) {
+        step.failure = ParseFailure{
+            400, "malformed HTTP request: the size of a chunk is not 1 to 16 hexadecimal digits"};
+        break;
+      }
+      // A chunked body ends with five bytes, so more will come where fewer are left. Beast 1.81
+      // asserts that it sees all five of "0 CR LF CR LF" when it comes back to the last chunk.
+      if (rest.size() < 5) break;
+    }
     boost::beast::error_code code;
     const size_t used = parser.put(
         boost::asio::const_buffer(bytes.data() + step.consumed, bytes.size() - step.consumed),

@@ -1,5 +1,6 @@
 // Bytes to requests: HTTP/1.1 framing on Boost.Beast's parser, without sockets, plus the rules that
-// a server must add to it (one Host, no transfer coding but chunked, limits). Fuzzed alone.
+// a server must add to it (one of each header that is read, no transfer coding but chunked,
+// limits). Fuzzed alone.
 #pragma once
 
 #include <cstddef>
