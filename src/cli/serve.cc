@@ -18,7 +18,9 @@ namespace {
 // What a new user may type next, on standard output so that it can be copied.
 void print_greeting(const GLMModel& model, const Settings& settings, uint16_t port) {
   const ModelInfo& info = model.info();
-  const std::string host = settings.service.host == "0.0.0.0" ? "127.0.0.1" : settings.service.host;
+  std::string host = settings.service.host;
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "::") host = "::1";
   const std::string url = fmt::format(
       "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   fmt::print(

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "serve/access.h"
+#include "serve/http/listening_host.h"
 #include "tensor/weight_format.h"
 
 namespace autoglm {
@@ -130,17 +131,12 @@ SettingInfo names_setting(std::string_view key, std::string_view value, std::str
           [reach](const Settings& s) { return fmt::format("{}", fmt::join(reach(s), ",")); }};
 }
 
-// An empty one would mean all addresses to the system's resolver: nobody means that by saying
-// nothing, least of all by a variable that is not set (AUTOGLM_HOST=$ADDRESS).
+// Judged before the model is loaded. Nobody means all addresses by saying nothing, least of all by
+// a variable that is not set (AUTOGLM_HOST=$ADDRESS).
 SettingInfo host_setting() {
   return {"host", "ADDRESS", "address to listen on; 0.0.0.0 for all",
           [](Settings& s, std::string_view text) -> Result<void> {
-            const bool visible =
-                std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-            if (text.empty() || !visible) {
-              return bad_value("an address or a name, such as 127.0.0.1; 0.0.0.0 for all", text);
-            }
-            s.service.host = std::string(text);
+            s.service.host = AGLM_TRY(serve::listening_host(text));
             return {};
           },
           [](const Settings& s) { return s.service.host; }};

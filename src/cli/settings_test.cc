@@ -145,7 +145,8 @@ TEST(Settings, AnEmptyAddressIsRefusedWhereverItComesFrom) {
         error_of(apply_environment(settings, {{"AUTOGLM_HOST", ""}})),
         error_of(apply_setting(settings, "host", "", "command line")),
         error_of(apply_setting(settings, "host", " ", "command line"))}) {
-    EXPECT_NE(error.find("host: setting has the wrong value"), std::string::npos) << error;
+    EXPECT_NE(error.find("host: "), std::string::npos) << error;
+    EXPECT_NE(error.find("0.0.0.0 for all addresses"), std::string::npos) << error;
   }
   EXPECT_EQ(settings.service.host, "127.0.0.1");
 }

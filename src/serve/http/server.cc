@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "serve/http/connection.h"
+#include "serve/http/listening_host.h"
 
 namespace autoglm::serve {
 namespace asio = boost::asio;
@@ -43,10 +44,7 @@ class HttpServer::Impl {
   Result<void> listen() {
     if (acceptor_.is_open()) return {};
     const ServerOptions& options = state_->options;
-    if (options.host.empty()) {
-      return Error{ErrorCode::kInvalidArgument, "the address to listen on is empty", "host",
-                   "an address or a name; 0.0.0.0 for all addresses", ""};
-    }
+    const std::string host = AGLM_TRY(listening_host(options.host));
     const auto failed = [&](const boost::system::error_code& code, std::string_view what) {
       return Error{ErrorCode::kIo, std::string(what),
                    fmt::format("{}:{}", options.host, options.port),
@@ -55,7 +53,7 @@ class HttpServer::Impl {
     boost::system::error_code code;
     tcp::resolver resolver(context_);
     const auto found =
-        resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, code);
+        resolver.resolve(host, std::to_string(options.port), tcp::resolver::passive, code);
     if (code || found.empty()) return failed(code, "cannot resolve the address");
     const tcp::endpoint endpoint = found.begin()->endpoint();
     acceptor_.open(endpoint.protocol(), code);

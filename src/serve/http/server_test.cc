@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "serve/http/listening_host.h"
 #include "support/http_client.h"
 
 namespace autoglm::serve {
@@ -431,6 +432,41 @@ TEST(HttpServer, NamesTheAddressThatIsTaken) {
   EXPECT_EQ(listening.error().code, ErrorCode::kIo);
   EXPECT_THAT(listening.error().message(), HasSubstr("127.0.0.1:" + std::to_string(first.port())));
   EXPECT_THAT(listening.error().message(), HasSubstr("in use"));
+}
+
+// Who types "0" or "*" learns how to say "all addresses"; nothing listens on all by an accident of
+// the resolver's.
+TEST(HttpServer, TakesAnAddressInFullOrANameAndNothingElse) {
+  const std::vector<std::pair<std::string, std::string>> right = {
+      {"127.0.0.1", "127.0.0.1"},
+      {"0.0.0.0", "0.0.0.0"},
+      {"localhost", "localhost"},
+      {"a.example", "a.example"},
+      {"::1", "::1"},
+      {"[::1]", "::1"},
+      {"[::]", "::"},
+      {"fe80::1%lo", "fe80::1%lo"},
+      {"::ffff:1.2.3.4", "::ffff:1.2.3.4"}};
+  for (const auto& [host, expected] : right) {
+    const Result<std::string> read = listening_host(host);
+    ASSERT_TRUE(read) << host << read.error().message();
+    EXPECT_EQ(*read, expected);
+  }
+  for (const char* host : {"", "0", "1", "*", "127.1", "0x7f000001", "1.2.3.4.5", " ", "a b"}) {
+    const Result<std::string> read = listening_host(host);
+    ASSERT_FALSE(read) << host;
+    EXPECT_THAT(read.error().message(), HasSubstr("0.0.0.0 for all addresses")) << host;
+    EXPECT_FALSE(HttpServer({.host = host}, {}).listen()) << host;
+  }
+  for (const char* host :
+       {"localhost:8000", "127.0.0.1:80", "http://localhost", "[::1]:80", "a/b"}) {
+    const Result<std::string> read = listening_host(host);
+    ASSERT_FALSE(read) << host;
+    EXPECT_THAT(read.error().message(), HasSubstr("port is a setting of its own")) << host;
+  }
+  for (const char* host : {"[localhost]", "[127.0.0.1]", "[]", "[", "::1::"}) {
+    EXPECT_FALSE(listening_host(host)) << host;
+  }
 }
 
 TEST(HttpServer, NamesTheHostThatIsUnknown) {
