@@ -66,8 +66,10 @@ Result<void> parse_arguments(json::object& call, const std::string& where, size_
   const json::ParseLimits limits{.max_bytes = text.size() + 2 * max_depth, .max_depth = max_depth};
   Result<json::value> parsed = json::parse(text, at, limits);
   if (!parsed) {
-    // A call that was cut off by a limit comes back in the history as its client got it.
-    const std::optional<std::string> closed = tools::closed_object(text);
+    // A call that was cut off by a limit comes back in the history as its client got it; so does
+    // half a character that a model has written and its client's reader took.
+    const std::optional<std::string> closed =
+        tools::closed_object(tools::without_lone_surrogates(text));
     if (closed) parsed = json::parse(*closed, at, limits);
   }
   arguments = AGLM_TRY(std::move(parsed));

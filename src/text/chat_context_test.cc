@@ -61,7 +61,8 @@ TEST(ChatContext, NamesTheArgumentsThatAreNotJson) {
 
 // A call that max_tokens has cut comes back in the history for as long as the conversation lasts.
 TEST(ChatContext, ClosesArgumentsThatWereCutOff) {
-  const std::string whole = R"({"city": "Rome", "days": [1, 2], "deep": {"a": null}})";
+  const std::string whole =
+      R"({"city": "Rome \ud83d\ude00 \\ \u00e9", "days": [1, 2], "deep": {"\uD83D\uDE00": null}})";
   for (size_t n = 0; n <= whole.size(); ++n) {
     const json::object function{{"name", "f"}, {"arguments", whole.substr(0, n)}};
     const json::object call{{"id", "c"}, {"type", "function"}, {"function", function}};
@@ -75,6 +76,28 @@ TEST(ChatContext, ClosesArgumentsThatWereCutOff) {
                     .at("function")
                     .at("arguments")
                     .is_object());
+  }
+}
+
+// Python's reader takes them, so that its clients send such a call back.
+TEST(ChatContext, TakesHalvesOfCharactersInArguments) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"a": "x\ud83d"})", "x\uFFFD"},
+      {R"({"a": "\ud83d y"})", "\uFFFD y"},
+      {R"({"a": "\ude00"})", "\uFFFD"},
+      {R"({"a": "\ud83d\n"})", "\uFFFD\n"},
+      {R"({"a": "\ud83d\ud83d\ude00"})", "\uFFFD\U0001F600"},
+      {R"({"a": "\ude00\ud83d)", "\uFFFD"},
+      {R"({"a": "\\ud83d\ude00)", R"(\ud83d)"
+                                  "\uFFFD"},
+      {R"({"a": "z\ud83d\ude0)", "z"}};
+  for (const auto& [arguments, expected] : cases) {
+    const json::object call{{"function", json::object{{"name", "f"}, {"arguments", arguments}}}};
+    const json::object message{{"role", "assistant"}, {"content", ""}, {"tool_calls", {call}}};
+    const auto context = chat_context({{"messages", json::array{message}}}, {});
+    ASSERT_TRUE(context) << arguments << context.error().message();
+    const json::value read = json::value(*context).at_pointer("/messages/0/tool_calls/0/function/arguments");
+    EXPECT_EQ(read.at("a"), json::value(expected)) << arguments;
   }
 }
 

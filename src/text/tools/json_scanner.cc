@@ -1,5 +1,7 @@
 #include "text/tools/json_scanner.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "base/json_escape.h"
 
@@ -12,6 +14,25 @@ constexpr size_t kMaxNumber = 400;  // longer than any double
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+uint32_t hex_value(char c) {
+  return static_cast<uint32_t>(is_digit(c) ? c - '0' : (c | 32) - 'a' + 10);
+}
+
+bool is_first_half(uint32_t unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
+bool is_second_half(uint32_t unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
+
+constexpr size_t kEscapeBytes = 6;  // \u and four digits
+
+// The unit of the escape \uXXXX at the front of `text`; nothing where there is no whole one.
+std::optional<uint32_t> escaped_unit(std::string_view text) {
+  if (text.size() < kEscapeBytes || !text.starts_with("\\u")) return std::nullopt;
+  uint32_t unit = 0;
+  for (const char c : text.substr(2, 4)) {
+    if (!is_hex(c)) return std::nullopt;
+    unit = unit * 16 + hex_value(c);
+  }
+  return unit;
+}
 
 }  // namespace
 
@@ -62,7 +83,11 @@ JsonScanner::Step JsonScanner::end_number(char c) {
 JsonScanner::Step JsonScanner::feed(char c) {
   switch (state_) {
     case State::kString:
-      if (c == '\\') state_ = State::kEscape;
+      if (c == '\\') {
+        state_ = State::kEscape;
+        return Step::kMore;
+      }
+      first_half_ = false;
       if (c != '"') return Step::kMore;
       if (!is_key_) return end_value();
       state_ = State::kColon;
@@ -71,14 +96,19 @@ JsonScanner::Step JsonScanner::feed(char c) {
       if (c == 'u') {
         state_ = State::kUnicode;
         digits_left_ = 4;
+        unit_ = 0;
         return Step::kMore;
       }
       state_ = State::kString;
+      first_half_ = false;
       return std::string_view("\"\\/bfnrt").find(c) == std::string_view::npos ? Step::kBad
                                                                               : Step::kMore;
     case State::kUnicode:
       if (!is_hex(c)) return Step::kBad;
-      if (--digits_left_ == 0) state_ = State::kString;
+      unit_ = unit_ * 16 + hex_value(c);
+      if (--digits_left_ > 0) return Step::kMore;
+      state_ = State::kString;
+      first_half_ = is_first_half(unit_);
       return Step::kMore;
     case State::kWord:
       if (c != word_.front()) return Step::kBad;
@@ -123,7 +153,7 @@ bool JsonScanner::can_close() const {
     case State::kFirstItem:
     case State::kFirstKey:
     case State::kAfterValue: return true;
-    case State::kString: return !is_key_;
+    case State::kString: return !is_key_ && !first_half_;
     case State::kNumber: return is_json(word_);
     default: return false;
   }
@@ -160,6 +190,28 @@ std::string OpenJson::close() {
   held_.clear();
   done_ = true;
   return begun_ ? last_closing_ : "{}";
+}
+
+std::string without_lone_surrogates(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::optional<uint32_t> unit = escaped_unit(text);
+    const std::string_view rest = unit ? text.substr(kEscapeBytes) : std::string_view();
+    const std::optional<uint32_t> next = escaped_unit(rest);
+    const bool pair = unit && is_first_half(*unit) && next && is_second_half(*next);
+    // The second half may still be coming.
+    const bool open = unit && is_first_half(*unit) && rest.size() < kEscapeBytes &&
+                      (rest.empty() || rest == "\\" || rest.starts_with("\\u"));
+    size_t length = unit ? kEscapeBytes : text.starts_with('\\') ? 2 : 1;
+    if (pair) length = 2 * kEscapeBytes;
+    if (unit && !pair && !open && (is_first_half(*unit) || is_second_half(*unit))) {
+      out += "\\ufffd";
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(std::min(length, text.size()));
+  }
+  return out;
 }
 
 std::optional<std::string> closed_object(std::string_view text) {

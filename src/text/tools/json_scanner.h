@@ -21,7 +21,8 @@ class JsonScanner {
   // White space before the value is part of it. Not to be called after kDone or kBad.
   Step feed(char c);
   bool in_string() const { return state_ == State::kString || state_ == State::kEscape; }
-  // Whether closing() makes a value of what came: not inside a key, a word or an escape.
+  // Whether closing() makes a value of what came: not inside a key, a word, an escape, or a
+  // character that takes two of those (a surrogate pair).
   bool can_close() const;
   // The end of a string and of all that is open.
   std::string closing() const;
@@ -49,7 +50,9 @@ class JsonScanner {
   std::string open_;  // '{' and '['
   bool is_key_ = false;
   int digits_left_ = 0;
-  std::string word_;  // a number, or what is left of a word
+  uint32_t unit_ = 0;        // of UTF-16, as far as its escape has come
+  bool first_half_ = false;  // of a surrogate pair has just come
+  std::string word_;         // a number, or what is left of a word
 };
 
 // A JSON value of which the end may never come. What cannot be closed, like a key without its
@@ -71,6 +74,10 @@ class OpenJson {
   bool begun_ = false;
   bool done_ = false;
 };
+
+// JSON text in which halves of surrogate pairs that stand alone, which models write and no reader
+// takes, are U+FFFD. A first half at the very end stays: the text may break off there.
+std::string without_lone_surrogates(std::string_view text);
 
 // An object that breaks off, closed; nothing when `text` is no beginning of one.
 std::optional<std::string> closed_object(std::string_view text);

@@ -314,13 +314,16 @@ TEST(AllFormats, ACallCutAnywhereIsClosedOrLeftAsItCame) {
        "<tool_call>\n<function=get_weather>\n<parameter=text>\na\n</parameter>\n<parameter=days>\n"
        "12\n</parameter>\n</function>\n</tool_call>"},
       {CallFormat::kHermes,
-       R"(<tool_call>{"name": "get_weather", "arguments": {"text": "a\u00e9\"", "days": -12.5e1, )"
+       R"(<tool_call>{"name": "get_weather", "arguments": {"text": "a\u00e9\"\ud83d\ude00\uD83D\uDE00", )"
+       R"("days": -12.5e1, )"
        R"("deep": {"a": [true, {}, []]}}}</tool_call>)"},
-      {CallFormat::kLlama3, R"({"name": "get_weather", "parameters": {"text": "a", "days": 12}})"},
+      {CallFormat::kLlama3,
+       R"({"name": "get_weather", "parameters": {"text": "\ud83d\ude00", "days": 12}})"},
       {CallFormat::kMistral,
-       R"([TOOL_CALLS][{"name": "get_weather", "arguments": {"text": "a", "deep": [[1]]}}])"},
+       R"([TOOL_CALLS][{"name": "get_weather", "arguments": {"text": "\ud83d\ude00", "deep": [[1]]}}])"},
       {CallFormat::kMistral, R"([TOOL_CALLS]get_weather[ARGS]{"text": "a", "deep": {"a": null}})"},
-      {CallFormat::kGlm4, "get_weather\n{\"text\": \"a\", \"deep\": {\"a\": [false]}}"},
+      {CallFormat::kGlm4,
+       "get_weather\n{\"text\": \"\\ud83d\\ude00\", \"deep\": {\"a\": [false]}}"},
       {CallFormat::kChatGlm3,
        "get_weather\n ```python\ntool_call(text='a', deep={'a': [1]})\n```"}};
   for (const auto& [format, answer] : answers) {
@@ -343,7 +346,7 @@ TEST(AllFormats, ACallCutAnywhereIsClosedOrLeftAsItCame) {
 
 TEST(OpenJson, IsClosedWhereverItBreaksOff) {
   const std::string text =
-      R"( {"a": "x\n\u00e9", "b": [1, -2.5E+3, {"c": null}, []], "d": {}, "e": true} )";
+      R"( {"a": "x\n\u00e9\ud83d\ude00y", "\ud83d\ude00": "\\\ud83d\ude00\"", "b": [1, -2.5E+3, {"c": null}, []], "d": {}, "e": true} )";
   for (size_t n = 0; n <= text.size(); ++n) {
     const auto closed = closed_object(text.substr(0, n));
     ASSERT_TRUE(closed) << text.substr(0, n);
