@@ -28,13 +28,14 @@ struct ServiceContext {
   AccessRules access;
   std::function<bool()> draining;
   mutable RequestTasks tasks;
-  // Templates and tokenizing: short. Grammars, by tenant: a new one may take a third of a
-  // second. Embeddings, by tenant: each text is a whole pass through the model. Long answers:
-  // those that take so long to write that they wait for each other, and nobody else for them; one
-  // thread, so that what belongs to a request keeps its order.
-  std::unique_ptr<WorkQueue> prepare;
+  // All by tenant. Reading a request, templates and tokenizing: mostly short. Grammars: a new one
+  // may take a third of a second. Embeddings: each text is a whole pass through the model.
+  std::unique_ptr<FairQueue> prepare;
   std::unique_ptr<FairQueue> grammars;
   std::unique_ptr<FairQueue> embeddings;
+  // Long answers:
+  // those that take so long to write that they wait for each other, and nobody else for them; one
+  // thread, so that what belongs to a request keeps its order.
   std::unique_ptr<WorkQueue> long_answers;
 
   const std::string& model_name() const { return model_names.front(); }

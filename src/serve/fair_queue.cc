@@ -2,15 +2,16 @@
 #include "serve/fair_queue.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
+#include "base/log.h"
 #include "base/thread_pool.h"
 
 namespace autoglm::serve {
 
-FairQueue::FairQueue(int n_threads, size_t max_waiting_of_owner, size_t max_owners)
-    : max_waiting_(max_waiting_of_owner), max_owners_(max_owners) {
-  for (int i = 0; i < n_threads; ++i) threads_.emplace_back([this] { work(); });
+FairQueue::FairQueue(FairQueueLimits limits) : limits_(limits) {
+  for (int i = 0; i < limits_.n_threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
 FairQueue::~FairQueue() {
@@ -26,8 +27,8 @@ bool FairQueue::run(const std::string& owner, std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     auto found = std::ranges::find(owners_, owner, &Owner::name);
-    const bool full = found == owners_.end() ? owners_.size() >= max_owners_
-                                             : found->tasks.size() >= max_waiting_;
+    const bool full = found == owners_.end() ? owners_.size() >= limits_.owners
+                                             : found->tasks.size() >= limits_.waiting_of_owner;
     if (stopping_ || full) return false;
     if (found == owners_.end()) found = owners_.insert(found, Owner{.name = owner});
     found->tasks.push_back(std::move(task));
@@ -37,7 +38,9 @@ bool FairQueue::run(const std::string& owner, std::function<void()> task) {
 }
 
 FairQueue::Owners::iterator FairQueue::ready() {
-  return std::ranges::find_if(owners_, [](const Owner& o) { return !o.busy && !o.tasks.empty(); });
+  return std::ranges::find_if(owners_, [this](const Owner& o) {
+    return o.n_running < limits_.running_of_owner && !o.tasks.empty();
+  });
 }
 
 void FairQueue::work() {
@@ -49,14 +52,18 @@ void FairQueue::work() {
     if (owner == owners_.end()) return;
     std::function<void()> task = std::move(owner->tasks.front());
     owner->tasks.pop_front();
-    owner->busy = true;
+    ++owner->n_running;
     owners_.splice(owners_.end(), owners_, owner);  // the others come first next time
     lock.unlock();
-    task();
+    try {
+      task();
+    } catch (const std::exception& problem) {  // out of memory, mostly
+      logger()->error("a tenant's work ended: {}", problem.what());
+    }
     task = nullptr;
     lock.lock();
-    owner->busy = false;
-    if (owner->tasks.empty()) owners_.erase(owner);
+    --owner->n_running;
+    if (owner->tasks.empty() && owner->n_running == 0) owners_.erase(owner);
     wake_.notify_all();
   }
 }

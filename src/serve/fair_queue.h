@@ -1,6 +1,6 @@
-// Work that one owner's must not hold up another's: compiling grammars, embeddings. A few threads;
-// each owner has at most one of them at a time, and owners take turns. Bounded for each owner: one
-// task too many is refused, not kept.
+// Work that one owner's must not hold up another's: templates and tokenizing, compiling grammars,
+// embeddings. A few threads; each owner has at most some of them at a time, and owners take turns.
+// Bounded for each owner: one task too many is refused, not kept. What a task throws ends with it.
 #pragma once
 
 #include <condition_variable>
@@ -15,9 +15,16 @@
 
 namespace autoglm::serve {
 
+struct FairQueueLimits {
+  int n_threads = 1;
+  int running_of_owner = 1;  // fewer than n_threads, or an owner's work holds up all others'
+  size_t waiting_of_owner = 64;
+  size_t owners = 1024;
+};
+
 class FairQueue {
  public:
-  FairQueue(int n_threads, size_t max_waiting_of_owner, size_t max_owners);
+  explicit FairQueue(FairQueueLimits limits);
   ~FairQueue();  // runs what is waiting, then joins
   FairQueue(const FairQueue&) = delete;
   FairQueue& operator=(const FairQueue&) = delete;
@@ -29,14 +36,14 @@ class FairQueue {
   struct Owner {
     std::string name;
     std::deque<std::function<void()>> tasks;
-    bool busy = false;  // one of its tasks runs
+    int n_running = 0;
   };
-  using Owners = std::list<Owner>;  // that have tasks, or one that runs; whose turn is next first
+  using Owners = std::list<Owner>;  // that have tasks, waiting or running; whose turn is next first
 
   void work();
   Owners::iterator ready();  // with the mutex held
 
-  const size_t max_waiting_, max_owners_;
+  const FairQueueLimits limits_;
   std::mutex mutex_;
   std::condition_variable wake_;
   Owners owners_;

@@ -3,13 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <new>
 
 namespace autoglm::serve {
 namespace {
 
 TEST(FairQueue, OneOwnersTasksHoldNoOtherUp) {
-  FairQueue queue(2, 100, 100);
+  FairQueue queue({.n_threads = 2});
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   std::promise<void> other_ran;
@@ -22,7 +24,7 @@ TEST(FairQueue, OneOwnersTasksHoldNoOtherUp) {
 TEST(FairQueue, AnOwnersTasksRunOneAfterTheOtherInOrder) {
   std::vector<int> order;
   {
-    FairQueue queue(4, 100, 100);
+    FairQueue queue({.n_threads = 4});
     for (int i = 0; i < 60; ++i) {
       ASSERT_TRUE(queue.run("a", [&order, i] { order.push_back(i); }));
     }
@@ -31,10 +33,40 @@ TEST(FairQueue, AnOwnersTasksRunOneAfterTheOtherInOrder) {
   for (int i = 0; i < 60; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
+TEST(FairQueue, AnOwnerHasSomeThreadsAndNeverAll) {
+  FairQueue queue({.n_threads = 3, .running_of_owner = 2});
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  std::promise<void> first_ran, second_ran, other_ran;
+  std::atomic<int> n_begun = 0;
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(queue.run("busy", [&, i] {
+      ++n_begun;
+      if (i == 0) first_ran.set_value();
+      if (i == 1) second_ran.set_value();
+      released.wait();
+    }));
+  }
+  first_ran.get_future().wait();
+  second_ran.get_future().wait();
+  ASSERT_TRUE(queue.run("other", [&] { other_ran.set_value(); }));
+  other_ran.get_future().wait();
+  EXPECT_EQ(n_begun, 2);
+  release.set_value();
+}
+
+TEST(FairQueue, WhatATaskThrowsEndsWithIt) {
+  std::promise<void> ran;
+  FairQueue queue({.n_threads = 1});
+  ASSERT_TRUE(queue.run("a", [] { throw std::bad_alloc(); }));
+  ASSERT_TRUE(queue.run("a", [&] { ran.set_value(); }));
+  ran.get_future().wait();
+}
+
 TEST(FairQueue, OwnersTakeTurns) {
   std::vector<char> order;
   {
-    FairQueue queue(1, 100, 100);
+    FairQueue queue({.n_threads = 1});
     std::promise<void> begin;
     const std::shared_future<void> begun = begin.get_future().share();
     queue.run("first", [begun] { begun.wait(); });
@@ -46,7 +78,7 @@ TEST(FairQueue, OwnersTakeTurns) {
 }
 
 TEST(FairQueue, RefusesWhatIsTooMuch) {
-  FairQueue queue(1, 2, 2);
+  FairQueue queue({.n_threads = 1, .waiting_of_owner = 2, .owners = 2});
   std::promise<void> begin, begun;
   const std::shared_future<void> released = begin.get_future().share();
   ASSERT_TRUE(queue.run("a", [&, released] {

@@ -16,11 +16,10 @@
 #include "serve/api/plans.h"
 #include "serve/guarded.h"
 #include "serve/page.h"
+#include "serve/tenant.h"
 
 namespace autoglm::serve {
 namespace {
-
-constexpr std::string_view kTenantHeader = "X-Tenant";
 
 using Answer = std::shared_ptr<Exchange>;
 // A route may take the request apart.
@@ -37,29 +36,7 @@ Response shutting_down() {
   return error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""});
 }
 
-// Answers that take work: on a queue, only while the service takes requests, and only as long as
-// the client is there.
-void on_queue(const ServiceContext& context, WorkQueue& queue, const Answer& exchange,
-              std::function<Result<void>(const std::shared_ptr<RequestTask>&)> work) {
-  if (context.draining()) {
-    exchange->respond(shutting_down());
-    return;
-  }
-  const std::shared_ptr<RequestTask> task = context.tasks.begin();
-  exchange->on_client_gone([weak = std::weak_ptr(task)] {
-    if (const auto running = weak.lock()) running->cancel();
-  });
-  const bool taken = queue.run([&context, exchange, task, work = std::move(work)] {
-    const Result<void> done =
-        guarded([&] { return task->wanted() ? work(task) : Result<void>(not_wanted()); });
-    if (done) return;
-    note_internal_error(context, done.error());
-    exchange->respond(error_response(done.error()));
-  });
-  if (!taken) exchange->respond(busy_response());
-}
-
-// Work that is so long that it waits for nobody but its tenant, and nobody else for it.
+// Work that waits for nobody but its tenant's, and nobody else for it.
 void on_tenants_turn(const ServiceContext& context, FairQueue& queue, const std::string& tenant,
                      const Answer& exchange, const std::shared_ptr<RequestTask>& task,
                      std::function<Result<void>()> work) {
@@ -71,6 +48,22 @@ void on_tenants_turn(const ServiceContext& context, FairQueue& queue, const std:
     exchange->respond(error_response(done.error()));
   });
   if (!taken) exchange->respond(busy_response());
+}
+
+// Answers that take work: only while the service takes requests, and only as long as the client is
+// there.
+void prepare(const ServiceContext& context, const std::string& tenant, const Answer& exchange,
+             std::function<Result<void>(const std::shared_ptr<RequestTask>&)> work) {
+  if (context.draining()) {
+    exchange->respond(shutting_down());
+    return;
+  }
+  const std::shared_ptr<RequestTask> task = context.tasks.begin();
+  exchange->on_client_gone([weak = std::weak_ptr(task)] {
+    if (const auto running = weak.lock()) running->cancel();
+  });
+  on_tenants_turn(context, *context.prepare, tenant, exchange, task,
+                  [task, work = std::move(work)] { return work(task); });
 }
 
 // All prompts of a request have one form, which may be a new one.
@@ -92,36 +85,36 @@ void start(const ServiceContext& context, const Answer& exchange,
 template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view,
                                           const RequestTask&)>
 void generate(const ServiceContext& context, Request& request, const Answer& exchange) {
-  on_queue(context, *context.prepare, exchange,
-           [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
-            body = std::move(request.body), held = std::move(request.held)](
-               const std::shared_ptr<RequestTask>& task) -> Result<void> {
-             GenerationPlan plan = AGLM_TRY(kPlan(context, body, *task));
-             // Whoever stands before us and knows its clients outranks what these say of
-             // themselves.
-             if (!tenant.empty()) {
-               for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
-             }
-             start(context, exchange, task, std::move(plan));
-             return {};
-           });
+  prepare(context, tenant_of(request), exchange,
+          [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
+           body = std::move(request.body), held = std::move(request.held)](
+              const std::shared_ptr<RequestTask>& task) -> Result<void> {
+            GenerationPlan plan = AGLM_TRY(kPlan(context, body, *task));
+            // Whoever stands before us and knows its clients outranks what these say of
+            // themselves.
+            if (!tenant.empty()) {
+              for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
+            }
+            start(context, exchange, task, std::move(plan));
+            return {};
+          });
 }
 
 template <Result<std::string> (*kAnswer)(const ServiceContext&, std::string_view,
                                          const RequestTask&)>
 void answer(const ServiceContext& context, Request& request, const Answer& exchange) {
-  on_queue(context, *context.prepare, exchange,
-           [&context, exchange, body = std::move(request.body), held = std::move(request.held)](
-               const std::shared_ptr<RequestTask>& task) -> Result<void> {
-             std::string text = AGLM_TRY(kAnswer(context, body, *task));
-             exchange->respond(Response{.body = std::move(text)});
-             return {};
-           });
+  prepare(context, tenant_of(request), exchange,
+          [&context, exchange, body = std::move(request.body), held = std::move(request.held)](
+              const std::shared_ptr<RequestTask>& task) -> Result<void> {
+            std::string text = AGLM_TRY(kAnswer(context, body, *task));
+            exchange->respond(Response{.body = std::move(text)});
+            return {};
+          });
 }
 
 void embeddings(const ServiceContext& context, Request& request, const Answer& exchange) {
-  on_queue(
-      context, *context.prepare, exchange,
+  prepare(
+      context, tenant_of(request), exchange,
       [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
        body = std::move(request.body),
        held = std::move(request.held)](const std::shared_ptr<RequestTask>& task) -> Result<void> {

@@ -13,17 +13,13 @@
 namespace autoglm::serve {
 namespace {
 
-// Templates and tokenizing take milliseconds; two threads keep one huge prompt from holding up the
-// rest.
-constexpr int kPrepareThreads = 2;
-constexpr size_t kPrepareWaiting = 512;
-constexpr int kGrammarThreads = 2;
-constexpr size_t kGrammarsWaiting = 64;  // of one tenant
+// Templates and tokenizing take milliseconds, or up to a second where a prompt is as large as it
+// may be: two at a time for one tenant, and always a thread for another's.
+constexpr FairQueueLimits kPrepare{.n_threads = 3, .running_of_owner = 2, .waiting_of_owner = 512};
+constexpr FairQueueLimits kGrammars{.n_threads = 2};
 // These only wait for the engine, in which tenants share: one for each tenant that is served at
 // once.
-constexpr int kEmbeddingThreads = 8;
-constexpr size_t kEmbeddingsWaiting = 64;  // of one tenant
-constexpr size_t kTenants = 1024;
+constexpr FairQueueLimits kEmbeddings{.n_threads = 8};
 // The answers that are written there are bounded where requests are taken.
 constexpr size_t kNoBound = std::numeric_limits<size_t>::max();
 
@@ -130,10 +126,9 @@ void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   backend->observe(context_.metrics);
   context_.backend = std::move(backend);
   context_.created = unix_time();
-  context_.prepare = std::make_unique<WorkQueue>(kPrepareThreads, kPrepareWaiting);
-  context_.grammars = std::make_unique<FairQueue>(kGrammarThreads, kGrammarsWaiting, kTenants);
-  context_.embeddings =
-      std::make_unique<FairQueue>(kEmbeddingThreads, kEmbeddingsWaiting, kTenants);
+  context_.prepare = std::make_unique<FairQueue>(kPrepare);
+  context_.grammars = std::make_unique<FairQueue>(kGrammars);
+  context_.embeddings = std::make_unique<FairQueue>(kEmbeddings);
   context_.long_answers = std::make_unique<WorkQueue>(1, kNoBound);
   loaded_ = true;  // from here on the server's thread looks at all this
 }

@@ -236,6 +236,28 @@ TEST(Service, EmbeddingsOfOneTenantHoldNoOtherUp) {
   EXPECT_EQ(service.backend().embedding_scheduling().tenant, "other");
 }
 
+TEST(Service, PromptsOfOneTenantHoldNoOtherUp) {
+  const std::vector<std::pair<std::string, std::string>> requests = {
+      {"/v1/completions", R"({"prompt":"a","user":"busy"})"},
+      {"/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}],"user":"busy"})"},
+      {"/tokenize", R"({"prompt":"a","user":"busy"})"},
+      {"/infer", R"({"prompt":"a","user":"busy"})"},
+      {"/v1/embeddings", R"({"input":"a","user":"busy"})"}};
+  for (const auto& [path, body] : requests) {
+    RunningService service({.hold_tokenizing = true});
+    std::vector<std::unique_ptr<HttpClient>> busy;
+    for (int i = 0; i < 5; ++i) {
+      busy.push_back(std::make_unique<HttpClient>(service.port()));
+      busy.back()->send(HttpClient::post_text(path, body));
+    }
+    ASSERT_TRUE(comes_true([&] { return service.backend().n_tokenized == 2; })) << path;
+    HttpClient other(service.port());
+    other.send(HttpClient::post_text(path, body, "X-Tenant: other\r\n"));
+    EXPECT_TRUE(comes_true([&] { return service.backend().n_tokenized == 3; })) << path;
+    service.backend().release();
+  }
+}
+
 TEST(Service, TheDrainsLimitHoldsForEveryKindOfWork) {
   for (const char* path : {"/v1/embeddings", "/v1/completions", "/infer"}) {
     ServiceOptions options;

@@ -352,5 +352,32 @@ TEST(Service, BoundsWhatAnAnswerRepeatsOfItsPrompts) {
   }
 }
 
+// Each is an object that is read, checked and rendered, whatever it holds.
+TEST(Service, RefusesMorePartsAndCallsThanAreReadAtOnce) {
+  RunningService service;
+  HttpClient client(service.port());
+  const auto list = [](std::string_view item, int n) {
+    std::string text;
+    for (int i = 0; i < n; ++i) text += (i > 0 ? "," : "") + std::string(item);
+    return "[" + text + "]";
+  };
+  const auto ask = [&](const std::string& messages) {
+    return client.post("/v1/chat/completions", "{\"messages\":" + messages + ",\"max_tokens\":1}");
+  };
+  const std::string part = R"({"type":"text","text":""})";
+  const std::string call = R"({"type":"function","function":{"name":"f","arguments":"{}"}})";
+  const std::string many_parts = R"({"role":"user","content":)" + list(part, 5'001) + "}";
+  const std::string many_calls = R"({"role":"assistant","tool_calls":)" + list(call, 5'001) + "}";
+  for (const std::string& messages :
+       {"[" + many_parts + "," + many_parts + "]", "[" + many_calls + "," + many_calls + "]",
+        "[" + many_calls + "," + many_parts + "]"}) {
+    const HttpAnswer answer = ask(messages);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_THAT(answer.body, HasSubstr("too many parts and tool calls"));
+    EXPECT_THAT(answer.body, HasSubstr("messages[1]."));
+  }
+  EXPECT_THAT(ask("[" + many_parts + "]").body, testing::Not(HasSubstr("too many parts")));
+}
+
 }  // namespace
 }  // namespace autoglm::serve

@@ -1,5 +1,5 @@
-// A few threads that do what must not hold up a connection's thread: templates,
-// tokenizing, long answers. The queue is bounded: one task too many is refused, not kept. What a
+// A few threads that do what must not hold up a connection's thread, first come, first served: long
+// answers. The queue is bounded: one task too many is refused, not kept. What a
 // task throws ends with it.
 #pragma once
 

@@ -96,7 +96,8 @@ TEST(ChatContext, TakesHalvesOfCharactersInArguments) {
     const json::object message{{"role", "assistant"}, {"content", ""}, {"tool_calls", {call}}};
     const auto context = chat_context({{"messages", json::array{message}}}, {});
     ASSERT_TRUE(context) << arguments << context.error().message();
-    const json::value read = json::value(*context).at_pointer("/messages/0/tool_calls/0/function/arguments");
+    const json::value read =
+        json::value(*context).at_pointer("/messages/0/tool_calls/0/function/arguments");
     EXPECT_EQ(read.at("a"), json::value(expected)) << arguments;
   }
 }
