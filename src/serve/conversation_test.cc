@@ -98,7 +98,10 @@ TEST(Conversation, NamesOfOtherServersMeanTheSame) {
   EXPECT_EQ(request(R"("n_predict": 7)").sampling.max_tokens, 7);
   EXPECT_EQ(request(R"("n_predict": 7)", "/v1/completions").sampling.max_tokens, 7);
   EXPECT_EQ(request(R"("max_new_tokens": 7)").sampling.max_tokens, 7);
-  EXPECT_EQ(request(R"("n_predict": 7, "max_tokens": 9)").sampling.max_tokens, 9);
+  EXPECT_EQ(request(R"("n_predict": 7, "max_tokens": 7)").sampling.max_tokens, 7);
+  EXPECT_EQ(request(R"("n_predict": null, "max_tokens": 9)").sampling.max_tokens, 9);
+  // As in vLLM.
+  EXPECT_EQ(request(R"("max_tokens": 9, "max_completion_tokens": 7)").sampling.max_tokens, 7);
   EXPECT_EQ(request(R"("repeat_penalty": 1.5)").sampling.repetition_penalty, 1.5);
   EXPECT_EQ(request(R"("do_sample": false)").sampling.temperature, 0);
   EXPECT_EQ(request(R"("do_sample": false, "temperature": 0.7)").sampling.temperature, 0);

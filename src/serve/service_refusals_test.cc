@@ -379,5 +379,50 @@ TEST(Service, RefusesMorePartsAndCallsThanAreReadAtOnce) {
   EXPECT_THAT(ask("[" + many_parts + "]").body, testing::Not(HasSubstr("too many parts")));
 }
 
+TEST(Service, RefusesTwoNamesOfOneThingThatDiffer) {
+  RunningService service;
+  HttpClient client(service.port());
+  const std::vector<std::vector<std::string>> names = {
+      {"n_predict", "max_new_tokens", "max_tokens"},
+      {"n_predict", "max_completion_tokens"},
+      {"max_new_tokens", "max_completion_tokens"},
+      {"repeat_penalty", "repetition_penalty"},
+      {"reasoning_budget", "thinking_budget", "thinking_budget_tokens", "thinking_token_budget"}};
+  for (const std::vector<std::string>& same : names) {
+    for (size_t i = 0; i < same.size(); ++i) {
+      for (size_t j = 0; j < same.size(); ++j) {
+        const auto body = [&](int first, int second) {
+          return "{\"prompt\":\"a\",\"" + same[i] + "\":" + std::to_string(first) + ",\"" +
+                 same[j] + "\":" + std::to_string(second) + "}";
+        };
+        if (i == j) continue;
+        const HttpAnswer answer = client.post("/v1/completions", body(1, 2));
+        EXPECT_EQ(answer.status, 400) << body(1, 2);
+        EXPECT_THAT(answer.body, HasSubstr(same[i]));
+        EXPECT_THAT(answer.body, HasSubstr(same[j]));
+        EXPECT_EQ(client.post("/v1/completions", body(1, 1)).status, 200) << body(1, 1);
+      }
+    }
+  }
+}
+
+TEST(Service, TwoFormsOfAnAnswerAreNamedByTheirKeys) {
+  RunningService service;
+  HttpClient client(service.port());
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"("structured_outputs":{"json":{},"regex":"a"})",
+       "only one of structured_outputs.json and structured_outputs.regex"},
+      {R"("guided_json":{},"structured_outputs":{"choice":["a"]})",
+       "only one of guided_json and structured_outputs.choice"},
+      {R"("guided_json":{},"guided_regex":"a")", "only one of guided_json and guided_regex"},
+      {R"("response_format":{"type":"json_object"},"grammar":"root ::= \"a\"")",
+       "only one of response_format and grammar"}};
+  for (const auto& [fields, words] : cases) {
+    const HttpAnswer answer = client.post("/v1/completions", R"({"prompt":"a",)" + fields + "}");
+    EXPECT_EQ(answer.status, 400) << fields;
+    EXPECT_THAT(answer.body, HasSubstr(words)) << fields;
+  }
+}
+
 }  // namespace
 }  // namespace autoglm::serve

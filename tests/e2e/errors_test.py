@@ -171,6 +171,7 @@ class Errors(unittest.TestCase):
 
 class ServerErrors(unittest.TestCase):
     def test_wrong_requests_get_openai_errors(self):
+        hi = {"messages": [{"role": "user", "content": "hi"}]}
         with Server() as server:
             for path, body, status, word in (
                     ("/v1/chat/completions", "{", 400, "JSON"),
@@ -180,6 +181,12 @@ class ServerErrors(unittest.TestCase):
                         {"type": "image_url", "image_url": {"url": "data:,"}}]}]}, 400, "messages[0].content[0]"),
                     ("/v1/chat/completions", {"messages": [{"role": "assistant", "tool_calls": [
                         {"function": {"name": "f", "arguments": "f("}}]}]}, 400, "arguments"),
+                    ("/v1/chat/completions", {**hi, "documents": [3]}, 400, "documents[0]"),
+                    ("/v1/chat/completions", {**hi, "documents": 3}, 400, "documents"),
+                    ("/v1/chat/completions", {**hi, "tools": [3]}, 400, "tools[0]"),
+                    ("/v1/chat/completions", {**hi, "chat_template_kwargs": 3}, 400, "chat_template_kwargs"),
+                    ("/v1/chat/completions", {**hi, "chat_template_kwargs": {"x": [0] * 1_000_001}}, 400,
+                     "chat request is too large"),
                     ("/v1/completions", {"prompt": "x", "temperature": "hot"}, 400, "temperature"),
                     ("/v1/completions", {"prompt": "x", "model": "gpt-4"}, 404, "gpt-4"),
                     ("/v1/completions", {"prompt": "x", "max_tokens": 10**9}, 400, "1000000000"),
@@ -188,6 +195,8 @@ class ServerErrors(unittest.TestCase):
                     code, answer = server.post(path, body)
                     self.assertEqual(code, status, answer)
                     self.assertIn(word, answer["error"]["message"] + str(answer["error"]["param"]))
+                    if "messages" in body and "messages" not in word:
+                        self.assertNotIn("chat template refuses", answer["error"]["message"])
             self.assertEqual(server.request("GET", "/v1/completions")[0], 405)
         self.assertEqual(server.status, 0)
 

@@ -32,6 +32,13 @@ std::string path_of(const json::Fields& fields, std::string_view key) {
   return fields.where().empty() ? std::string(key) : fmt::format("{}.{}", fields.where(), key);
 }
 
+std::string short_text(const json::value& value) {
+  constexpr size_t kMost = 40;
+  std::string text = dump(value);
+  if (text.size() > kMost) text = printable_utf8(text.substr(0, kMost)) + "...";
+  return text;
+}
+
 }  // namespace
 
 Result<json::object> parse_body(std::string_view body) {
@@ -79,6 +86,23 @@ Result<bool> boolean_field(const json::Fields& fields, std::string_view key, boo
 Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key) {
   if (fields.find(key) == nullptr) return std::optional<std::string>();
   return std::optional<std::string>(AGLM_TRY(in_request(fields.string(key))));
+}
+
+Result<void> check_same(const json::Fields& fields, std::span<const std::string_view> keys) {
+  const json::value* first = nullptr;
+  std::string_view first_key;
+  for (const std::string_view key : keys) {
+    const json::value* value = fields.find(key);
+    if (value == nullptr) continue;
+    if (first != nullptr && *first != *value) {
+      return bad_field(key, fmt::format("{} and {} mean the same and differ", first_key, key),
+                       "one of them, or the same in both",
+                       fmt::format("{} and {}", short_text(*first), short_text(*value)));
+    }
+    if (first == nullptr) first_key = key;
+    first = value;
+  }
+  return {};
 }
 
 Result<json::Fields> required_object(const json::Fields& fields, std::string_view key) {

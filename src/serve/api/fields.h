@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ Result<std::optional<int64_t>> integer_field(const json::Fields& fields, std::st
                                              int64_t low, int64_t high);
 Result<bool> boolean_field(const json::Fields& fields, std::string_view key, bool otherwise);
 Result<std::optional<std::string>> string_field(const json::Fields& fields, std::string_view key);
+// `keys` are names of one thing: those of them that are given must say the same.
+Result<void> check_same(const json::Fields& fields, std::span<const std::string_view> keys);
 // Must be there. The error names the whole path ("tools[0].function.name").
 Result<json::Fields> required_object(const json::Fields& fields, std::string_view key);
 Result<std::string> required_string(const json::Fields& fields, std::string_view key);

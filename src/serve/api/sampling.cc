@@ -30,6 +30,18 @@ constexpr double kMaxTemperature = 100;  // far beyond use; keeps logits / tempe
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
 constexpr int64_t kNoSeed = -1;  // llama.cpp's and vLLM's clients send it as their default
 
+// Names of one thing, by which clients of several servers call it.
+constexpr std::array<std::string_view, 2> kPenaltyNames = {"repeat_penalty",  // llama.cpp's
+                                                           "repetition_penalty"};
+constexpr std::array<std::string_view, 4> kBudgetNames = {
+    "reasoning_budget", "thinking_budget", "thinking_budget_tokens", "thinking_token_budget"};
+// llama.cpp's, transformers' and TGI's, OpenAI's older one.
+constexpr std::array<std::string_view, 3> kLengthNames = {"n_predict", "max_new_tokens",
+                                                          "max_tokens"};
+// OpenAI's newer one counts where it stands beside the older, as in vLLM: clients that know both
+// put their default into the older.
+constexpr std::string_view kLengthName = "max_completion_tokens";
+
 Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) {
   if (const auto v = AGLM_TRY(number_field(fields, "temperature", 0, kMaxTemperature))) {
     sampling.temperature = *v;
@@ -51,8 +63,8 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
     sampling.top_k = static_cast<int32_t>(*v);
   }
   if (const auto v = AGLM_TRY(number_field(fields, "min_p", 0, 1))) sampling.min_p = *v;
-  // llama.cpp's name and vLLM's.
-  for (const std::string_view key : {"repeat_penalty", "repetition_penalty"}) {
+  AGLM_TRY(check_same(fields, kPenaltyNames));
+  for (const std::string_view key : kPenaltyNames) {
     if (const auto v = AGLM_TRY(number_field(fields, key, 0, 100))) {
       if (*v == 0) return bad_field(key, "out of range", "a number above 0", "0");
       sampling.repetition_penalty = *v;
@@ -100,21 +112,22 @@ Result<void> read_thinking_budget(const json::Fields& fields, SamplingParams& sa
     const json::Fields inner = AGLM_TRY(required_object(fields, "thinking"));
     AGLM_TRY(read(inner, "budget_tokens"));
   }
-  for (const std::string_view key :
-       {"reasoning_budget", "thinking_budget", "thinking_budget_tokens", "thinking_token_budget"}) {
-    AGLM_TRY(read(fields, key));
-  }
+  AGLM_TRY(check_same(fields, kBudgetNames));
+  for (const std::string_view key : kBudgetNames) AGLM_TRY(read(fields, key));
   return {};
 }
 
 Result<void> read_lengths(const json::Fields& fields, Dialect dialect, SamplingParams& sampling) {
   // 0 is for completions that only echo and score their prompt.
   const int64_t least = dialect == Dialect::kCompletions ? 0 : 1;
-  // llama.cpp's name, transformers', and OpenAI's two. llama.cpp's clients write -1 and -2 for "no
-  // limit".
+  AGLM_TRY(check_same(fields, kLengthNames));
+  for (const std::string_view key : {"n_predict", "max_new_tokens"}) {
+    AGLM_TRY(check_same(fields, std::array{key, kLengthName}));
+  }
+  // llama.cpp's clients write -1 and -2 for "no limit".
   bool unlimited = false;
   for (const std::string_view key :
-       {"n_predict", "max_new_tokens", "max_tokens", "max_completion_tokens"}) {
+       {kLengthNames[0], kLengthNames[1], kLengthNames[2], kLengthName}) {
     const json::value* given = fields.find(key);
     if (given != nullptr && (*given == -1 || *given == -2)) {
       sampling.max_tokens.reset();

@@ -159,21 +159,24 @@ Result<StructuredOutput> response_format(const json::Fields& fields) {
 
 Result<StructuredOutput> read_structured_output(const json::Fields& fields) {
   StructuredOutput wish;
-  const auto add = [&](Result<StructuredOutput> found) -> Result<void> {
+  std::string wished_by;  // the whole key
+  const auto add = [&](Result<StructuredOutput> found, const std::string& key) -> Result<void> {
     if (!found) return std::move(found).error();
     if (found->kind == Kind::kNone) return {};
     if (wish.kind != Kind::kNone) {
-      return bad_field(found->field, fmt::format("only one of {} and {} can be asked for",
-                                                 wish.field, found->field));
+      return bad_field(key, fmt::format("only one of {} and {} can be asked for", wished_by, key));
     }
     wish = std::move(*found);
+    wished_by = key;
     return {};
   };
-  if (fields.find("response_format") != nullptr) AGLM_TRY(add(response_format(fields)));
+  if (fields.find("response_format") != nullptr) {
+    AGLM_TRY(add(response_format(fields), "response_format"));
+  }
   for (const WishField& field : kGuided) {
     const json::value* value = fields.find(field.name);
     if (value == nullptr || says_nothing(*value)) continue;
-    AGLM_TRY(add(wish_of(field.kind, *value, field.name)));
+    AGLM_TRY(add(wish_of(field.kind, *value, field.name), std::string(field.name)));
   }
   const Style older = AGLM_TRY(read_style(fields, "guided_decoding_", "guided_"));
   if (fields.find("structured_outputs") == nullptr) {
@@ -184,7 +187,8 @@ Result<StructuredOutput> read_structured_output(const json::Fields& fields) {
   for (const WishField& field : kStructured) {
     const json::value* value = structured.find(field.name);
     if (value == nullptr || says_nothing(*value)) continue;
-    AGLM_TRY(add(wish_of(field.kind, *value, "structured_outputs")));
+    AGLM_TRY(add(wish_of(field.kind, *value, "structured_outputs"),
+                 fmt::format("structured_outputs.{}", field.name)));
   }
   AGLM_TRY(check_known(structured));
   const Style style = AGLM_TRY(read_style(structured, "", ""));
