@@ -2,12 +2,14 @@
 // status. Status 0: done; 1: the command failed; 2: the command line is wrong.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "autoglm/version.h"
 #include "base/log.h"
@@ -35,6 +37,13 @@ int status_of_output() {
   return 1;
 }
 
+// "help", "help serve", "help bench serve": --help by another name.
+void read_help_word(std::vector<std::string>& words) {
+  if (words.empty() || words.front() != "help") return;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -56,9 +65,11 @@ int main(int argc, char** argv) {
   autoglm::add_perplexity_command(line);
   // Last: commands inherit a footer that stands when they are added.
   line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  read_help_word(words);
   try {
     (void)autoglm::configure_log("warn", "text");  // until settings say otherwise
-    line.app.parse(argc, argv);
+    line.app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11's order
     const autoglm::Result<void> done = line.chosen();
     if (done) return status_of_output();
     tell(autoglm::visible(done.error().message()));
@@ -68,7 +79,7 @@ int main(int argc, char** argv) {
       const int status = line.app.exit(problem);
       return status != 0 ? status : status_of_output();
     }
-    tell(autoglm::visible_lines(autoglm::explain_wrong_line(line.app, problem)));
+    tell(autoglm::visible_lines(autoglm::explain_wrong_line(line.app, words, problem)));
     return 2;
   } catch (const std::system_error& problem) {  // fmt cannot write
     if (problem.code().value() != EPIPE) tell(autoglm::visible(problem.what()));

@@ -62,8 +62,9 @@ class SamplingFlags {
   std::shared_ptr<State> state_;
 };
 
-// Why `app` could not parse the command line, and below it where to read on.
-std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& problem);
+// Why `app` could not parse `line`, and below it where to read on.
+std::string explain_wrong_line(const CLI::App& app, const std::vector<std::string>& line,
+                               const CLI::ParseError& problem);
 
 // Runs `action` when the command was chosen.
 void on_chosen(CommandLine& line, CLI::App* command, std::function<Result<void>()> action);

@@ -60,6 +60,12 @@ std::string as_json(const About& about, const std::string& path) {
   return boost::json::serialize(out) + "\n";
 }
 
+// A damaged file is not one of a kind that is not supported: another copy of it may be.
+std::string_view verdict(ErrorCode code) {
+  if (code == ErrorCode::kCorrupt) return "damaged";
+  return code == ErrorCode::kIo ? "cannot be read" : "not supported";
+}
+
 }  // namespace
 
 void add_info_command(CommandLine& line) {
@@ -85,7 +91,7 @@ void add_info_command(CommandLine& line) {
     std::fflush(stdout);
     if (!about.refusal) return {};
     Error refusal = *about.refusal;
-    refusal.what = "not supported: " + refusal.what;
+    refusal.what = fmt::format("{}: {}", verdict(refusal.code), refusal.what);
     return refusal;
   });
 }

@@ -6,6 +6,7 @@
 
 #include "base/visible_text.h"
 #include "cli/command.h"
+#include "cli/foreign_flags.h"
 
 namespace autoglm {
 namespace {
@@ -19,6 +20,37 @@ std::vector<std::string> long_flags(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   }
   return flags;
+}
+
+bool has_flag(const CLI::App& app, std::string_view flag) {
+  return app.get_option_no_throw(std::string(flag)) != nullptr;
+}
+
+// What says here what `flag` says to another server's program; empty where nothing is known of it.
+std::string counterpart(const CLI::App& app, const CLI::App& owner, std::string_view flag) {
+  const ForeignFlag* const foreign = find_foreign_flag(flag);
+  if (foreign == nullptr) return {};
+  if (foreign->ours.empty()) return std::string(foreign->more);
+  std::string expected(foreign->ours);
+  if (!has_flag(owner, foreign->ours)) {
+    for (const char* name : {"serve", "generate"}) {
+      if (!has_flag(*app.get_subcommand(name), foreign->ours)) continue;
+      expected += fmt::format(" of autoglm {}", name);
+      break;
+    }
+  }
+  if (!foreign->more.empty()) expected += fmt::format(", {}", foreign->more);
+  return expected;
+}
+
+// "a flag of autoglm generate"; empty where neither of the two that are used most has it.
+std::string other_command(const CLI::App& app, std::string_view flag) {
+  for (const char* name : {"serve", "generate"}) {
+    if (has_flag(*app.get_subcommand(name), flag)) {
+      return fmt::format("no such flag: it is one of autoglm {}", name);
+    }
+  }
+  return {};
 }
 
 std::string nearest_of(std::string_view word, const std::vector<std::string>& known) {
@@ -57,8 +89,10 @@ std::string text(std::string_view word, std::string what, std::string expected,
 std::string explain_flag(const CLI::App& app, const CLI::App& owner, std::string_view flag,
                          std::string_view help) {
   if (&owner != &app) {
-    return text(flag, "unknown flag of " + full_name(owner),
-                perhaps(nearest_of(flag, long_flags(owner))), help);
+    std::string expected = counterpart(app, owner, flag);
+    if (expected.empty()) expected = other_command(app, flag);
+    if (expected.empty()) expected = perhaps(nearest_of(flag, long_flags(owner)));
+    return text(flag, "unknown flag of " + full_name(owner), std::move(expected), help);
   }
   for (const CLI::App* command : commands_of(app)) {
     const std::vector<std::string> flags = long_flags(*command);
@@ -71,9 +105,30 @@ std::string explain_flag(const CLI::App& app, const CLI::App& owner, std::string
   return text(flag, "unknown flag", perhaps(nearest_of(flag, long_flags(app))), help);
 }
 
+// "-ngl 9" reads as -n with the value "gl" where there is a -n: the first word that is another
+// program's flag of several letters, and none of ours.
+std::string_view foreign_word(const CLI::App& command, const std::vector<std::string>& line) {
+  for (const std::string& word : line) {
+    const std::string_view flag = flag_of(word);
+    if (flag == "--") break;
+    if (flag.size() > 2 && flag[0] == '-' && flag[1] != '-' && !has_flag(command, flag) &&
+        find_foreign_flag(flag) != nullptr) {
+      return flag;
+    }
+  }
+  return {};
+}
+
+// "--port" of CLI11's "--port: At Most 1 required but received 2".
+std::string explain_repeated(std::string_view told, std::string_view help) {
+  const std::string_view name = told.substr(0, told.find(':'));
+  return text(name, "given more than once", "one value", help);
+}
+
 }  // namespace
 
-std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& problem) {
+std::string explain_wrong_line(const CLI::App& app, const std::vector<std::string>& line,
+                               const CLI::ParseError& problem) {
   std::vector<std::string> names;
   for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
   const std::string commands = fmt::format("commands: {}", fmt::join(names, ", "));
@@ -82,10 +137,18 @@ std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& probl
                                               : fmt::format("autoglm {} --help tells what it takes",
                                                             full_name(*command));
 
+  if (command != nullptr) {
+    const std::string_view foreign = foreign_word(*command, line);
+    if (!foreign.empty()) return explain_flag(app, *command, foreign, help);
+  }
   const int code = problem.get_exit_code();
   const std::string_view told = problem.what();
   if (code == static_cast<int>(CLI::ExitCodes::ArgumentMismatch) && told.ends_with(" missing")) {
     return text(told.substr(0, told.find(':')), "nothing stands behind it", "its value", help);
+  }
+  if (code == static_cast<int>(CLI::ExitCodes::ArgumentMismatch) &&
+      told.find(": At Most 1 ") != std::string_view::npos) {
+    return explain_repeated(told, help);
   }
   if (code != static_cast<int>(CLI::ExitCodes::ExtrasError) &&
       code != static_cast<int>(CLI::ExitCodes::RequiredError)) {
@@ -104,8 +167,10 @@ std::string explain_wrong_line(const CLI::App& app, const CLI::ParseError& probl
     return text(words[0], "unknown command", perhaps(nearest_of(words[0], names)), help);
   }
   if (flag != words.end()) return explain_flag(app, owner, flag_of(*flag), help);
+  // The one command whose word is no text although texts are what it is for.
+  const bool has_text = has_flag(*command, "--text") && has_flag(*command, "--decode");
   return text(words[0], full_name(*command) + " takes no further word",
-              "text with spaces in quotes", help);
+              has_text ? "a text behind --text, in quotes" : "text with spaces in quotes", help);
 }
 
 }  // namespace autoglm

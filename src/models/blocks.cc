@@ -24,8 +24,8 @@ Result<void> check_heads(const ConfigReader& config, std::string_view kv_key, co
 
 Result<DecoderConfig> read_decoder(ConfigReader& config, RopeShape rope,
                                    const DecoderDefaults& defaults) {
-  // The default that each of these architectures has in transformers.
-  AGLM_TRY(config.only_name("hidden_act", "silu"));
+  // The default that each of these architectures has in transformers, by both names there.
+  AGLM_TRY(config.only_name("hidden_act", {"silu", "swish"}));
   DecoderConfig c;
   const auto size = [&](std::string_view key, int64_t otherwise, int64_t most) {
     return config.integer_or(key, otherwise, 1, most);

@@ -250,5 +250,29 @@ TEST(TokenTables, AFlagIsNotBelievedOverTheFile) {
   EXPECT_EQ(used(true, "", ""), "bytes: " + e);
 }
 
+// transformers' other name of it; the others there compute something else.
+TEST(ConfigDefaults, SwishIsSilu) {
+  SyntheticShape shape{.architecture = "MistralForCausalLM"};
+  shape.layers = 1;
+  shape.hidden_size = 4096;
+  shape.intermediate_size = 14336;
+  shape.heads = 32;
+  shape.kv_heads = 8;
+  shape.head_dim = 128;
+  shape.vocab_size = 32000;
+  const auto with = [&](std::string_view activation) {
+    return described(build_model(ShapesOnly({{"architectures", json::array{"MistralForCausalLM"}},
+                                             {"num_hidden_layers", 1},
+                                             {"hidden_act", activation}},
+                                            synthetic_tensors(shape))));
+  };
+  ASSERT_FALSE(with("silu").starts_with("refused")) << with("silu");
+  EXPECT_EQ(with("swish"), with("silu"));
+  for (const char* other :
+       {"gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "SiLU"}) {
+    EXPECT_NE(with(other).find("silu or swish"), std::string::npos) << other;
+  }
+}
+
 }  // namespace
 }  // namespace autoglm

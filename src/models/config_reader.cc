@@ -143,10 +143,13 @@ Result<void> ConfigReader::only_flag(std::string_view key, bool supported) {
   return error;
 }
 
-Result<void> ConfigReader::only_name(std::string_view key, std::string_view supported) {
+Result<void> ConfigReader::only_name(std::string_view key,
+                                     std::initializer_list<std::string_view> supported) {
   if (!has(key)) return {};
-  if (AGLM_TRY(fields_.string(key)) == supported) return {};
-  Error error = wrong(key, "value is not supported", std::string(supported));
+  const std::string name(AGLM_TRY(fields_.string(key)));
+  if (std::ranges::find(supported, name) != supported.end()) return {};
+  Error error =
+      wrong(key, "value is not supported", fmt::format("{}", fmt::join(supported, " or ")));
   error.code = ErrorCode::kUnsupported;
   return error;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <set>
 #include <string>
 #include <string_view>
@@ -36,7 +37,8 @@ class ConfigReader {
 
   // An error unless the field, which may be absent, has the one value we can run.
   Result<void> only_flag(std::string_view key, bool supported);
-  Result<void> only_name(std::string_view key, std::string_view supported);
+  // `supported`: names of one thing, the usual one first.
+  Result<void> only_name(std::string_view key, std::initializer_list<std::string_view> supported);
 
   Error wrong(std::string_view key, std::string what, std::string_view expected) const;
 

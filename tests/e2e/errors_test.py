@@ -43,6 +43,64 @@ class Errors(unittest.TestCase):
         self.fails(autoglm("generate", "x", "--temperature", "warm"), "warm", status=2)
         self.fails(autoglm("serve", "--port"), "--port: nothing stands behind it", status=2)
 
+    def test_a_value_given_twice(self):
+        for line in (("serve", "--model", "a", "--model", "b"), ("generate", "x", "-n", 1, "--max-tokens", 2),
+                     ("chat", "--config", "a", "--config", "b"), ("tokenize", "--text", "a", "--text", "b"),
+                     ("bench", "--threads", 1, "--threads", 2), ("pack", "a", "b", "--threads", 1, "--threads", 2),
+                     ("bench", "serve", "--seed", 1, "--seed", 2), ("quantize", "a", "b", "--bits", 4, "--bits", 4),
+                     ("synthetic", "a", "--seed", 1, "--seed", 2), ("perplexity", "--window", 8, "--window", 9)):
+            with self.subTest(line=line):
+                self.fails(autoglm(*line), ": given more than once (expected one value)", status=2)
+
+    def test_flags_of_other_servers_name_ours(self):
+        for line, words in (
+                ("serve -c 4096", ("-c: unknown flag of serve", "--max-model-len")),
+                ("serve --ctx-size=4096", ("--max-model-len",)),
+                ("serve -ngl 99", ("-ngl: unknown flag", "--device")),
+                ("generate x -ngl 99", ("-ngl: unknown flag", "--device")),
+                ("generate x -np 4", ("-np: unknown flag", "--max-batch-size")),
+                ("generate x -md draft.gguf", ("-md: unknown flag", "--speculative-model")),
+                ("serve --n-gpu-layers 99", ("--device",)),
+                ("serve --api-key x", ("proxy",)),
+                ("serve --tensor-parallel-size 2", ("one machine",)),
+                ("generate x --n-predict 5", ("--max-tokens",)),
+                ("serve --n-predict 5", ("--max-tokens", "max_tokens of a request")),
+                ("serve -n 5", ("-n: unknown flag of serve", "one of autoglm generate")),
+                ("chat --port 80", ("one of autoglm serve",)),
+                ("generate -p hello", ("autoglm generate \"...\"",)),
+                ("chat -t 4", ("--threads",)),
+                ("chat --max-num-seqs 4", ("--max-batch-size",)),
+                ("serve --gpu-memory-utilization 0.9", ("--kv-cache-memory",)),
+                ("info --ctx-size 9", ("--max-model-len of autoglm serve",))):
+            with self.subTest(line=line):
+                self.fails(autoglm(*line.split()), *words, status=2)
+
+    def test_help_is_a_word_too(self):
+        for words in ((), ("serve",), ("bench", "serve")):
+            by_flag, by_word = autoglm(*words, "--help"), autoglm("help", *words)
+            self.assertEqual((by_word.returncode, by_word.stdout), (0, by_flag.stdout))
+
+    def test_a_text_where_tokenize_takes_a_model(self):
+        self.fails(autoglm("tokenize", "Hello"), "a text goes behind --text")
+        self.fails(autoglm("tokenize", "tiny-glm", "Hello"), "a text behind --text", status=2)
+        by_flag, by_input = autoglm("tokenize", "--text", "Hello"), autoglm("tokenize", stdin="Hello")
+        self.assertEqual((by_flag.returncode, by_flag.stdout), (0, by_input.stdout))
+        self.assertEqual(autoglm("tokenize", "-d", "--text", "1 2").stdout, autoglm("tokenize", "-d", stdin="1 2").stdout)
+
+    def test_info_tells_damaged_files_from_those_not_supported(self):
+        for name, change, word in (("config.json", lambda b: b[:50], "damaged"),
+                                   ("tokenizer.json", lambda b: b[:1000], "damaged"),
+                                   ("model.safetensors", lambda b: b[:-100], "damaged"),
+                                   ("model.safetensors", lambda b: b"\xff" * 8 + b[8:], "damaged"),
+                                   ("config.json", lambda b: b.replace(b"Glm4For", b"FooFor"), "not supported")):
+            with self.subTest(name=name, word=word):
+                self.fails(autoglm("info", self.broken(name, change)), word + ": ", self.folder / "model")
+                shutil.rmtree(self.folder / "model")
+        file = self.folder / "a.gguf"
+        for data in (b"GGUF\x03\0\0\0", b"no model"):
+            file.write_bytes(data)
+            self.fails(autoglm("info", file), "damaged: ")
+
     def test_no_such_model(self):
         self.fails(autoglm("generate", "x", "--model", "/nowhere/model"), "/nowhere/model")
 
