@@ -43,11 +43,12 @@ std::string counterpart(const CLI::App& app, const CLI::App& owner, std::string_
   return expected;
 }
 
-// "a flag of autoglm generate"; empty where neither of the two that are used most has it.
+// "none: it is a flag of autoglm generate"; empty where neither of the two that are used most has
+// it.
 std::string other_command(const CLI::App& app, std::string_view flag) {
   for (const char* name : {"serve", "generate"}) {
     if (has_flag(*app.get_subcommand(name), flag)) {
-      return fmt::format("no such flag: it is one of autoglm {}", name);
+      return fmt::format("none: it is a flag of autoglm {}", name);
     }
   }
   return {};

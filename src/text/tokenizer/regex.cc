@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
+#include "text/tokenizer/linear_pattern.h"
 #include "text/tokenizer/oniguruma.h"
 #include "text/tokenizer/unicode.h"
 
@@ -29,6 +31,10 @@ constexpr size_t kMaxPlaces = 32;
 constexpr size_t kFirstAhead = 32;
 // A step may look at all the bytes that it may look at.
 constexpr size_t kByteStepsPerUnit = 64;
+// Where it is known how often a pattern looks at a character, no limit is needed, and that is the
+// price: a look is a step of a loop in the compiled pattern.
+constexpr uint32_t kLinearSteps = uint32_t{1} << 31;
+constexpr size_t kByteStepsPerLook = 8;
 constexpr uint32_t kMaxMatchHeapKib = 64 << 10;
 
 std::string pcre_message(int code) {
@@ -50,8 +56,10 @@ struct MatchContextFree {
 // The first match at or behind a place, found in calls whose work is bounded and paid for.
 class Search {
  public:
-  Search(const pcre2_code* code, std::string_view text, TextWork& work)
+  // `looks`: of the pattern, as linear_pattern.h has it.
+  Search(const pcre2_code* code, std::optional<size_t> looks, std::string_view text, TextWork& work)
       : code_(code),
+        looks_(looks),
         text_(text),
         work_(work),
         data_(pcre2_match_data_create(1, nullptr)),
@@ -76,12 +84,19 @@ class Search {
       const size_t reached = has_place ? std::max(match().begin, at) : last;
       const size_t n_tried = code == PCRE2_ERROR_MATCHLIMIT ? 1 : reached - at + 1;
       const size_t shown = end - reached + n_tried / 2;  // to each of the places tried, on average
-      AGLM_TRY(work_.spend(n_tried + n_tried * shown * steps / kByteStepsPerUnit));
+      const size_t byte_steps = steps == kLinearSteps ? *looks_ * kByteStepsPerLook : steps;
+      AGLM_TRY(work_.spend(n_tried + n_tried * shown * byte_steps / kByteStepsPerUnit));
       if (code == PCRE2_ERROR_PARTIAL) {
         // It would look on behind the end of what it was shown.
         at = reached;
         places = 1;
         ahead *= 2;
+        continue;
+      }
+      if (code == PCRE2_ERROR_MATCHLIMIT && looks_ && steps < kLinearSteps) {
+        // A run of spaces of any length, say: its end is where it gives back the first of many.
+        steps = kLinearSteps;
+        places = 1;
         continue;
       }
       if (code == PCRE2_ERROR_MATCHLIMIT && steps < kMaxSteps) {
@@ -126,6 +141,7 @@ class Search {
   }
 
   const pcre2_code* code_;
+  std::optional<size_t> looks_;
   std::string_view text_;
   TextWork& work_;
   std::unique_ptr<pcre2_match_data, MatchDataFree> data_;
@@ -138,6 +154,7 @@ struct Regex::Compiled {
   std::string pattern;
   std::string where;
   pcre2_code* code = nullptr;
+  std::optional<size_t> looks;
 
   Compiled() = default;
   Compiled(const Compiled&) = delete;
@@ -176,6 +193,7 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where,
         "regular expression does not compile",
         fmt::format("{} at byte {} of {}", pcre_message(code), offset, compiled->pattern));
   }
+  compiled->looks = looks_at_a_character(compiled->pattern);
   // Without JIT (a hardened kernel) the interpreter gives the same matches, slower.
   pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
   return Regex(std::move(compiled));
@@ -183,7 +201,7 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view where,
 
 Result<void> Regex::find_all(std::string_view text, std::vector<Span>& matches,
                              TextWork& work) const {
-  Search search(compiled_->code, text, work);
+  Search search(compiled_->code, compiled_->looks, text, work);
   size_t at = 0, last_end = 0;
   bool any = false;
   while (at <= text.size()) {

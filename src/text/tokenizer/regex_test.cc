@@ -3,8 +3,16 @@
 
 #include <gmock/gmock.h>
 
+#include "text/tokenizer/linear_pattern.h"
+#include "text/tokenizer/oniguruma.h"
+#include "text/tokenizer/patterns.h"
+
 namespace autoglm {
 namespace {
+
+// tiktoken's, as its library has it today.
+constexpr std::string_view kCl100kPattern =
+    R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
 
 std::vector<std::string> matches(std::string_view pattern, std::string_view text) {
   const Result<Regex> regex = Regex::compile(pattern, "test", RegexDialect::kOniguruma);
@@ -74,6 +82,50 @@ TEST(Regex, ChargesWorkThatGrowsFasterThanTheText) {
   }
 }
 
+// Logs, tables and indented code hold them; a text may be one such run, as long as texts may be.
+TEST(Regex, TheExpressionsOfModelsTakeRunsOfAnyLength) {
+  constexpr size_t kRun = 1 << 16;
+  std::vector<std::string_view> patterns = {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern,
+                                            kCl100kPattern};
+  for (const char* name : {"llama-bpe", "qwen2", "gpt-4o", "tekken"}) {
+    const GgufPreTokenizer* known = find_gguf_pre_tokenizer(name);
+    ASSERT_NE(known, nullptr) << name;
+    patterns.insert(patterns.end(), known->patterns.begin(), known->patterns.end());
+  }
+  for (const std::string_view pattern : patterns) {
+    const auto regex = Regex::compile(pattern, "test", RegexDialect::kOniguruma);
+    ASSERT_TRUE(regex);
+    for (const char* piece : {" ", "\t", "\n", "\r\n", " \n", "\u3000", "-", "a", "A", "1", "'"}) {
+      std::string run;
+      while (run.size() < kRun) run += piece;
+      for (const std::string& text : {run, run + "x", "x" + run, run + "\n", run + "\n x" + run}) {
+        std::vector<Span> spans;
+        TextWork work(text.size());
+        const Result<void> found = regex->find_all(text, spans, work);
+        ASSERT_TRUE(found) << pattern << " on a run of \"" << piece
+                           << "\": " << found.error().message();
+      }
+    }
+  }
+}
+
+TEST(Regex, ALongRunIsCutAsAShortOneIs) {
+  for (const std::string_view pattern : {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
+    for (const char* piece : {" ", "\t", "\n", " \n", "\u3000"}) {
+      const auto cut = [&](size_t n) {
+        std::string text = "a";
+        for (size_t i = 0; i < n; ++i) text += piece;
+        std::vector<std::string> parts = matches(pattern, text + "b  c");
+        for (std::string& part : parts) {
+          if (part.size() > 100) part = "run that ends with " + part.substr(part.size() - 1);
+        }
+        return parts;
+      };
+      EXPECT_EQ(cut(200), cut(50'000)) << pattern << " on " << piece;
+    }
+  }
+}
+
 TEST(Regex, FindsTheSameHoweverFarApartTheMatchesAre) {
   std::string text;
   std::vector<std::string> expected;
@@ -92,6 +144,42 @@ TEST(Regex, NamesWhatDoesNotCompile) {
     EXPECT_EQ(regex.error().where, "model.json");
   }
   EXPECT_FALSE(Regex::compile(std::string(1 << 17, 'a'), "x", RegexDialect::kOniguruma));
+}
+
+TEST(LinearPattern, KnowsTheExpressionsOfModelsAndPromisesNothingElse) {
+  const auto looks = [](std::string_view pattern) {
+    return looks_at_a_character(oniguruma_to_pcre(pattern, "test").value());
+  };
+  for (const std::string_view pattern :
+       {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern, std::string_view(R"(\s+(?!\S)|\s+)"),
+        std::string_view(R"(\s*[\r\n]+)"), std::string_view("a*b*"), std::string_view("a+?b"),
+        std::string_view("a*(?:b|cd)?"), std::string_view("")}) {
+    const std::optional<size_t> found = looks(pattern);
+    ASSERT_TRUE(found) << pattern;
+    EXPECT_LT(*found, 100u) << pattern;
+  }
+  for (const char* pattern : {"a*a*b",
+                              "a*a*$",
+                              "a*+a*+b",
+                              "a*?b*c",
+                              "(?:a+)+",
+                              "(?:a|b)*",
+                              "(a)",
+                              "(a)\\1",
+                              "(?:a*b)c",
+                              "(?:a*)*",
+                              "(?=a*)b",
+                              "(?<=a)b",
+                              "(?>a*)b",
+                              "a{0,1000}b",
+                              "(?:aa){2}",
+                              "\\b",
+                              "^a",
+                              "[a[:alpha:]]*",
+                              "a{1,16}b{1,16}c{1,16}d{1,16}e",
+                              "(?:a?){9}b"}) {
+    EXPECT_FALSE(looks_at_a_character(pattern)) << pattern;
+  }
 }
 
 }  // namespace
