@@ -25,7 +25,7 @@ struct SpeculationOptions {
   int32_t num_speculative_tokens = 8;  // drafted for one sequence in one step at most
   int32_t prompt_lookup_min = 2;       // shortest n-gram that is looked up
   int32_t prompt_lookup_max = 4;       // longest
-  std::string model;                   // the draft model's checkpoint, same tokenizer
+  std::string model{};                 // the draft model's checkpoint, same tokenizer
   std::string quantize = "auto";       // how its weights are held; auto: as the target's
   bool adaptive = true;                // draft only as far as measurements say it pays
 };
@@ -43,30 +43,30 @@ struct LoadOptions {
   int32_t max_queue = 256;            // requests of each class that may wait
   // Time that a step should take at most while answers are read as they come; 0: from measurements.
   int32_t max_inter_token_ms = 0;
-  int32_t batch_window_ms = 50;                  // batched requests (priority 1) gather so long,
-  int32_t batch_window_size = 8;                 // or until there are so many
-  std::map<std::string, double> tenant_weights;  // shares of tenants; 1 where none is named
-  std::map<std::string, int32_t> tenant_priorities;  // what they ask for is never more urgent
+  int32_t batch_window_ms = 50;                    // batched requests (priority 1) gather so long,
+  int32_t batch_window_size = 8;                   // or until there are so many
+  std::map<std::string, double> tenant_weights{};  // shares of tenants; 1 where none is named
+  std::map<std::string, int32_t> tenant_priorities{};  // what they ask for is never more urgent
   bool enable_prefix_caching = true;  // requests with the same beginning share its keys and values
-  std::string kv_cache_spill_path;  // a file for KV pages that memory has no room for; empty: none
+  std::string kv_cache_spill_path{};  // file for KV pages that memory has no room for; empty: none
   int64_t kv_cache_spill_bytes = int64_t{4} << 30;  // of it
   int32_t threads = 0;                              // 0: one for each processor
   bool offline = true;                              // a hub id is looked up in local caches only
-  std::string chat_template;                        // Jinja source in place of the checkpoint's own
+  std::string chat_template{};                      // Jinja source in place of the checkpoint's own
   // How answers hold tool calls: a name (docs/tools.md), none, or auto, as the chat template has
   // it.
   std::string tool_call_parser = "auto";
   std::string reasoning_parser = "auto";  // think: <think>...</think> is reasoning; none; auto
-  SpeculationOptions speculation;
-  std::function<void(double fraction, std::string_view stage)> progress;  // while loading
+  SpeculationOptions speculation{};
+  std::function<void(double fraction, std::string_view stage)> progress{};  // while loading
 };
 
 struct ModelInfo {
-  std::string path;             // the directory or .gguf file that was loaded
-  std::string name;             // as a hub id was written, else the folder's or file's own name
-  std::string architecture;     // "Glm4ForCausalLM"
-  std::string quantization;     // "none", "int8", "int4"
-  std::string instruction_set;  // of the kernels in use: "avx2"
+  std::string path{};             // the directory or .gguf file that was loaded
+  std::string name{};             // as a hub id was written, else the folder's or file's own name
+  std::string architecture{};     // "Glm4ForCausalLM"
+  std::string quantization{};     // "none", "int8", "int4"
+  std::string instruction_set{};  // of the kernels in use: "avx2"
   int64_t parameters = 0;
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
@@ -75,7 +75,7 @@ struct ModelInfo {
   int64_t training_context = 0;      // positions the model was made for, rope scaling included
   int64_t longest_token_bytes = 0;   // of the vocabulary's spellings
   int64_t weight_bytes = 0;          // the draft model's included
-  std::string weight_format;         // of the layers' matrices as held: "bf16", "int4"
+  std::string weight_format{};       // of the layers' matrices as held: "bf16", "int4"
   int64_t step_weight_bytes = 0;     // read by each step from end to end
   int64_t operations_per_token = 0;  // of the layers' matrix products
   int64_t kv_pool_bytes = 0;         // the draft model's included
@@ -85,28 +85,28 @@ struct ModelInfo {
   bool separates_reasoning = false;       // answers may begin with <think>...</think>
   // The tags of both are special tokens here: an answer that is to be read must keep those.
   bool answer_tags_are_special = false;
-  SamplingParams default_sampling;  // from generation_config.json
-  std::vector<TokenId> eos_token_ids;
+  SamplingParams default_sampling{};  // from generation_config.json
+  std::vector<TokenId> eos_token_ids{};
 };
 
 // One turn of a conversation. Turns with tool calls or parts are written by apply_chat_template().
 struct ChatMessage {
-  std::string role;  // "system", "user", "assistant"
-  std::string content;
+  std::string role{};  // "system", "user", "assistant"
+  std::string content{};
 };
 
 struct TokenizeOptions {
   bool add_special_tokens = true;  // what the tokenizer's post-processor adds
   bool parse_special = true;       // "<|user|>" in the text becomes one token
-  std::vector<size_t> literal;     // but not where it begins at one of these bytes (ascending)
+  std::vector<size_t> literal{};   // but not where it begins at one of these bytes (ascending)
 };
 
 // A conversation as its template writes it, special tokens spelled out.
 struct RenderedChat {
-  std::string text;
+  std::string text{};
   // Where in it a user's or a tool's words look like special tokens: for TokenizeOptions, so that
   // they open no turn.
-  std::vector<size_t> literal;
+  std::vector<size_t> literal{};
 };
 
 // A snapshot for metrics; counters only grow.
@@ -133,7 +133,7 @@ struct EngineStats {
   int64_t spec_decode_drafts = 0;           // that were verified
   int64_t spec_decode_draft_tokens = 0;     // in them
   int64_t spec_decode_accepted_tokens = 0;  // of these, taken
-  std::vector<int64_t> spec_decode_accepted_per_position;  // the same by place in the draft
+  std::vector<int64_t> spec_decode_accepted_per_position{};  // the same by place in the draft
 };
 
 // One step of the engine, as a metrics system wants it. Times in seconds.
@@ -143,17 +143,17 @@ struct StepObservation {
   int32_t prefill_rows = 0;  // prompt tokens computed, again after a preemption included
   int32_t draft_rows = 0;    // drafted tokens verified
   int32_t preemptions = 0;
-  std::vector<double> time_to_first_token;  // of the choices whose first token this step gave
-  std::vector<double> inter_token;          // of the choices that had one before
+  std::vector<double> time_to_first_token{};  // of the choices whose first token this step gave
+  std::vector<double> inter_token{};          // of the choices that had one before
 };
 
 // One request that has ended. Times in seconds; those that never came about are 0.
 struct RequestObservation {
-  std::string request_id;
+  std::string request_id{};
   FinishReason finish_reason = FinishReason::kNone;  // of choice 0
   int32_t n = 1;
-  std::optional<int64_t> max_tokens;  // as asked
-  Usage usage;
+  std::optional<int64_t> max_tokens{};  // as asked
+  Usage usage{};
   double queued = 0;               // accepted -> first computed
   double prefill = 0;              // first computed -> first token
   double decode = 0;               // first token -> last token

@@ -26,10 +26,10 @@ enum class ErrorCode {
 
 struct Error {
   ErrorCode code = ErrorCode::kInvalidArgument;
-  std::string what;      // one clause, no full stop: "tensor has the wrong shape"
-  std::string where;     // file and field: "model-00001.safetensors: model.norm.weight"
-  std::string expected;  // may be empty
-  std::string found;     // may be empty
+  std::string what{};      // one clause, no full stop: "tensor has the wrong shape"
+  std::string where{};     // file and field: "model-00001.safetensors: model.norm.weight"
+  std::string expected{};  // may be empty
+  std::string found{};     // may be empty
 
   // "where: what (expected ..., found ...)"
   std::string message() const;

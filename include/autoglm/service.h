@@ -14,8 +14,8 @@ namespace autoglm {
 
 struct ServiceOptions {
   std::string host = "127.0.0.1";
-  uint16_t port = 8000;                         // 0: any free one
-  std::vector<std::string> served_model_names;  // empty: ModelInfo::name
+  uint16_t port = 8000;                           // 0: any free one
+  std::vector<std::string> served_model_names{};  // empty: ModelInfo::name
   int64_t max_body_bytes = 16 << 20;
   int64_t max_header_bytes = 16 << 10;
   int32_t max_connections = 1024;
@@ -24,10 +24,10 @@ struct ServiceOptions {
   int64_t idle_timeout_ms = 75'000;   // between requests of one connection
   int64_t drain_timeout_ms = 30'000;  // for running answers after stop()
   // Origins whose pages may call the API, separated by commas; "*": all. Empty: no CORS headers.
-  std::string cors_allow_origin;
+  std::string cors_allow_origin{};
   // Names by which clients may call the server, beside loopback's, the machine's and `host`;
   // ".name": those below it; "*": any. Addresses always pass.
-  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_hosts{};
   bool chat_page = true;  // GET /
 };
 

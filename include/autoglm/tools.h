@@ -21,7 +21,7 @@ struct AnswerDelta {
   };
   Kind kind = Kind::kContent;
   int32_t call = 0;  // number of the call in this answer, from 0
-  std::string text;
+  std::string text{};
 
   bool operator==(const AnswerDelta&) const = default;
 };
@@ -49,32 +49,32 @@ class AnswerReader {
 
 struct AnswerReaderOptions {
   // OpenAI's list of tools as JSON text; empty: calls stay content.
-  std::string tools_json;
+  std::string tools_json{};
   // What the answer answers, as the chat template wrote it: it may have opened the reasoning.
-  std::string prompt;
+  std::string prompt{};
   bool separate_reasoning = true;  // false: it stays in the content, tags and all
   bool calls_first = false;        // calls begin the answer, or what looks like one is content
 };
 
 // What the calls of an answer must be.
 struct ToolRulesOptions {
-  std::string tools_json;
-  std::string prompt;
+  std::string tools_json{};
+  std::string prompt{};
   // The answer is calls; false: calls of tools with "strict": true are right.
   bool required = false;
-  std::string name;      // with `required`: the only tool to call; empty: any
+  std::string name{};    // with `required`: the only tool to call; empty: any
   bool parallel = true;  // several calls
   // Unless `required`: what an answer without calls must be. The rules are then for either, or
   // empty where the model's calls cannot be told from it. Read such an answer with calls_first.
-  StructuredOutput form;
+  StructuredOutput form{};
 };
 struct ToolRules {
   // JSON, as StructuredOutput takes it; empty: the answer is free. Without `begun` thoughts may
   // come before it: StructuredOutput::after_reasoning.
-  std::string structural_tag;
+  std::string structural_tag{};
   // Put this behind the prompt, and before the answer when it is read: the tag that begins a call,
   // where it is a special token.
-  std::string begun;
+  std::string begun{};
 };
 
 }  // namespace autoglm

@@ -1,5 +1,6 @@
 """What the documentation tells people to type: every command, flag and setting in it exists, and every request in it
 is answered."""
+import json
 import pathlib
 import re
 import shlex
@@ -10,6 +11,8 @@ import unittest
 from harness import ROOT, Server, autoglm, main
 
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What blocks are named: those of a language are tried, "text" is all else, and none is without a name.
+LANGUAGES = {"sh", "json", "yaml", "cmake", "cpp", "text"}
 # Programs of others, and what they are shown for.
 OTHERS = {"hf", "huggingface-cli", "llama-server", "cmake"}
 
@@ -103,18 +106,37 @@ class Settings(unittest.TestCase):
             self.assertRegex(everything, rf"\b{name}\b", "no page tells of it")
 
 
+class Blocks(unittest.TestCase):
+    def test_every_block_is_named_by_what_it_holds(self):
+        for page in PAGES:
+            fences = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), re.M)
+            for name in fences[::2]:
+                self.assertIn(name, LANGUAGES, page.name)
+            self.assertEqual(set(fences[1::2]) - {""}, set(), page.name)
+            for block in blocks(page, "text"):
+                self.assertNotRegex(block, r"(?m)^(curl|\{)", page.name)
+
+    def test_json_is_json(self):
+        found = [(page.name, block) for page in PAGES for block in blocks(page, "json")]
+        self.assertGreaterEqual(len(found), 3)
+        for page, block in found:
+            with self.subTest(page=page, block=block):
+                json.loads(block)
+
+
 @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
 class Requests(unittest.TestCase):
     def test_every_request_is_answered(self):
         found = list(requests())
-        self.assertGreaterEqual(len(found), 4)
+        self.assertGreaterEqual(len(found), 17)
         with Server() as server:
             for page, text in found:
                 text = text.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
                 out = subprocess.run([*shlex.split(text), "--fail-with-body", "-sS", "-m", "60"], capture_output=True,
                                      text=True, check=False)
                 self.assertEqual(out.returncode, 0, f"{page}: {text}\n{out.stdout}\n{out.stderr}")
-                self.assertIn("choices", out.stdout, page)
+                if re.search(r"/v1/(chat/)?completions ", text):
+                    self.assertIn("choices", out.stdout, page)
 
 
 if __name__ == "__main__":

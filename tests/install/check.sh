@@ -15,15 +15,26 @@ model=tiny-glm  # found beside the library
 LD_LIBRARY_PATH=$libs "$work/cmake/generate" "$model" "Hello" > "$work/with-cmake.txt"
 
 export PKG_CONFIG_PATH=$libs/pkgconfig
-g++ -std=c++20 "$source/examples/generate/generate.cc" $(pkg-config --cflags --libs autoglm) -o "$work/generate"
+g++ -std=c++20 -Wall -Wextra -Werror "$source/examples/generate/generate.cc" $(pkg-config --cflags --libs autoglm) -o "$work/generate"
 LD_LIBRARY_PATH=$libs "$work/generate" "$model" "Hello" > "$work/with-pkg-config.txt"
 cmp "$work/with-cmake.txt" "$work/with-pkg-config.txt"
 test -s "$work/with-cmake.txt"
 
-# The program that docs/cpp-api.md shows, as it stands there.
+# The program that docs/cpp-api.md shows, as it stands there, under the warnings that users have on.
 awk '/^```cpp$/ {on = 1; next} /^```$/ {on = 0} on' "$source/docs/cpp-api.md" > "$work/shown.cc"
-g++ -std=c++20 -Wall -Werror "$work/shown.cc" $(pkg-config --cflags --libs autoglm) -o "$work/shown"
+g++ -std=c++20 -Wall -Wextra -Werror "$work/shown.cc" $(pkg-config --cflags --libs autoglm) -o "$work/shown"
 LD_LIBRARY_PATH=$libs "$work/shown" | grep -q .
+
+# Any one field of what programs fill in may be named alone.
+for struct in $(grep -hoP '^struct \K\w*(Options|Params|Request|Scheduling|Output)(?= \{)' "$work/prefix"/include/autoglm/*.h); do
+  sed -n "/^struct $struct {/,/^};/p" "$work/prefix"/include/autoglm/*.h > "$work/struct"
+  for field in $(grep -oP '^  (?!using|enum|static)[^(/]*[ >]\K\w+(?=( = [^;]*|\{\});)' "$work/struct"); do
+    echo "void ${struct}_$field(decltype(autoglm::$struct::$field) v) { autoglm::$struct s{.$field = v}; (void)s; }"
+  done
+done > "$work/fields"
+test "$(wc -l < "$work/fields")" -gt 40
+(echo '#include <autoglm/autoglm.h>'; cat "$work/fields") > "$work/fields.cc"
+g++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only "$work/fields.cc" $(pkg-config --cflags autoglm)
 
 # The installed program finds its model without a flag, wherever it is started.
 (cd / && "$work/prefix/bin/autoglm" generate "Hello" --temperature 0 --max-tokens 8 | grep -q .)
