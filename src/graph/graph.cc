@@ -72,11 +72,16 @@ RopeId Graph::add_rope(Rope rope) {
   return static_cast<RopeId>(ropes_.size() - 1);
 }
 
-void Graph::set_outputs(Value logits, Value hidden) {
-  AGLM_CHECK(logits.shape().rows == Rows::kOutputs && hidden.shape().rows == Rows::kOutputs,
-             "outputs are {} and {}", shape_text(logits.shape()), shape_text(hidden.shape()));
-  logits_ = logits.index;
-  hidden_ = hidden.index;
+void Graph::add_output(std::string_view name, Value value) {
+  AGLM_CHECK(output(name) < 0, "two outputs are called {}", name);
+  AGLM_CHECK(value.graph == this && value.index >= 0 && value.index < std::ssize(nodes_),
+             "output {} is value {} of {}", name, value.index, nodes_.size());
+  outputs_.push_back({std::string(name), value.index});
+}
+
+int32_t Graph::output(std::string_view name) const {
+  const auto found = std::ranges::find(outputs_, name, &Output::name);
+  return found == outputs_.end() ? -1 : found->value;
 }
 
 void Graph::check(const Node& n) const {

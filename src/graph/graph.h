@@ -112,6 +112,14 @@ struct Node {
   }
 };
 
+// What a step hands out, under the name that its consumers ask for.
+struct Output {
+  std::string name;
+  int32_t value = -1;
+};
+inline constexpr std::string_view kLogitsOutput = "logits";  // [R, vocab]
+inline constexpr std::string_view kHiddenOutput = "hidden";  // [R, hidden]: what logits are made of
+
 class Graph;
 
 // A node's result while a model is being recorded. Cheap to copy; the graph must outlive it.
@@ -127,8 +135,8 @@ class Graph {
   Value append(Node node);
   WeightId add_weight(Weight weight);
   RopeId add_rope(Rope rope);
-  // What a step hands out: [R, vocab] and [R, hidden].
-  void set_outputs(Value logits, Value hidden);
+  // No two outputs have the same name; a value may be several outputs.
+  void add_output(std::string_view name, Value value);
 
   std::span<const Node> nodes() const { return nodes_; }
   const Node& node(int32_t index) const { return nodes_[static_cast<size_t>(index)]; }
@@ -136,8 +144,9 @@ class Graph {
   const Weight& weight(WeightId id) const { return weights_[static_cast<size_t>(id)]; }
   std::span<const Rope> ropes() const { return ropes_; }
   const Rope& rope(RopeId id) const { return ropes_[static_cast<size_t>(id)]; }
-  int32_t logits() const { return logits_; }
-  int32_t hidden() const { return hidden_; }
+  std::span<const Output> outputs() const { return outputs_; }
+  // The value handed out as `name`; -1: there is none.
+  int32_t output(std::string_view name) const;
   // How many attention nodes there are; their layers are 0, 1, ...
   int32_t n_layers() const { return n_layers_; }
 
@@ -147,8 +156,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<Weight> weights_;
   std::vector<Rope> ropes_;
-  int32_t logits_ = -1;
-  int32_t hidden_ = -1;
+  std::vector<Output> outputs_;
   int32_t n_layers_ = 0;
 };
 

@@ -50,7 +50,8 @@ Graph decoder() {
     x = x + linear(swiglu(gate, up), weight(g, p + "down", kHidden, kInner));
   }
   const Value hidden = rms_norm(select_outputs(x), vector(g, "final", kHidden), 1e-5F);
-  g.set_outputs(linear(hidden, table), hidden);
+  g.add_output(kLogitsOutput, linear(hidden, table));
+  g.add_output(kHiddenOutput, hidden);
   return g;
 }
 
@@ -60,6 +61,12 @@ int count(const Graph& graph, Op op) {
   return n;
 }
 
+PlanOptions plan_of(int64_t rows) {
+  return {.max_rows = rows, .max_output_rows = 3, .quantized_bytes = [](int64_t r, int64_t c) {
+            return r * (c + 4);
+          }};
+}
+
 TEST(Graph, RefusesShapesThatDoNotFitAndPrintsBoth) {
   Graph g;
   const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
@@ -67,6 +74,23 @@ TEST(Graph, RefusesShapesThatDoNotFitAndPrintsBoth) {
   EXPECT_DEATH(x + slice(x, 0, 4), R"(add.*\[T, 8\].*\[T, 4\])");
   EXPECT_DEATH(slice(x, 5, 4), R"(slice.*\[T, 8\])");
   EXPECT_DEATH(swiglu(x, select_outputs(x)), R"(swiglu.*\[T, 8\].*\[R, 8\])");
+}
+
+TEST(Graph, HandsOutValuesByNameThroughEveryPass) {
+  Graph g = decoder();
+  EXPECT_EQ(g.output("patches"), -1);
+  g.add_output("patches", {&g, 1});
+  EXPECT_DEATH(g.add_output("patches", Value(&g, 1)), "two outputs are called patches");
+  const Program program = compile(fuse(g, {}), plan_of(4));
+  ASSERT_EQ(program.outputs.size(), 3U);
+  EXPECT_EQ(program.output(kLogitsOutput)->columns, 10);
+  EXPECT_EQ(program.output("patches")->columns, kHidden);
+  EXPECT_EQ(program.output("absent"), nullptr);
+  // Hidden states are read by the product of logits, which alone may be left out of a step.
+  for (const Instruction& i : program.instructions) {
+    const bool last = &i == &program.instructions.back();
+    EXPECT_EQ(i.only_output, last ? 0 : -1) << op_name(i.node.op);
+  }
 }
 
 TEST(Fusion, MakesOneProductOfProductsThatShareTheirInput) {
@@ -100,7 +124,7 @@ TEST(Fusion, KeepsRowsThatAnAttentionReads) {
   const Value attended =
       attention(q, v, v, {.layer = 0, .n_heads = 2, .n_kv_heads = 2, .head_dim = 4, .scale = 1});
   const Value y = select_outputs(attended + v);
-  g.set_outputs(y, y);
+  g.add_output("sum", y);
   const Graph early = select_early(g);
   EXPECT_EQ(count(early, Op::kSelectOutputs), 2);
   for (const Node& node : early.nodes()) {
@@ -115,7 +139,7 @@ TEST(Fusion, KeepsProductsApartThatDisagreeOnHavingABias) {
   const Value a = linear(x, weight(g, "a", kHidden, kHidden), vector(g, "a.bias", kHidden));
   const Value b = linear(x, weight(g, "b", kHidden, kHidden));
   const Value y = select_outputs(a + b);
-  g.set_outputs(y, y);
+  g.add_output("sum", y);
   EXPECT_EQ(count(merge_projections(g), Op::kLinear), 2);
 }
 
@@ -135,7 +159,8 @@ TEST(Fusion, LeavesAResidualThatSomethingElseReads) {
   const Value x = embedding(g, weight(g, "embed", 10, kHidden, WeightRole::kEmbedding));
   const Value y = linear(x, weight(g, "a", kHidden, kHidden));
   const Value sum = select_outputs(x + y);
-  g.set_outputs(sum, select_outputs(y));
+  g.add_output("sum", sum);
+  g.add_output("product", select_outputs(y));
   EXPECT_EQ(count(fuse_residual(g), Op::kAdd), 1);
 }
 
@@ -144,13 +169,7 @@ TEST(Fusion, QuantizesOnlyNormsThatOnlyProductsRead) {
   int quantized = 0;
   for (const Node& node : fused.nodes()) quantized += node.quantized ? 1 : 0;
   EXPECT_EQ(quantized, 4);  // two a layer; not the norm after attention, nor the last one
-  EXPECT_FALSE(fused.node(fused.hidden()).quantized);
-}
-
-PlanOptions plan_of(int64_t rows) {
-  return {.max_rows = rows, .max_output_rows = 3, .quantized_bytes = [](int64_t r, int64_t c) {
-            return r * (c + 4);
-          }};
+  EXPECT_FALSE(fused.node(fused.output(kHiddenOutput)).quantized);
 }
 
 // Walks the program and checks that what a value holds is not overwritten before its last reader.

@@ -51,7 +51,7 @@ class Planner {
     return (plain + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
   }
 
-  // The last node that reads value `i`; one past the end for the graph's outputs.
+  // The last node that reads value `i`; one past the end for an output of the graph.
   int32_t last_reader(int32_t i) const {
     int32_t last = i;
     for (const int32_t reader : read_by_[static_cast<size_t>(i)]) {

@@ -1,6 +1,7 @@
 // From a graph and its memory plan to the list of instructions.
 #include "graph/program.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -9,7 +10,7 @@
 namespace autoglm {
 
 Program compile(Graph graph, const PlanOptions& options) {
-  AGLM_CHECK(graph.logits() >= 0, "a graph of {} nodes without outputs", graph.nodes().size());
+  AGLM_CHECK(!graph.outputs().empty(), "a graph of {} nodes without outputs", graph.nodes().size());
   Program program{.plan = plan_memory(graph, options),
                   .max_rows = options.max_rows,
                   .max_output_rows = options.max_output_rows};
@@ -23,15 +24,23 @@ Program compile(Graph graph, const PlanOptions& options) {
     const Node& node = graph.node(i);
     if (node.op == Op::kSlice) continue;
     Instruction instruction{.node = node, .result = operand(i)};
-    instruction.makes_logits =
-        i == graph.logits() && read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1};
+    if (read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1}) {
+      const auto output = std::ranges::find(graph.outputs(), i, &Output::value);
+      instruction.only_output = static_cast<int32_t>(output - graph.outputs().begin());
+    }
     for (const int32_t input : node.inputs) instruction.inputs.push_back(operand(input));
     program.instructions.push_back(std::move(instruction));
   }
-  program.logits = operand(graph.logits());
-  program.hidden = operand(graph.hidden());
+  for (const Output& output : graph.outputs()) {
+    program.outputs.push_back({output.name, operand(output.value)});
+  }
   program.graph = std::move(graph);
   return program;
+}
+
+const Operand* Program::output(std::string_view name) const {
+  const auto found = std::ranges::find(outputs, name, &ProgramOutput::name);
+  return found == outputs.end() ? nullptr : &found->operand;
 }
 
 }  // namespace autoglm

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/graph.h"
@@ -24,7 +25,14 @@ struct Instruction {
   Node node;  // op, weights and attributes; its inputs are values of the graph
   Operand result;
   std::vector<Operand> inputs;
-  bool makes_logits = false;  // and nothing else: left out of a step that wants none
+  // Of Program::outputs, when the result is that output and nobody reads it: left out of a step
+  // that does not want it. -1: every step needs it.
+  int32_t only_output = -1;
+};
+
+struct ProgramOutput {
+  std::string name;
+  Operand operand;
 };
 
 struct Program {
@@ -33,8 +41,10 @@ struct Program {
   int64_t max_rows = 0;
   int64_t max_output_rows = 0;
   std::vector<Instruction> instructions;
-  Operand logits;
-  Operand hidden;
+  std::vector<ProgramOutput> outputs;
+
+  // nullptr: there is no output of that name.
+  const Operand* output(std::string_view name) const;
 };
 
 Program compile(Graph graph, const PlanOptions& options);

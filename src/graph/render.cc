@@ -93,8 +93,13 @@ std::string program_text(const Program& program) {
                    kernel_name(graph, node), inputs, place.offset_bytes,
                    placement_name(node.placement), detail);
   }
-  fmt::format_to(out, "# logits %{}, hidden state %{}; {} values, {} kernel calls\n",
-                 graph.logits(), graph.hidden(), graph.nodes().size(), program.instructions.size());
+  text += "# outputs:";
+  for (const Output& output : graph.outputs()) {
+    fmt::format_to(out, " {} %{},", output.name, output.value);
+  }
+  text.back() = ';';
+  fmt::format_to(out, " {} values, {} kernel calls\n", graph.nodes().size(),
+                 program.instructions.size());
   fmt::format_to(out, "# arena: {} bytes, {} without reuse\n", program.plan.arena_bytes,
                  program.plan.arena_bytes_without_reuse);
   return text;
@@ -124,10 +129,11 @@ std::string program_json(const Program& program) {
                       {"device", placement_name(node.placement)},
                       {"offset_bytes", program.plan.places[i].offset_bytes}});
   }
+  json::object outputs;
+  for (const Output& output : graph.outputs()) outputs[output.name] = output.value;
   const json::object document{{"max_rows", program.max_rows},
                               {"max_output_rows", program.max_output_rows},
-                              {"logits", graph.logits()},
-                              {"hidden", graph.hidden()},
+                              {"outputs", std::move(outputs)},
                               {"kernel_calls", program.instructions.size()},
                               {"arena_bytes", program.plan.arena_bytes},
                               {"arena_bytes_without_reuse", program.plan.arena_bytes_without_reuse},
@@ -147,7 +153,10 @@ std::string program_graphviz(const Program& program) {
                    view ? ", style=dashed" : "");
     for (const int32_t input : node.inputs) fmt::format_to(out, "  v{} -> v{};\n", input, i);
   }
-  fmt::format_to(out, "  logits [shape=oval];\n  v{} -> logits;\n", graph.logits());
+  for (const Output& output : graph.outputs()) {
+    fmt::format_to(out, "  \"{}\" [shape=oval];\n  v{} -> \"{}\";\n", escaped(output.name),
+                   output.value, escaped(output.name));
+  }
   fmt::format_to(out, "  label=\"arena {} bytes, {} without reuse\";\n}}\n",
                  program.plan.arena_bytes, program.plan.arena_bytes_without_reuse);
   return text;

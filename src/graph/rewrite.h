@@ -20,8 +20,8 @@ inline std::vector<std::vector<int32_t>> readers(const Graph& graph) {
       result[static_cast<size_t>(input)].push_back(static_cast<int32_t>(i));
     }
   }
-  for (const int32_t output : {graph.logits(), graph.hidden()}) {
-    if (output >= 0) result[static_cast<size_t>(output)].push_back(-1);
+  for (const Output& output : graph.outputs()) {
+    result[static_cast<size_t>(output.value)].push_back(-1);
   }
   return result;
 }
@@ -71,7 +71,9 @@ class Rewrite {
   void keep(int32_t old) { replace(old, translated(from_->node(old))); }
 
   Graph finish() && {
-    to_.set_outputs({&to_, value(from_->logits())}, {&to_, value(from_->hidden())});
+    for (const Output& output : from_->outputs()) {
+      to_.add_output(output.name, {&to_, value(output.value)});
+    }
     return std::move(to_);
   }
 

@@ -139,7 +139,8 @@ Value embed_tokens(Recorder& r, const std::string& table, int64_t vocab, int64_t
 void finish(Recorder& r, Value x, const Head& head) {
   const Value hidden = norm(r, select_outputs(x), head.norm, head.epsilon);
   const WeightId output = r.matrix(head.output, head.vocab, x.shape().columns, WeightRole::kOutput);
-  r.graph().set_outputs(linear(hidden, output), hidden);
+  r.graph().add_output(kLogitsOutput, linear(hidden, output));
+  r.graph().add_output(kHiddenOutput, hidden);
 }
 
 std::string layer_prefix(int64_t index) { return fmt::format("model.layers.{}.", index); }

@@ -234,7 +234,7 @@ std::string used(bool tied, const std::string& embedding, const std::string& hea
   const auto name = [&](int32_t index) {
     return model->graph.weight(model->graph.node(index).weight).parts[0].tensor;
   };
-  return name(0) + " " + name(model->graph.logits());
+  return name(0) + " " + name(model->graph.output(kLogitsOutput));
 }
 
 TEST(TokenTables, AFlagIsNotBelievedOverTheFile) {

@@ -97,8 +97,8 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
     logger()->info("{}: {} tensors that the model does not use: {}", path, unused.size(),
                    first_few(unused));
   }
-  model.vocab_size = model.graph.node(model.graph.logits()).shape.columns;
-  model.hidden_size = model.graph.node(model.graph.hidden()).shape.columns;
+  model.vocab_size = model.graph.node(model.graph.output(kLogitsOutput)).shape.columns;
+  model.hidden_size = model.graph.node(model.graph.output(kHiddenOutput)).shape.columns;
   model.n_layers = model.graph.n_layers();
   for (const Node& node : model.graph.nodes()) {
     if (node.op != Op::kAttention) continue;

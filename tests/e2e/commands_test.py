@@ -134,8 +134,9 @@ class Graph(unittest.TestCase):
         program = json.loads(autoglm("graph", TINY, "--json", "--quantize", "int8").stdout)
         values = program["values"]
         self.assertLess(program["arena_bytes"], program["arena_bytes_without_reuse"])
-        self.assertEqual(values[program["logits"]]["op"], "linear")
-        self.assertEqual(values[program["logits"]]["columns"], 4096)
+        self.assertEqual(sorted(program["outputs"]), ["hidden", "logits"])
+        logits = values[program["outputs"]["logits"]]
+        self.assertEqual((logits["op"], logits["columns"]), ("linear", 4096))
         self.assertIn(["swiglu"], [value["fused"] for value in values])
         for i, value in enumerate(values):
             self.assertTrue(all(j < i for j in value["inputs"]))

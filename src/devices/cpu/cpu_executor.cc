@@ -111,13 +111,13 @@ class Executing : public DeviceExecutor {
     kv_ = KvPool(program_.graph, kv);
     AGLM_TRY(reserve_activations());
 
-    const Node& logits = program_.graph.node(program_.graph.logits());
-    const Node& hidden = program_.graph.node(program_.graph.hidden());
+    logits_ = output(kLogitsOutput);
+    hidden_ = output(kHiddenOutput);
     const Weight& table = program_.graph.weight(program_.graph.node(0).weight);
     limits_ = {.max_rows = options.max_rows,
                .max_output_rows = options.max_output_rows,
-               .vocab_size = static_cast<int32_t>(std::min(logits.shape.columns, table.rows)),
-               .hidden_size = static_cast<int32_t>(hidden.shape.columns),
+               .vocab_size = static_cast<int32_t>(std::min(logits_.columns, table.rows)),
+               .hidden_size = static_cast<int32_t>(hidden_.columns),
                .max_context = options.max_context,
                .page_tokens = static_cast<int32_t>(KvCache::kPageTokens),
                .page_bytes = kv_.page_bytes()};
@@ -186,11 +186,9 @@ class Executing : public DeviceExecutor {
   }
 
   std::span<const float> logits(int32_t index) const override {
-    return row(program_.logits, index).first(static_cast<size_t>(limits_.vocab_size));
+    return row(logits_, index).first(static_cast<size_t>(limits_.vocab_size));
   }
-  std::span<const float> hidden_state(int32_t index) const override {
-    return row(program_.hidden, index);
-  }
+  std::span<const float> hidden_state(int32_t index) const override { return row(hidden_, index); }
 
  private:
   std::span<std::byte> page_bytes(int32_t page, size_t size) {
@@ -198,6 +196,15 @@ class Executing : public DeviceExecutor {
     AGLM_CHECK(size == static_cast<size_t>(kv_.page_bytes()), "{} bytes for a page of {}", size,
                kv_.page_bytes());
     return kv_.page(page);
+  }
+
+  // What the engine asks of every model, for the rows that a step wants results of.
+  const Operand& output(std::string_view name) const {
+    const int32_t value = program_.graph.output(name);
+    AGLM_CHECK(value >= 0, "a model without {}", name);
+    const Shape shape = program_.graph.node(value).shape;
+    AGLM_CHECK(shape.rows == Rows::kOutputs, "{} is {}", name, shape_text(shape));
+    return *program_.output(name);
   }
 
   Result<void> reserve_activations() {
@@ -259,6 +266,8 @@ class Executing : public DeviceExecutor {
   AlignedBuffer scratch_;
   KvPool kv_;
   std::optional<KernelCalls> calls_;
+  Operand logits_;
+  Operand hidden_;
   ExecutorLimits limits_;
   ModelSummary summary_;
   std::vector<int32_t> ids_;

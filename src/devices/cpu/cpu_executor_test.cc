@@ -108,7 +108,8 @@ Graph made_up_model() {
     x = x + linear(inner, r.matrix(p + "down", kHidden, kInner));
   }
   const Value hidden = rms_norm(select_outputs(x), r.vector("final_norm", kHidden), 1e-5F);
-  g.set_outputs(linear(hidden, table), hidden);
+  g.add_output(kLogitsOutput, linear(hidden, table));
+  g.add_output(kHiddenOutput, hidden);
   return std::move(r.graph);
 }
 
@@ -325,7 +326,8 @@ TEST(CpuExecutor, NamesATensorThatTheSourceLacks) {
   Recording r;
   const Value x = embedding(r.graph, r.matrix("absent", 4, 8, WeightRole::kEmbedding));
   const Value y = select_outputs(x);
-  r.graph.set_outputs(y, y);
+  r.graph.add_output(kLogitsOutput, y);
+  r.graph.add_output(kHiddenOutput, y);
   const auto executor =
       make_cpu_executor(r.graph, MadeUpWeights(DType::kF32), options_of(kHeld[0]));
   ASSERT_FALSE(executor);
@@ -361,7 +363,8 @@ TEST(CpuExecutor, NamesTheFirstRowOfAMatrixOrVectorThatIsNoNumber) {
   Value x = embedding(r.graph, r.matrix("table", kVocab, kHidden, WeightRole::kEmbedding));
   x = rms_norm(x, r.vector("norm", kHidden), 1e-5F);
   x = linear(select_outputs(x), r.matrix("head", kVocab, kHidden));
-  r.graph.set_outputs(x, x);
+  r.graph.add_output(kLogitsOutput, x);
+  r.graph.add_output(kHiddenOutput, x);
   for (const char* tensor : {"head", "norm"}) {
     const auto executor =
         make_cpu_executor(r.graph, BrokenWeights(tensor, 7), options_of(kHeld[0]));

@@ -21,7 +21,9 @@ class KernelCalls::Binder {
   }
 
   void bind(const Instruction& i) {
-    Call call{.rows = i.node.shape.rows, .makes_logits = i.makes_logits};
+    const auto output = static_cast<size_t>(i.only_output);
+    Call call{.rows = i.node.shape.rows,
+              .makes_logits = i.only_output >= 0 && program_.outputs[output].name == kLogitsOutput};
     switch (i.node.op) {
       case Op::kEmbedding: call.args = embedding_args(i); break;
       case Op::kLinear: call.args = linear_args(i); break;

@@ -78,7 +78,7 @@ class KernelCalls {
   };
   struct Call {
     Rows rows = Rows::kTokens;
-    bool makes_logits = false;
+    bool makes_logits = false;  // and nothing else
     std::variant<EmbeddingArgs, LinearArgs, RmsNormArgs, RopeArgs, Attention, Swiglu, Add, Select>
         args;
   };

@@ -68,9 +68,10 @@ Graph small_model(bool tied) {
   const Value up = linear(normed, weight("upward", 96, kHidden, WeightRole::kMatrix));
   x = x + linear(swiglu(gate, up), weight("down", kHidden, 96, WeightRole::kMatrix));
   const Value hidden = select_outputs(x);
-  g.set_outputs(
-      linear(hidden, tied ? table : weight("output", kVocab, kHidden, WeightRole::kOutput)),
-      hidden);
+  g.add_output(
+      kLogitsOutput,
+      linear(hidden, tied ? table : weight("output", kVocab, kHidden, WeightRole::kOutput)));
+  g.add_output(kHiddenOutput, hidden);
   return g;
 }
 

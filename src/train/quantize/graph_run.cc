@@ -39,6 +39,8 @@ class Run {
         context_(context),
         values_(graph.nodes().size()),
         last_reader_(graph.nodes().size(), -1),
+        logits_(graph.output(kLogitsOutput)),
+        hidden_(graph.output(kHiddenOutput)),
         done_(graph.nodes().size()) {
     for (size_t i = 0; i < graph.nodes().size(); ++i) {
       for (const int32_t from : graph.nodes()[i].inputs) {
@@ -55,15 +57,15 @@ class Run {
   Result<HiddenRows> run(const std::function<void(double)>& progress) {
     const auto n = static_cast<int32_t>(graph_.nodes().size());
     for (int32_t i = 0; i < n; ++i) {
-      if (i != graph_.logits() && !done_[static_cast<size_t>(i)]) AGLM_TRY(node(i));
+      if (i != logits_ && !done_[static_cast<size_t>(i)]) AGLM_TRY(node(i));
       for (const int32_t from : graph_.node(i).inputs) {
-        if (last_reader_[static_cast<size_t>(from)] <= i && from != graph_.hidden()) {
+        if (last_reader_[static_cast<size_t>(from)] <= i && from != hidden_) {
           values_[static_cast<size_t>(from)] = {};
         }
       }
       if (progress) progress(static_cast<double>(i + 1) / n);
     }
-    Held& hidden = values_[static_cast<size_t>(graph_.hidden())];
+    Held& hidden = values_[static_cast<size_t>(hidden_)];
     return HiddenRows{std::move(*hidden.memory), hidden.view};
   }
 
@@ -123,7 +125,7 @@ class Run {
     std::vector<int32_t> nodes;
     for (auto i = first; i < static_cast<int32_t>(graph_.nodes().size()); ++i) {
       const Node& node = graph_.node(i);
-      if (node.op == Op::kLinear && node.inputs[0] == from && i != graph_.logits()) {
+      if (node.op == Op::kLinear && node.inputs[0] == from && i != logits_) {
         AGLM_CHECK(node.inputs.size() == 1 && node.activation == Activation::kNone,
                    "node {} is fused", i);
         nodes.push_back(i);
@@ -263,6 +265,8 @@ class Run {
   const Context& context_;
   std::vector<Held> values_;
   std::vector<int32_t> last_reader_;
+  int32_t logits_;
+  int32_t hidden_;
   std::vector<bool> done_;
   std::vector<int64_t> first_rows_;
   int64_t n_rows_ = 0;
