@@ -16,18 +16,20 @@ struct OpInfo {
   std::string_view name;
   size_t inputs_min;
   size_t inputs_max;
+  size_t weights_min;
+  size_t weights_max;
 };
 
 // In the order of Op.
-constexpr std::array<OpInfo, 9> kOps{{{"embedding", 0, 0},
-                                      {"linear", 1, 2},
-                                      {"rms_norm", 1, 2},
-                                      {"rope", 1, 1},
-                                      {"attention", 3, 3},
-                                      {"swiglu", 2, 2},
-                                      {"add", 2, 2},
-                                      {"slice", 1, 1},
-                                      {"select_outputs", 1, 1}}};
+constexpr std::array<OpInfo, 9> kOps{{{"embedding", 0, 0, 1, 1},
+                                      {"linear", 1, 2, 1, 2},
+                                      {"rms_norm", 1, 2, 1, 1},
+                                      {"rope", 1, 1, 0, 0},
+                                      {"attention", 3, 3, 0, 0},
+                                      {"swiglu", 2, 2, 0, 0},
+                                      {"add", 2, 2, 0, 0},
+                                      {"slice", 1, 1, 0, 0},
+                                      {"select_outputs", 1, 1, 0, 0}}};
 
 const OpInfo& info(Op op) { return kOps[static_cast<size_t>(op)]; }
 
@@ -36,8 +38,6 @@ Value record(Value x, Node node) { return x.graph->append(std::move(node)); }
 }  // namespace
 
 std::string_view op_name(Op op) { return info(op).name; }
-
-std::string_view placement_name(Placement) { return "cpu"; }
 
 std::string shape_text(const Shape& shape) {
   return fmt::format("[{}, {}]", shape.rows == Rows::kTokens ? "T" : "R", shape.columns);
@@ -88,6 +88,9 @@ void Graph::check(const Node& n) const {
   const std::string_view name = op_name(n.op);
   AGLM_CHECK(n.inputs.size() >= info(n.op).inputs_min && n.inputs.size() <= info(n.op).inputs_max,
              "{} with {} inputs", name, n.inputs.size());
+  AGLM_CHECK(
+      n.weights.size() >= info(n.op).weights_min && n.weights.size() <= info(n.op).weights_max,
+      "{} with {} weights", name, n.weights.size());
   for (const int32_t input : n.inputs) {
     AGLM_CHECK(input >= 0 && input < static_cast<int32_t>(nodes_.size()), "{} reads value {} of {}",
                name, input, nodes_.size());
@@ -95,29 +98,28 @@ void Graph::check(const Node& n) const {
   const auto in = [&](size_t i) { return node(n.inputs[i]).shape; };
   const auto require = [&](bool fits, const Shape& found, const std::string& wanted) {
     AGLM_CHECK(fits, "{} {}: {} does not fit {}", name,
-               n.weight == WeightId::kNone ? "" : weight(n.weight).name(), shape_text(found),
-               wanted);
+               n.weights.empty() ? "" : weight(n.weight()).name(), shape_text(found), wanted);
   };
   switch (n.op) {
     case Op::kEmbedding:
-      require(n.shape == Shape{Rows::kTokens, weight(n.weight).columns}, n.shape, "its weight");
+      require(n.shape == Shape{Rows::kTokens, weight(n.weight()).columns}, n.shape, "its weight");
       break;
     case Op::kLinear: {
-      const Weight& w = weight(n.weight);
+      const Weight& w = weight(n.weight());
       const int64_t halves = n.activation == Activation::kSwiglu ? 2 : 1;
       require(in(0).columns == w.columns, in(0), fmt::format("[{}, {}]", w.rows, w.columns));
       require(n.shape == Shape{in(0).rows, w.rows / halves} && w.rows % halves == 0, n.shape,
               fmt::format("[{}, {}]", w.rows, w.columns));
-      if (n.bias != WeightId::kNone) {
-        require(weight(n.bias).rows == w.rows, n.shape,
-                fmt::format("bias {} of {}", weight(n.bias).name(), weight(n.bias).rows));
+      if (n.has_bias()) {
+        const Weight& bias = weight(n.weight(1));
+        require(bias.rows == w.rows, n.shape, fmt::format("bias {} of {}", bias.name(), bias.rows));
       }
       if (n.inputs.size() == 2) require(in(1) == n.shape, in(1), shape_text(n.shape));
       break;
     }
     case Op::kRmsNorm:
-      require(n.group > 0 && in(0).columns % n.group == 0 && weight(n.weight).rows == n.group,
-              in(0), fmt::format("groups of {}, weight of {}", n.group, weight(n.weight).rows));
+      require(n.group > 0 && in(0).columns % n.group == 0 && weight(n.weight()).rows == n.group,
+              in(0), fmt::format("groups of {}, weight of {}", n.group, weight(n.weight()).rows));
       require(n.shape == in(0), n.shape, shape_text(in(0)));
       if (n.inputs.size() == 2) require(in(1) == n.shape, in(1), shape_text(n.shape));
       break;
@@ -161,15 +163,16 @@ void Graph::check(const Node& n) const {
 Value embedding(Graph& graph, WeightId weight) {
   return graph.append({.op = Op::kEmbedding,
                        .shape = {Rows::kTokens, graph.weight(weight).columns},
-                       .weight = weight});
+                       .weights = {weight}});
 }
 
 Value linear(Value x, WeightId weight, WeightId bias) {
-  return record(x, {.op = Op::kLinear,
-                    .shape = {x.shape().rows, x.graph->weight(weight).rows},
-                    .inputs = {x.index},
-                    .weight = weight,
-                    .bias = bias});
+  Node node{.op = Op::kLinear,
+            .shape = {x.shape().rows, x.graph->weight(weight).rows},
+            .inputs = {x.index},
+            .weights = {weight}};
+  if (bias != WeightId::kNone) node.weights.push_back(bias);
+  return record(x, std::move(node));
 }
 
 Value rms_norm(Value x, WeightId weight, float epsilon) {
@@ -180,7 +183,7 @@ Value rms_norm_heads(Value x, WeightId weight, float epsilon, int64_t head_dim) 
   return record(x, {.op = Op::kRmsNorm,
                     .shape = x.shape(),
                     .inputs = {x.index},
-                    .weight = weight,
+                    .weights = {weight},
                     .epsilon = epsilon,
                     .group = head_dim});
 }

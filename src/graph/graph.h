@@ -13,10 +13,11 @@
 
 namespace autoglm {
 
+// (inputs; weights)
 enum class Op : uint8_t {
-  kEmbedding,      // () -> [T, columns]: the step's tokens looked up in `weight`
-  kLinear,         // (x[, residual]) -> [., weight rows]: x * weight^T + bias, then `activation`
-  kRmsNorm,        // (x[, residual]): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
+  kEmbedding,      // (; w) -> [T, w columns]: the step's tokens looked up in w
+  kLinear,         // (x[, residual]; w[, bias]) -> [., w rows]: x * w^T + bias, then `activation`
+  kRmsNorm,        // (x[, residual]; w): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
   kRope,           // (x): rotates each head by its row's position, in place: x has no other reader
   kAttention,      // (q, k, v): appends k and v to the layer's cache, then attends
   kSwiglu,         // (gate, up): silu(gate) * up
@@ -34,10 +35,6 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 std::string shape_text(const Shape& shape);  // "[T, 4096]"
-
-// Where a node runs. Every pass carries it; today there is one device.
-enum class Placement : uint8_t { kCpu };
-std::string_view placement_name(Placement placement);
 
 // What a weight is for: decides how a device holds it.
 enum class WeightRole : uint8_t {
@@ -91,11 +88,9 @@ enum class Activation : uint8_t {
 
 struct Node {
   Op op = Op::kEmbedding;
-  Placement placement = Placement::kCpu;
   Shape shape;
   std::vector<int32_t> inputs;  // earlier nodes
-  WeightId weight = WeightId::kNone;
-  WeightId bias = WeightId::kNone;
+  std::vector<WeightId> weights;
   // Attributes; each op reads its own.
   float epsilon = 0;                          // kRmsNorm
   int64_t group = 0;                          // kRmsNorm: columns normed together
@@ -106,6 +101,10 @@ struct Node {
   bool quantized = false;                     // kRmsNorm: the result is int8, set by fusion
   AttentionSpec attention;                    // kAttention
 
+  // kNone: there are not so many.
+  WeightId weight(size_t i = 0) const { return i < weights.size() ? weights[i] : WeightId::kNone; }
+  // A linear's second weight is added to every row of its product.
+  bool has_bias() const { return op == Op::kLinear && weights.size() == 2; }
   // The last input of a fused linear or norm is added to its result.
   bool has_residual() const {
     return (op == Op::kLinear || op == Op::kRmsNorm) && inputs.size() == 2;

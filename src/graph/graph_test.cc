@@ -99,9 +99,9 @@ TEST(Fusion, MakesOneProductOfProductsThatShareTheirInput) {
   EXPECT_EQ(count(merged, Op::kLinear), 2 * 4 + 1);
   EXPECT_EQ(count(merged, Op::kSlice), 2 * 5);
   for (const Node& node : merged.nodes()) {
-    if (node.op != Op::kLinear || merged.weight(node.weight).parts.size() != 3) continue;
+    if (node.op != Op::kLinear || merged.weight(node.weight()).parts.size() != 3) continue;
     EXPECT_EQ(node.shape.columns, 16);
-    EXPECT_EQ(merged.weight(node.weight).parts[1].tensor.substr(1), ".k");
+    EXPECT_EQ(merged.weight(node.weight()).parts[1].tensor.substr(1), ".k");
   }
 }
 

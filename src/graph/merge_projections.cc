@@ -12,13 +12,14 @@ bool mergeable(const Graph& graph, int32_t index) {
   const Node& node = graph.node(index);
   return node.op == Op::kLinear && node.inputs.size() == 1 &&
          node.activation == Activation::kNone &&
-         graph.weight(node.weight).role == WeightRole::kMatrix;
+         graph.weight(node.weight()).role == WeightRole::kMatrix;
 }
 
-Weight stacked(const Graph& graph, const std::vector<WeightId>& ids) {
-  Weight result = graph.weight(ids[0]);
-  for (size_t i = 1; i < ids.size(); ++i) {
-    const Weight& next = graph.weight(ids[i]);
+// Weight `which` of each of `nodes`, one below the other.
+Weight stacked(const Graph& graph, const std::vector<int32_t>& nodes, size_t which) {
+  Weight result = graph.weight(graph.node(nodes[0]).weight(which));
+  for (size_t i = 1; i < nodes.size(); ++i) {
+    const Weight& next = graph.weight(graph.node(nodes[i]).weight(which));
     result.rows += next.rows;
     result.parts.insert(result.parts.end(), next.parts.begin(), next.parts.end());
   }
@@ -29,10 +30,9 @@ Weight stacked(const Graph& graph, const std::vector<WeightId>& ids) {
 std::vector<int32_t> siblings(const Graph& graph, const std::vector<int32_t>& same_input,
                               int32_t first) {
   std::vector<int32_t> result;
-  const bool biased = graph.node(first).bias != WeightId::kNone;
+  const bool biased = graph.node(first).has_bias();
   for (const int32_t reader : same_input) {
-    if (reader >= first && mergeable(graph, reader) &&
-        (graph.node(reader).bias != WeightId::kNone) == biased) {
+    if (reader >= first && mergeable(graph, reader) && graph.node(reader).has_bias() == biased) {
       result.push_back(reader);
     }
   }
@@ -56,16 +56,11 @@ Graph merge_projections(const Graph& graph) {
       rewrite.keep(i);
       continue;
     }
-    std::vector<WeightId> weights;
-    std::vector<WeightId> biases;
-    for (const int32_t member : group) {
-      weights.push_back(graph.node(member).weight);
-      biases.push_back(graph.node(member).bias);
-    }
     Node merged = node;
     merged.inputs = {rewrite.value(node.inputs[0])};
-    merged.weight = rewrite.add_weight(stacked(graph, weights));
-    if (node.bias != WeightId::kNone) merged.bias = rewrite.add_weight(stacked(graph, biases));
+    for (size_t w = 0; w < node.weights.size(); ++w) {
+      merged.weights[w] = rewrite.add_weight(stacked(graph, group, w));
+    }
     merged.shape.columns = 0;
     for (const int32_t member : group) merged.shape.columns += graph.node(member).shape.columns;
     const int32_t product = rewrite.append(std::move(merged));

@@ -13,7 +13,7 @@ namespace {
 // What was fused into a node's op, in the order it happens.
 std::vector<std::string_view> fused_parts(const Node& node) {
   std::vector<std::string_view> parts;
-  if (node.bias != WeightId::kNone) parts.push_back("bias");
+  if (node.has_bias()) parts.push_back("bias");
   if (node.activation == Activation::kSwiglu) parts.push_back("swiglu");
   if (node.has_residual()) parts.push_back("residual");
   if (node.quantized) parts.push_back("quantize");
@@ -23,8 +23,8 @@ std::vector<std::string_view> fused_parts(const Node& node) {
 // "linear + swiglu + residual": the op and what was fused into it.
 std::string kernel_name(const Graph& graph, const Node& node) {
   std::string name(op_name(node.op));
-  if (node.op == Op::kLinear && graph.weight(node.weight).parts.size() > 1) {
-    name += fmt::format(" x{}", graph.weight(node.weight).parts.size());
+  if (node.op == Op::kLinear && graph.weight(node.weight()).parts.size() > 1) {
+    name += fmt::format(" x{}", graph.weight(node.weight()).parts.size());
   }
   for (const std::string_view part : fused_parts(node)) name += fmt::format(" + {}", part);
   return name;
@@ -53,10 +53,11 @@ std::string attributes(const Graph& graph, const Node& node) {
 }
 
 std::string weight_names(const Graph& graph, const Node& node) {
-  if (node.weight == WeightId::kNone) return {};
   std::string names;
-  for (const WeightPart& part : graph.weight(node.weight).parts) {
-    names += (names.empty() ? "" : ", ") + visible(part.tensor);
+  for (const WeightId id : node.weights) {
+    for (const WeightPart& part : graph.weight(id).parts) {
+      names += (names.empty() ? "" : ", ") + visible(part.tensor);
+    }
   }
   return names;
 }
@@ -89,9 +90,8 @@ std::string program_text(const Program& program) {
     if (!detail.empty() && !more.empty()) detail += "; ";
     detail += more;
     const Place& place = program.plan.places[i];
-    fmt::format_to(out, "%{:<5} {:<12} {:<34}{:<14} @{:<10} {} {}\n", i, shape_text(node.shape),
-                   kernel_name(graph, node), inputs, place.offset_bytes,
-                   placement_name(node.placement), detail);
+    fmt::format_to(out, "%{:<5} {:<12} {:<34}{:<14} @{:<10} {}\n", i, shape_text(node.shape),
+                   kernel_name(graph, node), inputs, place.offset_bytes, detail);
   }
   text += "# outputs:";
   for (const Output& output : graph.outputs()) {
@@ -111,8 +111,8 @@ std::string program_json(const Program& program) {
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
     json::array weights;
-    if (node.weight != WeightId::kNone) {
-      for (const WeightPart& part : graph.weight(node.weight).parts) {
+    for (const WeightId id : node.weights) {
+      for (const WeightPart& part : graph.weight(id).parts) {
         weights.push_back(
             {{"tensor", part.tensor}, {"first_row", part.first_row}, {"rows", part.rows}});
       }
@@ -126,7 +126,6 @@ std::string program_json(const Program& program) {
                       {"weights", std::move(weights)},
                       {"fused", std::move(fused)},
                       {"attributes", attributes(graph, node)},
-                      {"device", placement_name(node.placement)},
                       {"offset_bytes", program.plan.places[i].offset_bytes}});
   }
   json::object outputs;

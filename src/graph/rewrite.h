@@ -37,7 +37,6 @@ class Rewrite {
 
   // The new weight for an old one.
   WeightId weight(WeightId old) {
-    if (old == WeightId::kNone) return old;
     WeightId& id = weights_[static_cast<size_t>(old)];
     if (id == WeightId::kNone) id = to_.add_weight(from_->weight(old));
     return id;
@@ -64,8 +63,7 @@ class Rewrite {
   // `node`, an old node, with inputs and weights of the new graph.
   Node translated(Node node) {
     for (int32_t& input : node.inputs) input = value(input);
-    node.weight = weight(node.weight);
-    node.bias = weight(node.bias);
+    for (WeightId& id : node.weights) id = weight(id);
     return node;
   }
   void keep(int32_t old) { replace(old, translated(from_->node(old))); }

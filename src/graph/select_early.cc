@@ -53,8 +53,7 @@ Graph select_early(const Graph& graph) {
     } else if (selected[static_cast<size_t>(i)]) {
       Node moved = node;
       moved.shape.rows = Rows::kOutputs;
-      moved.weight = rewrite.weight(node.weight);
-      moved.bias = rewrite.weight(node.bias);
+      for (WeightId& id : moved.weights) id = rewrite.weight(id);
       for (int32_t& input : moved.inputs) input = wanted_rows_of(input);
       rewrite.replace(i, std::move(moved));
     } else {

@@ -232,7 +232,7 @@ std::string used(bool tied, const std::string& embedding, const std::string& hea
   const auto model = tables(tied, embedding, head);
   if (!model) return model.error().where;
   const auto name = [&](int32_t index) {
-    return model->graph.weight(model->graph.node(index).weight).parts[0].tensor;
+    return model->graph.weight(model->graph.node(index).weight()).parts[0].tensor;
   };
   return name(0) + " " + name(model->graph.output(kLogitsOutput));
 }

@@ -113,7 +113,7 @@ class Executing : public DeviceExecutor {
 
     logits_ = output(kLogitsOutput);
     hidden_ = output(kHiddenOutput);
-    const Weight& table = program_.graph.weight(program_.graph.node(0).weight);
+    const Weight& table = program_.graph.weight(program_.graph.node(0).weight());
     limits_ = {.max_rows = options.max_rows,
                .max_output_rows = options.max_output_rows,
                .vocab_size = static_cast<int32_t>(std::min(logits_.columns, table.rows)),
@@ -135,8 +135,8 @@ class Executing : public DeviceExecutor {
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
     for (const Node& node : program_.graph.nodes()) {
       if (node.op != Op::kLinear) continue;
-      const Weight& weight = program_.graph.weight(node.weight);
-      summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight)].bytes;
+      const Weight& weight = program_.graph.weight(node.weight());
+      summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight())].bytes;
       if (node.shape.rows == Rows::kTokens) {
         summary_.operations_per_token += 2 * weight.rows * weight.columns;
       }

@@ -118,14 +118,14 @@ struct Use {
 std::vector<Use> uses(const Graph& graph) {
   std::vector<Use> result(graph.weights().size());
   for (const Node& node : graph.nodes()) {
-    if (node.bias != WeightId::kNone) result[static_cast<size_t>(node.bias)].vector = true;
-    if (node.weight == WeightId::kNone) continue;
-    Use& use = result[static_cast<size_t>(node.weight)];
+    if (node.has_bias()) result[static_cast<size_t>(node.weight(1))].vector = true;
+    if (node.weights.empty()) continue;
+    Use& use = result[static_cast<size_t>(node.weight())];
     if (node.op == Op::kLinear) {
       use.multiplied = true;
       const Node& input = graph.node(node.inputs[0]);
       if (input.op == Op::kRmsNorm && input.group == input.shape.columns) {
-        use.input_norm = input.weight;
+        use.input_norm = input.weight();
       }
       use.halved = use.halved || node.activation == Activation::kSwiglu;
     } else if (node.op == Op::kEmbedding) {

@@ -55,7 +55,7 @@ class KernelCalls::Binder {
   }
 
   EmbeddingArgs embedding_args(const Instruction& i) const {
-    const HeldWeight& table = held(i.node.weight);
+    const HeldWeight& table = held(i.node.weight());
     EmbeddingArgs args{.n = i.result.columns, .y = at(i.result), .y_stride = i.result.stride};
     if (table.packed.empty()) {
       args.stored = table.data.data();
@@ -67,8 +67,8 @@ class KernelCalls::Binder {
   }
 
   LinearArgs linear_args(const Instruction& i) {
-    LinearArgs args{.weight = &held(i.node.weight).packed,
-                    .bias = vector(i.node.bias),
+    LinearArgs args{.weight = &held(i.node.weight()).packed,
+                    .bias = vector(i.node.weight(1)),
                     .y = at(i.result),
                     .y_stride = i.result.stride};
     if (i.inputs[0].quantized) {
@@ -96,7 +96,7 @@ class KernelCalls::Binder {
                      .n = i.node.group,
                      .x = at(i.inputs[0]),
                      .x_stride = i.inputs[0].stride,
-                     .weight = vector(i.node.weight),
+                     .weight = vector(i.node.weight()),
                      .eps = i.node.epsilon};
     if (i.node.has_residual()) {
       args.residual = at(i.inputs[1]);

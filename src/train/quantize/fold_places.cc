@@ -9,7 +9,7 @@ namespace {
 
 int64_t uses_of(const Graph& graph, WeightId weight) {
   return std::ranges::count_if(graph.nodes(), [&](const Node& node) {
-    return node.weight == weight || node.bias == weight;
+    return std::ranges::find(node.weights, weight) != node.weights.end();
   });
 }
 
@@ -21,11 +21,11 @@ std::optional<FoldPlace> rows_of_product(const Graph& graph, int32_t index) {
     index = graph.node(index).inputs[0];
   }
   const Node& product = graph.node(index);
-  if (product.op != Op::kLinear || uses_of(graph, product.weight) != 1) return std::nullopt;
-  FoldPlace place{{{graph.weight(product.weight).parts[0].tensor, first}}};
-  if (product.bias != WeightId::kNone) {
-    if (uses_of(graph, product.bias) != 1) return std::nullopt;
-    place.parts.push_back({graph.weight(product.bias).parts[0].tensor, first});
+  if (product.op != Op::kLinear) return std::nullopt;
+  FoldPlace place;
+  for (const WeightId weight : product.weights) {  // matrix and bias
+    if (uses_of(graph, weight) != 1) return std::nullopt;
+    place.parts.push_back({graph.weight(weight).parts[0].tensor, first});
   }
   return place;
 }
@@ -41,12 +41,12 @@ std::optional<FoldPlace> fold_place(const Graph& graph, const TargetGroup& group
   if (!only_products) return std::nullopt;
   // A matrix that two groups multiply cannot have its columns scaled for one of them.
   for (const int32_t node : group.nodes) {
-    if (uses_of(graph, graph.node(node).weight) != 1) return std::nullopt;
+    if (uses_of(graph, graph.node(node).weight()) != 1) return std::nullopt;
   }
   const Node& producer = graph.node(group.input);
   if (producer.op == Op::kRmsNorm && producer.group == producer.shape.columns) {
-    if (uses_of(graph, producer.weight) != 1) return std::nullopt;
-    return FoldPlace{{{graph.weight(producer.weight).parts[0].tensor, 0}}};
+    if (uses_of(graph, producer.weight()) != 1) return std::nullopt;
+    return FoldPlace{{{graph.weight(producer.weight()).parts[0].tensor, 0}}};
   }
   if (producer.op == Op::kSwiglu) {
     const int32_t up = producer.inputs[1];

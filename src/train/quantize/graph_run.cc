@@ -138,8 +138,8 @@ class Run {
       Held& out = values_[static_cast<size_t>(i)];
       out = AGLM_TRY(reserve(rows_of(node), node.shape.columns));
       std::vector<float> bias;
-      if (node.bias != WeightId::kNone) bias = AGLM_TRY(visitor_.vector(graph_.weight(node.bias)));
-      AGLM_TRY(run_product(graph_.weight(node.weight), visitor_, context_, x,
+      if (node.has_bias()) bias = AGLM_TRY(visitor_.vector(graph_.weight(node.weight(1))));
+      AGLM_TRY(run_product(graph_.weight(node.weight()), visitor_, context_, x,
                            bias.empty() ? nullptr : bias.data(), out.view));
       visitor_.on_result(i, out.view);
       done_[static_cast<size_t>(i)] = true;
@@ -148,7 +148,7 @@ class Run {
   }
 
   Result<void> look_up(const Node& node, const RowsView& y) {
-    const Weight& table = graph_.weight(node.weight);
+    const Weight& table = graph_.weight(node.weight());
     int64_t row = 0;
     for (const std::vector<TokenId>& sequence : input_.sequences) {
       for (const TokenId token : sequence) {
@@ -162,7 +162,7 @@ class Run {
   }
 
   Result<void> normalize(const Node& node, const RowsView& y) {
-    const std::vector<float> weight = AGLM_TRY(visitor_.vector(graph_.weight(node.weight)));
+    const std::vector<float> weight = AGLM_TRY(visitor_.vector(graph_.weight(node.weight())));
     const RowsView& x = in(node, 0);
     rms_norm(context_, {.rows = y.rows,
                         .groups = node.shape.columns / node.group,

@@ -291,7 +291,7 @@ class Quantizing {
 
   Result<void> evaluate(const QuantizingRun& visitor, const HiddenRows& after) {
     const Graph& graph = model_.graph;
-    const Weight& head = graph.weight(graph.node(graph.output(kLogitsOutput)).weight);
+    const Weight& head = graph.weight(graph.node(graph.output(kLogitsOutput)).weight());
     const StoredTensor& stored = *checkpoint_->find(head.parts[0].tensor);
     PackedWeight before =
         AGLM_TRY(PackedWeight::allocate(WeightFormat::kBF16, head.rows, head.columns));

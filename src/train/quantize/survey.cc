@@ -55,7 +55,7 @@ class SurveyRun final : public RunVisitor {
   }
 
   void on_result(int32_t node, const RowsView& y) override {
-    const auto found = errors_.find(graph_.node(node).weight);
+    const auto found = errors_.find(graph_.node(node).weight());
     if (found == errors_.end()) return;
     double energy = 0;
     const int64_t rows = std::min(y.rows, options_.calibration_rows);

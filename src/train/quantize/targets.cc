@@ -33,7 +33,7 @@ Targets find_targets(const Graph& graph) {
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
     if (node.op != Op::kLinear && node.op != Op::kEmbedding) continue;
-    const Weight& weight = graph.weight(node.weight);
+    const Weight& weight = graph.weight(node.weight());
     int group = -1;
     if (weight.role == WeightRole::kMatrix) {
       const auto [place, fresh] =
@@ -42,12 +42,12 @@ Targets find_targets(const Graph& graph) {
       group = place->second;
       targets.groups[static_cast<size_t>(group)].nodes.push_back(i);
     }
-    if (targets.find(node.weight) != nullptr) continue;  // tied
+    if (targets.find(node.weight()) != nullptr) continue;  // tied
     AGLM_CHECK(weight.parts.size() == 1, "{} has {} parts", weight.name(), weight.parts.size());
     if (group >= 0) {
       targets.groups[static_cast<size_t>(group)].targets.push_back(targets.matrices.size());
     }
-    targets.matrices.push_back({.weight = node.weight,
+    targets.matrices.push_back({.weight = node.weight(),
                                 .tensor = weight.parts[0].tensor,
                                 .rows = weight.rows,
                                 .columns = weight.columns,
