@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "graph/fuse.h"
+#include "graph/op_table.h"
 #include "graph/rewrite.h"
 
 namespace autoglm {
@@ -11,7 +12,7 @@ Graph fuse_residual(const Graph& graph) {
   const auto n = static_cast<int32_t>(graph.nodes().size());
   const auto takes_residual = [&](int32_t i) {
     const Node& node = graph.node(i);
-    return (node.op == Op::kLinear || node.op == Op::kRmsNorm) && node.inputs.size() == 1 &&
+    return op_info(node.op).adds_residual && !node.has_residual() &&
            read_by[static_cast<size_t>(i)].size() == 1;
   };
   // For each sum, which of its inputs (0 or 1) is fused into it; the later one if both could be.

@@ -51,7 +51,6 @@ Graph fuse_swiglu(const Graph& graph) {
     }
     Node fused = rewrite.translated(graph.node(product));
     fused.activation = Activation::kSwiglu;
-    fused.shape = graph.node(i).shape;
     rewrite.replace(i, std::move(fused));
   }
   return std::move(rewrite).finish();

@@ -1,8 +1,8 @@
 // A model as data. A model file calls linear(), rms_norm(), attention() on Values; each call
 // appends one Node to the Graph, which later passes rewrite (fuse.h), plan and compile (program.h).
-// There is one symbolic dimension for rows: T, the tokens of a step over all sequences, or R, the
-// rows whose logits are wanted; columns are known numbers. Nothing here computes, and nothing here
-// knows a device, an instruction set or an element type.
+// Rows are symbolic: T, the tokens of a step over all sequences, R, the rows whose logits are
+// wanted, or what else a model adds; columns are known numbers. Nothing here computes, and nothing
+// here knows a device, an instruction set or an element type.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 
 namespace autoglm {
 
-// (inputs; weights)
+// (inputs; weights). What is known of an op stands in op_table.h.
 enum class Op : uint8_t {
-  kEmbedding,      // (; w) -> [T, w columns]: the step's tokens looked up in w
+  kEmbedding,      // (; w) -> [rows, w columns]: rows of w by their ids, the step's tokens
   kLinear,         // (x[, residual]; w[, bias]) -> [., w rows]: x * w^T + bias, then `activation`
   kRmsNorm,        // (x[, residual]; w): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
   kRope,           // (x): rotates each head by its row's position, in place: x has no other reader
@@ -24,17 +24,24 @@ enum class Op : uint8_t {
   kAdd,            // (a, b)
   kSlice,          // (x): columns [first_column, first_column + columns); a view, not a copy
   kSelectOutputs,  // (x [T, c]) -> [R, c]: the rows whose logits are wanted
+  kCount,          // how many there are: no op
 };
 std::string_view op_name(Op op);
 
+// A symbolic number of rows, known when a step runs. Every graph has these; Graph::add_rows() makes
+// more.
 enum class Rows : uint8_t { kTokens, kOutputs };
+
+struct RowsInfo {
+  std::string symbol;   // "T"
+  std::string meaning;  // "tokens of a step"
+};
 
 struct Shape {
   Rows rows = Rows::kTokens;
   int64_t columns = 0;
   bool operator==(const Shape&) const = default;
 };
-std::string shape_text(const Shape& shape);  // "[T, 4096]"
 
 // What a weight is for: decides how a device holds it.
 enum class WeightRole : uint8_t {
@@ -87,14 +94,16 @@ enum class Activation : uint8_t {
 };
 
 struct Node {
-  Op op = Op::kEmbedding;
-  Shape shape;
+  Op op = Op::kCount;
+  Shape shape;                  // made by Graph::append()
   std::vector<int32_t> inputs;  // earlier nodes
   std::vector<WeightId> weights;
   // Attributes; each op reads its own.
+  Rows rows = Rows::kTokens;                  // kEmbedding: what the ids stand for
   float epsilon = 0;                          // kRmsNorm
   int64_t group = 0;                          // kRmsNorm: columns normed together
   int64_t first_column = 0;                   // kSlice
+  int64_t columns = 0;                        // kSlice
   RopeId rope = RopeId::kNone;                // kRope
   int32_t head_dim = 0;                       // kRope
   Activation activation = Activation::kNone;  // kLinear, set by fusion
@@ -105,10 +114,8 @@ struct Node {
   WeightId weight(size_t i = 0) const { return i < weights.size() ? weights[i] : WeightId::kNone; }
   // A linear's second weight is added to every row of its product.
   bool has_bias() const { return op == Op::kLinear && weights.size() == 2; }
-  // The last input of a fused linear or norm is added to its result.
-  bool has_residual() const {
-    return (op == Op::kLinear || op == Op::kRmsNorm) && inputs.size() == 2;
-  }
+  // The last input is added to the result: of a linear or a norm after fusion.
+  bool has_residual() const;
 };
 
 // What a step hands out, under the name that its consumers ask for.
@@ -130,10 +137,11 @@ struct Value {
 
 class Graph {
  public:
-  // Appends a node and checks it: our own fault if it is wrong.
+  // Appends a node, checked and with its op's shape: our own fault if it does not fit.
   Value append(Node node);
   WeightId add_weight(Weight weight);
   RopeId add_rope(Rope rope);
+  Rows add_rows(RowsInfo info);
   // No two outputs have the same name; a value may be several outputs.
   void add_output(std::string_view name, Value value);
 
@@ -143,25 +151,27 @@ class Graph {
   const Weight& weight(WeightId id) const { return weights_[static_cast<size_t>(id)]; }
   std::span<const Rope> ropes() const { return ropes_; }
   const Rope& rope(RopeId id) const { return ropes_[static_cast<size_t>(id)]; }
+  std::span<const RowsInfo> rows() const { return rows_; }
+  const RowsInfo& rows(Rows which) const { return rows_[static_cast<size_t>(which)]; }
+  std::string shape_text(const Shape& shape) const;  // "[T, 4096]"
   std::span<const Output> outputs() const { return outputs_; }
   // The value handed out as `name`; -1: there is none.
   int32_t output(std::string_view name) const;
-  // How many attention nodes there are; their layers are 0, 1, ...
+  // How many nodes keep keys and values; their layers are 0, 1, ...
   int32_t n_layers() const { return n_layers_; }
 
  private:
-  void check(const Node& node) const;
-
   std::vector<Node> nodes_;
   std::vector<Weight> weights_;
   std::vector<Rope> ropes_;
+  std::vector<RowsInfo> rows_{{"T", "tokens of a step"}, {"R", "rows with logits"}};
   std::vector<Output> outputs_;
   int32_t n_layers_ = 0;
 };
 
 // Recording. Shapes that don't fit abort and print both: a model's weights were checked against the
 // configuration before (models/recorder.h), so a mismatch here is our own.
-Value embedding(Graph& graph, WeightId weight);
+Value embedding(Graph& graph, WeightId weight, Rows rows = Rows::kTokens);
 Value linear(Value x, WeightId weight, WeightId bias = WeightId::kNone);
 Value rms_norm(Value x, WeightId weight, float epsilon);
 // Each head of `head_dim` columns normed on its own, with the same weight.

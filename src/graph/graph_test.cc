@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "graph/fuse.h"
+#include "graph/op_table.h"
 #include "graph/program.h"
 #include "graph/rewrite.h"
 
@@ -62,9 +64,22 @@ int count(const Graph& graph, Op op) {
 }
 
 PlanOptions plan_of(int64_t rows) {
-  return {.max_rows = rows, .max_output_rows = 3, .quantized_bytes = [](int64_t r, int64_t c) {
-            return r * (c + 4);
-          }};
+  return {.max_rows = {{rows, 3}},
+          .quantized_bytes = [](int64_t r, int64_t c) { return r * (c + 4); }};
+}
+
+TEST(OpTable, HasOneEntryForEachOpUnderANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < static_cast<size_t>(Op::kCount); ++i) {
+    const OpInfo& info = op_info(static_cast<Op>(i));
+    EXPECT_EQ(info.op, static_cast<Op>(i));
+    EXPECT_TRUE(names.insert(info.name).second && !info.name.empty()) << i;
+    EXPECT_NE(info.shape, nullptr) << info.name;
+    EXPECT_LE(info.inputs_min, info.inputs_max) << info.name;
+    EXPECT_LE(info.weights_min, info.weights_max) << info.name;
+    EXPECT_EQ(info.overwrites >> info.inputs_max, 0U) << info.name;
+    EXPECT_TRUE(info.place == ResultPlace::kOwn || info.inputs_min == 1) << info.name;
+  }
 }
 
 TEST(Graph, RefusesShapesThatDoNotFitAndPrintsBoth) {
@@ -80,7 +95,7 @@ TEST(Graph, HandsOutValuesByNameThroughEveryPass) {
   Graph g = decoder();
   EXPECT_EQ(g.output("patches"), -1);
   g.add_output("patches", {&g, 1});
-  EXPECT_DEATH(g.add_output("patches", Value(&g, 1)), "two outputs are called patches");
+  EXPECT_DEATH(g.add_output("patches", Value{&g, 1}), "two outputs are called patches");
   const Program program = compile(fuse(g, {}), plan_of(4));
   ASSERT_EQ(program.outputs.size(), 3U);
   EXPECT_EQ(program.output(kLogitsOutput)->columns, 10);
@@ -185,15 +200,13 @@ void check_no_overlap(const Program& program) {
   };
   const auto bytes = [&](int32_t i) {
     const Node& node = g.node(i);
-    const int64_t rows =
-        node.shape.rows == Rows::kTokens ? program.max_rows : program.max_output_rows;
+    const int64_t rows = program.max_rows[node.shape.rows];
     const Place& place = program.plan.places[static_cast<size_t>(i)];
     return node.quantized ? rows * (node.shape.columns + 4)
                           : ((rows - 1) * place.stride + node.shape.columns) * 4;
   };
   for (int32_t writer = 0; writer < n; ++writer) {
-    const Op op = g.node(writer).op;
-    if (op == Op::kSlice || op == Op::kRope) continue;
+    if (op_info(g.node(writer).op).place != ResultPlace::kOwn) continue;
     const Place& w = program.plan.places[static_cast<size_t>(writer)];
     for (int32_t held = 0; held < writer; ++held) {
       if (last(held) < writer) continue;
@@ -212,6 +225,33 @@ TEST(MemoryPlan, NeverOverwritesAValueThatIsStillRead) {
     check_no_overlap(compile(decoder(), plan_of(rows)));
     check_no_overlap(compile(fuse(decoder(), {}), plan_of(rows)));
     check_no_overlap(compile(fuse(decoder(), {.integer_matrices = true}), plan_of(rows)));
+  }
+}
+
+// Patches of an image are turned into rows of their own beside the tokens.
+TEST(MemoryPlan, GivesEachKindOfRowsItsOwnBound) {
+  Graph g = decoder();
+  const Rows patches = g.add_rows({"P", "patches of the images of a step"});
+  const Value looked_up =
+      embedding(g, weight(g, "patches", 6, kInner, WeightRole::kEmbedding), patches);
+  const Value projected = linear(looked_up, weight(g, "to_hidden", kHidden, kInner));
+  g.add_output("patches", projected + linear(projected, weight(g, "more", kHidden, kHidden)));
+  EXPECT_EQ(g.shape_text(projected.shape()), "[P, 8]");
+  EXPECT_DEATH((projected + Value{&g, 0}), R"(add.*\[P, 8\].*\[T, 8\])");
+  EXPECT_DEATH(select_outputs(projected), R"(\[P, 8\] does not fit rows of tokens)");
+  EXPECT_DEATH(compile(g, plan_of(4)), "2 bounds of rows for a graph with 3 of them");
+
+  PlanOptions options = plan_of(4);
+  options.max_rows.most.push_back(500);
+  for (const Graph& graph : {g, fuse(g, {}), fuse(g, {.integer_matrices = true})}) {
+    const Program program = compile(graph, options);
+    EXPECT_EQ(graph.node(graph.output("patches")).shape, (Shape{patches, kHidden}));
+    check_no_overlap(program);
+    EXPECT_GE(program.plan.arena_bytes, 500 * (kInner + kHidden) * 4);
+    EXPECT_LT(program.plan.arena_bytes, 500 * (kInner + 2 * kHidden) * 4);
+    EXPECT_THAT(program_text(program),
+                testing::HasSubstr("P: patches of the images of a step, at most 500"));
+    EXPECT_THAT(program_json(program), testing::HasSubstr(R"("max_rows":{"T":4,"R":3,"P":500})"));
   }
 }
 

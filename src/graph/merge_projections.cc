@@ -61,15 +61,14 @@ Graph merge_projections(const Graph& graph) {
     for (size_t w = 0; w < node.weights.size(); ++w) {
       merged.weights[w] = rewrite.add_weight(stacked(graph, group, w));
     }
-    merged.shape.columns = 0;
-    for (const int32_t member : group) merged.shape.columns += graph.node(member).shape.columns;
     const int32_t product = rewrite.append(std::move(merged));
     int64_t column = 0;
     for (const int32_t member : group) {
-      const Shape shape = graph.node(member).shape;
+      const int64_t columns = graph.node(member).shape.columns;
       rewrite.replace(
-          member, {.op = Op::kSlice, .shape = shape, .inputs = {product}, .first_column = column});
-      column += shape.columns;
+          member,
+          {.op = Op::kSlice, .inputs = {product}, .first_column = column, .columns = columns});
+      column += columns;
       done[static_cast<size_t>(member)] = true;
     }
   }

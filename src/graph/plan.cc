@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "graph/op_table.h"
 #include "graph/rewrite.h"
 
 namespace autoglm {
@@ -30,7 +31,7 @@ class Planner {
     for (int32_t i = 0; i < static_cast<int32_t>(places_.size()); ++i) {
       const Node& node = graph_.node(i);
       places_[static_cast<size_t>(i)] = place(i);
-      if (node.op != Op::kSlice && node.op != Op::kRope) {
+      if (op_info(node.op).place == ResultPlace::kOwn) {
         result.arena_bytes_without_reuse += bytes(node);
       }
     }
@@ -44,8 +45,7 @@ class Planner {
 
  private:
   int64_t bytes(const Node& node) const {
-    const int64_t rows =
-        node.shape.rows == Rows::kTokens ? options_.max_rows : options_.max_output_rows;
+    const int64_t rows = options_.max_rows[node.shape.rows];
     const int64_t plain = node.quantized ? options_.quantized_bytes(rows, node.shape.columns)
                                          : rows * node.shape.columns * int64_t{sizeof(float)};
     return (plain + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
@@ -75,23 +75,25 @@ class Planner {
              buffers_[static_cast<size_t>(p.buffer)].last == i;
     };
     const auto at = [&](size_t k) { return &places_[static_cast<size_t>(node.inputs[k])]; };
-    if (node.op == Op::kAdd) {
-      if (dies(node.inputs[0])) return at(0);
-      if (dies(node.inputs[1])) return at(1);
-    }
-    if (node.has_residual() && !node.quantized && dies(node.inputs[1]) &&
-        at(0)->buffer != at(1)->buffer) {
-      return at(1);
+    const uint32_t overwrites = node.quantized ? 0 : op_info(node.op).overwrites;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      // What is read in another order must not lie there too.
+      bool read_otherwise = false;
+      for (size_t j = 0; j < node.inputs.size(); ++j) {
+        read_otherwise |= (overwrites >> j & 1) == 0 && at(j)->buffer == at(k)->buffer;
+      }
+      if ((overwrites >> k & 1) != 0 && !read_otherwise && dies(node.inputs[k])) return at(k);
     }
     return nullptr;
   }
 
   Place place(int32_t i) {
     const Node& node = graph_.node(i);
-    if (node.op == Op::kSlice || node.op == Op::kRope) {
+    const ResultPlace place = op_info(node.op).place;
+    if (place != ResultPlace::kOwn) {
       const int32_t input = node.inputs[0];
-      AGLM_CHECK(node.op == Op::kSlice || read_by_[static_cast<size_t>(input)].size() == 1,
-                 "value {} is rotated in place and read by others", input);
+      AGLM_CHECK(place == ResultPlace::kView || read_by_[static_cast<size_t>(input)].size() == 1,
+                 "value {} is overwritten by {} and read by others", input, op_name(node.op));
       AGLM_CHECK(!graph_.node(input).quantized, "a view of quantized value {}", input);
       return view(i, places_[static_cast<size_t>(input)], node.first_column);
     }
@@ -137,8 +139,12 @@ class Planner {
 }  // namespace
 
 MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options) {
-  AGLM_CHECK(options.max_rows > 0 && options.max_output_rows > 0, "a plan for {} and {} rows",
-             options.max_rows, options.max_output_rows);
+  const std::vector<int64_t>& most = options.max_rows.most;
+  AGLM_CHECK(most.size() == graph.rows().size(), "{} bounds of rows for a graph with {} of them",
+             most.size(), graph.rows().size());
+  for (size_t i = 0; i < most.size(); ++i) {
+    AGLM_CHECK(most[i] > 0, "a plan for {} {}", most[i], graph.rows()[i].meaning);
+  }
   return Planner(graph, options).plan();
 }
 

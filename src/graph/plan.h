@@ -1,6 +1,6 @@
 // The memory plan: where each value of a graph lives in one arena, so that values which are never
-// alive together share bytes. Slices are views; a rope works in place; a sum takes the place of an
-// operand that nothing reads later.
+// alive together share bytes. Views have none of their own; what works in place takes its
+// input's; a sum takes the place of an operand that nothing reads later (op_table.h).
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,14 @@
 
 namespace autoglm {
 
+// The most of each of the graph's rows that a step brings: T, R, then those that the model added.
+struct MaxRows {
+  std::vector<int64_t> most;
+  int64_t operator[](Rows rows) const { return most[static_cast<size_t>(rows)]; }
+};
+
 struct PlanOptions {
-  int64_t max_rows = 0;         // T at most
-  int64_t max_output_rows = 0;  // R at most
+  MaxRows max_rows;
   // Bytes of int8 rows with their scales; asked only when the graph has quantized values.
   std::function<int64_t(int64_t rows, int64_t columns)> quantized_bytes;
 };

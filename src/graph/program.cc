@@ -5,15 +5,14 @@
 #include <utility>
 
 #include "base/check.h"
+#include "graph/op_table.h"
 #include "graph/rewrite.h"
 
 namespace autoglm {
 
 Program compile(Graph graph, const PlanOptions& options) {
   AGLM_CHECK(!graph.outputs().empty(), "a graph of {} nodes without outputs", graph.nodes().size());
-  Program program{.plan = plan_memory(graph, options),
-                  .max_rows = options.max_rows,
-                  .max_output_rows = options.max_output_rows};
+  Program program{.plan = plan_memory(graph, options), .max_rows = options.max_rows};
   const auto operand = [&](int32_t value) {
     const Place& place = program.plan.places[static_cast<size_t>(value)];
     const Node& node = graph.node(value);
@@ -22,7 +21,7 @@ Program compile(Graph graph, const PlanOptions& options) {
   const auto read_by = readers(graph);
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
-    if (node.op == Op::kSlice) continue;
+    if (op_info(node.op).place == ResultPlace::kView) continue;
     Instruction instruction{.node = node, .result = operand(i)};
     if (read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1}) {
       const auto output = std::ranges::find(graph.outputs(), i, &Output::value);

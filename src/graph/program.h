@@ -38,8 +38,7 @@ struct ProgramOutput {
 struct Program {
   Graph graph;
   MemoryPlan plan;
-  int64_t max_rows = 0;
-  int64_t max_output_rows = 0;
+  MaxRows max_rows;
   std::vector<Instruction> instructions;
   std::vector<ProgramOutput> outputs;
 

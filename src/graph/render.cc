@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/visible_text.h"
+#include "graph/op_table.h"
 #include "graph/program.h"
 
 namespace autoglm {
@@ -23,7 +24,7 @@ std::vector<std::string_view> fused_parts(const Node& node) {
 // "linear + swiglu + residual": the op and what was fused into it.
 std::string kernel_name(const Graph& graph, const Node& node) {
   std::string name(op_name(node.op));
-  if (node.op == Op::kLinear && graph.weight(node.weight()).parts.size() > 1) {
+  if (!node.weights.empty() && graph.weight(node.weight()).parts.size() > 1) {
     name += fmt::format(" x{}", graph.weight(node.weight()).parts.size());
   }
   for (const std::string_view part : fused_parts(node)) name += fmt::format(" + {}", part);
@@ -31,25 +32,8 @@ std::string kernel_name(const Graph& graph, const Node& node) {
 }
 
 std::string attributes(const Graph& graph, const Node& node) {
-  switch (node.op) {
-    case Op::kRmsNorm:
-      return fmt::format(
-          "epsilon {:g}{}", node.epsilon,
-          node.group == node.shape.columns ? "" : fmt::format(", heads of {}", node.group));
-    case Op::kRope: {
-      const Rope& rope = graph.rope(node.rope);
-      return fmt::format("{} of {} dims, {}", 2 * rope.inverse_frequencies.size(), node.head_dim,
-                         rope.interleaved ? "interleaved" : "half-split");
-    }
-    case Op::kAttention: {
-      const AttentionSpec& a = node.attention;
-      return fmt::format("layer {}, {} heads, {} kv heads of {}{}", a.layer, a.n_heads,
-                         a.n_kv_heads, a.head_dim,
-                         a.window > 0 ? fmt::format(", window {}", a.window) : "");
-    }
-    case Op::kSlice: return fmt::format("from column {}", node.first_column);
-    default: return {};
-  }
+  const auto words = op_info(node.op).attributes;
+  return words == nullptr ? std::string() : words(graph, node);
 }
 
 std::string weight_names(const Graph& graph, const Node& node) {
@@ -79,8 +63,12 @@ std::string program_text(const Program& program) {
   const Graph& graph = program.graph;
   std::string text;
   auto out = std::back_inserter(text);
-  fmt::format_to(out, "# T: tokens of a step, at most {}; R: rows with logits, at most {}\n",
-                 program.max_rows, program.max_output_rows);
+  for (size_t i = 0; i < graph.rows().size(); ++i) {
+    const RowsInfo& rows = graph.rows()[i];
+    fmt::format_to(out, "{}{}: {}, at most {}", i == 0 ? "# " : "; ", rows.symbol, rows.meaning,
+                   program.max_rows.most[i]);
+  }
+  text += "\n";
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
     std::string inputs;
@@ -90,7 +78,7 @@ std::string program_text(const Program& program) {
     if (!detail.empty() && !more.empty()) detail += "; ";
     detail += more;
     const Place& place = program.plan.places[i];
-    fmt::format_to(out, "%{:<5} {:<12} {:<34}{:<14} @{:<10} {}\n", i, shape_text(node.shape),
+    fmt::format_to(out, "%{:<5} {:<12} {:<34}{:<14} @{:<10} {}\n", i, graph.shape_text(node.shape),
                    kernel_name(graph, node), inputs, place.offset_bytes, detail);
   }
   text += "# outputs:";
@@ -120,7 +108,7 @@ std::string program_json(const Program& program) {
     json::array fused;
     for (const std::string_view part : fused_parts(node)) fused.emplace_back(part);
     values.push_back({{"op", op_name(node.op)},
-                      {"rows", node.shape.rows == Rows::kTokens ? "T" : "R"},
+                      {"rows", graph.rows(node.shape.rows).symbol},
                       {"columns", node.shape.columns},
                       {"inputs", json::array(node.inputs.begin(), node.inputs.end())},
                       {"weights", std::move(weights)},
@@ -130,8 +118,11 @@ std::string program_json(const Program& program) {
   }
   json::object outputs;
   for (const Output& output : graph.outputs()) outputs[output.name] = output.value;
-  const json::object document{{"max_rows", program.max_rows},
-                              {"max_output_rows", program.max_output_rows},
+  json::object max_rows;
+  for (size_t i = 0; i < graph.rows().size(); ++i) {
+    max_rows[graph.rows()[i].symbol] = program.max_rows.most[i];
+  }
+  const json::object document{{"max_rows", std::move(max_rows)},
                               {"outputs", std::move(outputs)},
                               {"kernel_calls", program.instructions.size()},
                               {"arena_bytes", program.plan.arena_bytes},
@@ -146,9 +137,9 @@ std::string program_graphviz(const Program& program) {
   auto out = std::back_inserter(text);
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
-    const bool view = node.op == Op::kSlice;
+    const bool view = op_info(node.op).place == ResultPlace::kView;
     fmt::format_to(out, "  v{} [label=\"{}\\n{}\\n{}\"{}];\n", i, escaped(kernel_name(graph, node)),
-                   escaped(shape_text(node.shape)), escaped(weight_names(graph, node)),
+                   escaped(graph.shape_text(node.shape)), escaped(weight_names(graph, node)),
                    view ? ", style=dashed" : "");
     for (const int32_t input : node.inputs) fmt::format_to(out, "  v{} -> v{};\n", input, i);
   }

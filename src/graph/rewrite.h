@@ -33,6 +33,7 @@ class Rewrite {
         values_(from.nodes().size(), -1),
         weights_(from.weights().size(), WeightId::kNone) {
     for (const Rope& rope : from.ropes()) to_.add_rope(rope);
+    for (const RowsInfo& rows : from.rows().subspan(to_.rows().size())) to_.add_rows(rows);
   }
 
   // The new weight for an old one.

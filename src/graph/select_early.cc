@@ -5,15 +5,11 @@
 #include <vector>
 
 #include "graph/fuse.h"
+#include "graph/op_table.h"
 #include "graph/rewrite.h"
 
 namespace autoglm {
 namespace {
-
-bool computes_row_by_row(Op op) {
-  return op == Op::kLinear || op == Op::kRmsNorm || op == Op::kSwiglu || op == Op::kAdd ||
-         op == Op::kSlice;
-}
 
 // Of which values only the wanted rows are ever read.
 std::vector<bool> selected_values(const Graph& graph) {
@@ -21,7 +17,7 @@ std::vector<bool> selected_values(const Graph& graph) {
   std::vector<bool> selected(graph.nodes().size());
   for (auto i = static_cast<int32_t>(selected.size()) - 1; i >= 0; --i) {
     const Node& node = graph.node(i);
-    if (node.shape.rows != Rows::kTokens || !computes_row_by_row(node.op)) continue;
+    if (node.shape.rows != Rows::kTokens || !op_info(node.op).row_by_row) continue;
     const std::vector<int32_t>& by = read_by[static_cast<size_t>(i)];
     selected[static_cast<size_t>(i)] = !by.empty() && std::ranges::all_of(by, [&](int32_t reader) {
       return graph.node(reader).op == Op::kSelectOutputs || selected[static_cast<size_t>(reader)];
@@ -40,9 +36,7 @@ Graph select_early(const Graph& graph) {
     if (selected[static_cast<size_t>(old)]) return rewrite.value(old);
     int32_t& rows = wanted_rows[static_cast<size_t>(old)];
     if (rows < 0) {
-      rows = rewrite.append({.op = Op::kSelectOutputs,
-                             .shape = {Rows::kOutputs, graph.node(old).shape.columns},
-                             .inputs = {rewrite.value(old)}});
+      rows = rewrite.append({.op = Op::kSelectOutputs, .inputs = {rewrite.value(old)}});
     }
     return rows;
   };
@@ -52,7 +46,6 @@ Graph select_early(const Graph& graph) {
       rewrite.stand_for(i, wanted_rows_of(node.inputs[0]));
     } else if (selected[static_cast<size_t>(i)]) {
       Node moved = node;
-      moved.shape.rows = Rows::kOutputs;
       for (WeightId& id : moved.weights) id = rewrite.weight(id);
       for (int32_t& input : moved.inputs) input = wanted_rows_of(input);
       rewrite.replace(i, std::move(moved));

@@ -15,6 +15,7 @@
 #include "devices/cpu/kernel_calls.h"
 #include "devices/cpu/kv_pool.h"
 #include "graph/fuse.h"
+#include "graph/op_table.h"
 #include "kernels/arithmetic.h"
 
 namespace autoglm {
@@ -57,8 +58,7 @@ Result<Graph> prepared(const Graph& graph, const WeightSource& source,
 }
 
 PlanOptions plan_options(const DeviceOptions& options) {
-  return {.max_rows = options.max_rows,
-          .max_output_rows = options.max_output_rows,
+  return {.max_rows = {{options.max_rows, options.max_output_rows}},
           .quantized_bytes = quantized_place_bytes};
 }
 
@@ -134,11 +134,13 @@ class Executing : public DeviceExecutor {
                 .nodes = pool_.n_nodes()};
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
     for (const Node& node : program_.graph.nodes()) {
-      if (node.op != Op::kLinear) continue;
-      const Weight& weight = program_.graph.weight(node.weight());
-      summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight())].bytes;
-      if (node.shape.rows == Rows::kTokens) {
-        summary_.operations_per_token += 2 * weight.rows * weight.columns;
+      for (size_t i = 0; i < node.weights.size(); ++i) {
+        if (op_info(node.op).weight_use(i) != WeightUse::kMultiplied) continue;
+        const Weight& weight = program_.graph.weight(node.weight(i));
+        summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight(i))].bytes;
+        if (node.shape.rows == Rows::kTokens) {
+          summary_.operations_per_token += 2 * weight.rows * weight.columns;
+        }
       }
     }
     return {};
@@ -203,17 +205,17 @@ class Executing : public DeviceExecutor {
     const int32_t value = program_.graph.output(name);
     AGLM_CHECK(value >= 0, "a model without {}", name);
     const Shape shape = program_.graph.node(value).shape;
-    AGLM_CHECK(shape.rows == Rows::kOutputs, "{} is {}", name, shape_text(shape));
+    AGLM_CHECK(shape.rows == Rows::kOutputs, "{} is {}", name, program_.graph.shape_text(shape));
     return *program_.output(name);
   }
 
   Result<void> reserve_activations() {
+    const int64_t rows = program_.max_rows[Rows::kTokens];
     arena_ = AGLM_TRY(AlignedBuffer::allocate(
         static_cast<size_t>(std::max<int64_t>(program_.plan.arena_bytes, 64))));
     std::vector<RopeTable> views;
     for (const Rope& rope : program_.graph.ropes()) {
-      const size_t floats =
-          static_cast<size_t>(program_.max_rows) * rope.inverse_frequencies.size();
+      const size_t floats = static_cast<size_t>(rows) * rope.inverse_frequencies.size();
       RopeTables& t = tables_.emplace_back();
       t.memory = AGLM_TRY(AlignedBuffer::allocate(2 * floats * sizeof(float)));
       t.cos = t.memory.as<float>();
@@ -221,11 +223,11 @@ class Executing : public DeviceExecutor {
       views.push_back({t.cos, t.sin});
     }
     calls_.emplace(program_, weights_, views, arena_.data());
-    scratch_ = AGLM_TRY(AlignedBuffer::allocate(
-        static_cast<size_t>(calls_->scratch_bytes(context_, program_.max_rows))));
-    ids_.resize(static_cast<size_t>(program_.max_rows));
-    positions_.resize(static_cast<size_t>(program_.max_rows));
-    sequences_.reserve(static_cast<size_t>(program_.max_rows));
+    scratch_ = AGLM_TRY(
+        AlignedBuffer::allocate(static_cast<size_t>(calls_->scratch_bytes(context_, rows))));
+    ids_.resize(static_cast<size_t>(rows));
+    positions_.resize(static_cast<size_t>(rows));
+    sequences_.reserve(static_cast<size_t>(rows));
     return {};
   }
 

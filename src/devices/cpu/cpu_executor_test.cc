@@ -12,6 +12,8 @@
 #include <limits>
 #include <vector>
 
+#include "devices/cpu/op_kernels.h"
+#include "graph/op_table.h"
 #include "kernels/isa.h"
 
 namespace autoglm {
@@ -170,6 +172,15 @@ DeviceOptions options_of(const Held& held) {
           .max_rows = 32,
           .max_output_rows = 16,
           .max_context = 64};
+}
+
+TEST(OpKernels, ThereIsOneForEachOpThatComputes) {
+  for (size_t i = 0; i < static_cast<size_t>(Op::kCount); ++i) {
+    const auto op = static_cast<Op>(i);
+    EXPECT_EQ(op_kernel(op).op, op);
+    EXPECT_EQ(op_kernel(op).bind == nullptr, op_info(op).place == ResultPlace::kView)
+        << op_name(op);
+  }
 }
 
 TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "graph/op_table.h"
 #include "kernels/linear/column_scales.h"
 #include "kernels/simd/half.h"
 
@@ -118,20 +119,21 @@ struct Use {
 std::vector<Use> uses(const Graph& graph) {
   std::vector<Use> result(graph.weights().size());
   for (const Node& node : graph.nodes()) {
-    if (node.has_bias()) result[static_cast<size_t>(node.weight(1))].vector = true;
-    if (node.weights.empty()) continue;
-    Use& use = result[static_cast<size_t>(node.weight())];
-    if (node.op == Op::kLinear) {
-      use.multiplied = true;
-      const Node& input = graph.node(node.inputs[0]);
-      if (input.op == Op::kRmsNorm && input.group == input.shape.columns) {
-        use.input_norm = input.weight();
+    for (size_t i = 0; i < node.weights.size(); ++i) {
+      Use& use = result[static_cast<size_t>(node.weight(i))];
+      switch (op_info(node.op).weight_use(i)) {
+        case WeightUse::kVector: use.vector = true; break;
+        case WeightUse::kLookedUp: use.looked_up = true; break;
+        case WeightUse::kMultiplied: {
+          use.multiplied = true;
+          const Node& input = graph.node(node.inputs[0]);
+          if (input.op == Op::kRmsNorm && input.group == input.shape.columns) {
+            use.input_norm = input.weight();
+          }
+          use.halved = use.halved || node.activation == Activation::kSwiglu;
+          break;
+        }
       }
-      use.halved = use.halved || node.activation == Activation::kSwiglu;
-    } else if (node.op == Op::kEmbedding) {
-      use.looked_up = true;
-    } else {
-      use.vector = true;
     }
   }
   return result;

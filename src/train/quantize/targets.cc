@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "graph/op_table.h"
 #include "train/quantize/matrix_codes.h"
 
 namespace autoglm {
@@ -32,7 +33,7 @@ Targets find_targets(const Graph& graph) {
   std::map<int32_t, int> group_of_input;
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
-    if (node.op != Op::kLinear && node.op != Op::kEmbedding) continue;
+    if (node.weights.empty() || op_info(node.op).weight_use(0) == WeightUse::kVector) continue;
     const Weight& weight = graph.weight(node.weight());
     int group = -1;
     if (weight.role == WeightRole::kMatrix) {

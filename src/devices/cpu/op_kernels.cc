@@ -1,0 +1,218 @@
+#include "devices/cpu/op_kernels.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/embedding/embedding.h"
+#include "kernels/linear/linear.h"
+#include "kernels/norm/rms_norm.h"
+
+namespace autoglm {
+namespace {
+
+int64_t f32_rows_bytes(int64_t rows, int64_t columns) {
+  const int64_t bytes = rows * columns * int64_t{sizeof(float)};
+  return (bytes + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
+}
+
+KernelCall bind_embedding(Binding& b, const Instruction& i) {
+  AGLM_CHECK(i.node.rows == Rows::kTokens, "a step has no ids of {}",
+             b.graph().rows(i.node.rows).meaning);
+  const HeldWeight& table = b.held(i.node.weight());
+  EmbeddingArgs args{.n = i.result.columns, .y = b.at(i.result), .y_stride = i.result.stride};
+  if (table.packed.empty()) {
+    args.stored = table.data.data();
+    args.dtype = table.dtype;
+  } else {
+    args.packed = &table.packed;
+  }
+  return {.run = [args](const KernelRun& run, int64_t) mutable {
+    args.ids = run.step.ids;
+    embedding(run.context, args);
+  }};
+}
+
+KernelCall bind_linear(Binding& b, const Instruction& i) {
+  const PackedWeight& weight = b.held(i.node.weight()).packed;
+  LinearArgs args{.weight = &weight,
+                  .bias = i.node.has_bias() ? b.vector(i.node.weight(1)) : nullptr,
+                  .y = b.at(i.result),
+                  .y_stride = i.result.stride};
+  if (i.inputs[0].quantized) {
+    args.quantized = b.read_quantized(i.inputs[0], weight);
+  } else {
+    args.x = b.at(i.inputs[0]);
+    args.x_stride = i.inputs[0].stride;
+  }
+  if (i.node.has_residual()) {
+    args.residual = b.at(i.inputs[1]);
+    args.residual_stride = i.inputs[1].stride;
+  }
+  if (i.node.activation == Activation::kSwiglu) args.epilogue = Epilogue::kSwiglu;
+  return {.run =
+              [args](const KernelRun& run, int64_t rows) mutable {
+                args.m = rows;
+                linear(run.context, args, run.scratch);
+              },
+          .scratch_bytes =
+              [&weight](const Context& context, int64_t max_rows) {
+                return linear_scratch_bytes(context, weight, max_rows);
+              }};
+}
+
+KernelCall bind_rms_norm(Binding& b, const Instruction& i) {
+  RmsNormArgs args{.groups = i.node.shape.columns / i.node.group,
+                   .n = i.node.group,
+                   .x = b.at(i.inputs[0]),
+                   .x_stride = i.inputs[0].stride,
+                   .weight = b.vector(i.node.weight()),
+                   .eps = i.node.epsilon};
+  if (i.node.has_residual()) {
+    args.residual = b.at(i.inputs[1]);
+    args.residual_stride = i.inputs[1].stride;
+  }
+  if (i.result.quantized) {
+    args.quantized = b.store_quantized(i, &args.y);
+    args.y_stride = i.result.columns;
+  } else {
+    args.y = b.at(i.result);
+    args.y_stride = i.result.stride;
+  }
+  return {.run = [args](const KernelRun& run, int64_t rows) mutable {
+    args.rows = rows;
+    rms_norm(run.context, args);
+  }};
+}
+
+KernelCall bind_rope(Binding& b, const Instruction& i) {
+  AGLM_CHECK(i.inputs[0].offset_bytes == i.result.offset_bytes, "rope from {} to {}",
+             i.inputs[0].offset_bytes, i.result.offset_bytes);
+  const Rope& turn = b.graph().rope(i.node.rope);
+  RopeArgs args{.n_heads = i.result.columns / i.node.head_dim,
+                .head_dim = i.node.head_dim,
+                .rotary_dim = static_cast<int64_t>(2 * turn.inverse_frequencies.size()),
+                .pairs = turn.interleaved ? RopePairs::kInterleaved : RopePairs::kHalfSplit,
+                .table = b.table(i.node.rope),
+                .x = b.at(i.result),
+                .x_stride = i.result.stride};
+  return {.run = [args](const KernelRun& run, int64_t rows) mutable {
+    args.rows = rows;
+    rope(run.context, args);
+  }};
+}
+
+KernelCall bind_attention(Binding& b, const Instruction& i) {
+  const AttentionSpec& spec = i.node.attention;
+  KvWriteArgs write{.k = b.at(i.inputs[1]),
+                    .k_stride = i.inputs[1].stride,
+                    .v = b.at(i.inputs[2]),
+                    .v_stride = i.inputs[2].stride};
+  AttentionArgs attend{.n_heads = spec.n_heads,
+                       .q = b.at(i.inputs[0]),
+                       .q_stride = i.inputs[0].stride,
+                       .scale = spec.scale,
+                       .window = spec.window,
+                       .y = b.at(i.result),
+                       .y_stride = i.result.stride};
+  return {.run =
+              [write, attend, layer = spec.layer](const KernelRun& run, int64_t) mutable {
+                write.sequences = run.step.sequences;
+                write.cache = run.pool.layer(layer);
+                kv_write(run.context, write);
+                attend.sequences = run.step.sequences;
+                attend.cache = write.cache;
+                attention(run.context, attend, run.scratch);
+              },
+          .scratch_bytes =
+              [head_dim = spec.head_dim](const Context& context, int64_t) {
+                return attention_scratch_bytes(context.pool.size(), head_dim);
+              }};
+}
+
+// swiglu() and add().
+template <void (*kKernel)(const Context&, const BinaryArgs&)>
+KernelCall bind_binary(Binding& b, const Instruction& i) {
+  BinaryArgs args{.n = i.result.columns,
+                  .a = b.at(i.inputs[0]),
+                  .a_stride = i.inputs[0].stride,
+                  .b = b.at(i.inputs[1]),
+                  .b_stride = i.inputs[1].stride,
+                  .y = b.at(i.result),
+                  .y_stride = i.result.stride};
+  return {.run = [args](const KernelRun& run, int64_t rows) mutable {
+    args.rows = rows;
+    kKernel(run.context, args);
+  }};
+}
+
+KernelCall bind_select_outputs(Binding& b, const Instruction& i) {
+  return {.run = [x = b.at(i.inputs[0]), x_stride = i.inputs[0].stride, y = b.at(i.result),
+                  y_stride = i.result.stride,
+                  columns = i.result.columns](const KernelRun& run, int64_t rows) {
+    for (int64_t r = 0; r < rows; ++r) {
+      std::memcpy(y + r * y_stride, x + run.step.output_rows[static_cast<size_t>(r)] * x_stride,
+                  static_cast<size_t>(columns) * sizeof(float));
+    }
+  }};
+}
+
+// In the order of Op.
+constexpr std::array<OpKernel, static_cast<size_t>(Op::kCount)> kKernels{{
+    {Op::kEmbedding, bind_embedding},
+    {Op::kLinear, bind_linear},
+    {Op::kRmsNorm, bind_rms_norm},
+    {Op::kRope, bind_rope},
+    {Op::kAttention, bind_attention},
+    {Op::kSwiglu, bind_binary<swiglu>},
+    {Op::kAdd, bind_binary<add>},
+    {Op::kSlice},
+    {Op::kSelectOutputs, bind_select_outputs},
+}};
+
+static_assert(
+    [] {
+      for (size_t i = 0; i < kKernels.size(); ++i) {
+        if (kKernels[i].op != static_cast<Op>(i)) return false;
+      }
+      return true;
+    }(),
+    "an op has no entry, or not at its place");
+
+}  // namespace
+
+int64_t quantized_place_bytes(int64_t rows, int64_t columns) {
+  return f32_rows_bytes(rows, columns) + QuantizedRows::bytes(rows, columns);
+}
+
+float* Binding::at(const Operand& operand) const {
+  AGLM_CHECK(!operand.quantized, "quantized rows at {} read as f32", operand.offset_bytes);
+  return reinterpret_cast<float*>(arena_ + operand.offset_bytes);
+}
+
+const QuantizedRows* Binding::store_quantized(const Instruction& instruction, float** f32) {
+  const Operand& result = instruction.result;
+  const Rows rows = instruction.node.shape.rows;
+  const int64_t most = program_.max_rows[rows];
+  std::byte* place = arena_ + result.offset_bytes;
+  quantized_.push_back({.view = QuantizedRows::at(place + f32_rows_bytes(most, result.columns),
+                                                  most, result.columns),
+                        .rows = rows});
+  stored_[result.offset_bytes] = &quantized_.back();
+  *f32 = reinterpret_cast<float*>(place);
+  return &quantized_.back().view;
+}
+
+const QuantizedRows* Binding::read_quantized(const Operand& operand, const PackedWeight& weight) {
+  QuantizedPlace& place = *stored_.at(operand.offset_bytes);
+  place.format = weight.format();
+  place.view.rounding = rounding_of(place.format);
+  if (!holds_codes(place.format)) place.view.column_scales = weight.column_scales();
+  return &place.view;
+}
+
+const OpKernel& op_kernel(Op op) { return kKernels[static_cast<size_t>(op)]; }
+
+}  // namespace autoglm

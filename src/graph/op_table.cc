@@ -1,0 +1,188 @@
+#include "graph/op_table.h"
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace autoglm {
+namespace {
+
+Shape embedding_shape(const NodeToShape& n) { return {n.node.rows, n.weight(0).columns}; }
+
+Shape linear_shape(const NodeToShape& n) {
+  const Weight& w = n.weight(0);
+  const std::string weight_shape = fmt::format("[{}, {}]", w.rows, w.columns);
+  n.require(n.input(0).columns == w.columns, n.input(0), weight_shape);
+  const int64_t halves = n.node.activation == Activation::kSwiglu ? 2 : 1;
+  n.require(w.rows % halves == 0, n.input(0), weight_shape);
+  const Shape shape{n.input(0).rows, w.rows / halves};
+  if (n.node.has_bias()) {
+    const Weight& bias = n.weight(1);
+    n.require(bias.rows == w.rows, shape, fmt::format("bias {} of {}", bias.name(), bias.rows));
+  }
+  return shape;
+}
+
+Shape rms_norm_shape(const NodeToShape& n) {
+  n.require(n.node.group > 0 && n.input(0).columns % n.node.group == 0 &&
+                n.weight(0).rows == n.node.group,
+            n.input(0), fmt::format("groups of {}, weight of {}", n.node.group, n.weight(0).rows));
+  return n.input(0);
+}
+
+std::string rms_norm_attributes(const Graph&, const Node& node) {
+  return fmt::format(
+      "epsilon {:g}{}", node.epsilon,
+      node.group == node.shape.columns ? "" : fmt::format(", heads of {}", node.group));
+}
+
+Shape rope_shape(const NodeToShape& n) {
+  const auto rotated =
+      static_cast<int64_t>(2 * n.graph.rope(n.node.rope).inverse_frequencies.size());
+  n.require(n.node.head_dim > 0 && n.input(0).columns % n.node.head_dim == 0 &&
+                rotated <= n.node.head_dim,
+            n.input(0), fmt::format("heads of {} with {} rotated", n.node.head_dim, rotated));
+  n.require(n.input(0).rows == Rows::kTokens, n.input(0), "positions of tokens");
+  return n.input(0);
+}
+
+std::string rope_attributes(const Graph& graph, const Node& node) {
+  const Rope& rope = graph.rope(node.rope);
+  return fmt::format("{} of {} dims, {}", 2 * rope.inverse_frequencies.size(), node.head_dim,
+                     rope.interleaved ? "interleaved" : "half-split");
+}
+
+Shape attention_shape(const NodeToShape& n) {
+  const AttentionSpec& a = n.node.attention;
+  AGLM_CHECK(a.layer == n.graph.n_layers(), "attention of layer {} after {} layers", a.layer,
+             n.graph.n_layers());
+  AGLM_CHECK(a.n_heads > 0 && a.n_kv_heads > 0 && a.n_heads % a.n_kv_heads == 0,
+             "attention with {} heads and {} kv heads", a.n_heads, a.n_kv_heads);
+  const Shape q{Rows::kTokens, int64_t{a.n_heads} * a.head_dim};
+  const Shape kv{Rows::kTokens, int64_t{a.n_kv_heads} * a.head_dim};
+  n.require(n.input(0) == q, n.input(0), n.graph.shape_text(q));
+  n.require(n.input(1) == kv, n.input(1), n.graph.shape_text(kv));
+  n.require(n.input(2) == kv, n.input(2), n.graph.shape_text(kv));
+  return q;
+}
+
+std::string attention_attributes(const Graph&, const Node& node) {
+  const AttentionSpec& a = node.attention;
+  return fmt::format("layer {}, {} heads, {} kv heads of {}{}", a.layer, a.n_heads, a.n_kv_heads,
+                     a.head_dim, a.window > 0 ? fmt::format(", window {}", a.window) : "");
+}
+
+Shape binary_shape(const NodeToShape& n) {
+  n.require(n.input(0) == n.input(1), n.input(0), n.graph.shape_text(n.input(1)));
+  return n.input(0);
+}
+
+Shape slice_shape(const NodeToShape& n) {
+  const Shape shape{n.input(0).rows, n.node.columns};
+  n.require(n.node.first_column >= 0 && n.node.columns > 0 &&
+                n.node.first_column + n.node.columns <= n.input(0).columns,
+            n.input(0),
+            fmt::format("columns from {} of {}", n.node.first_column, n.graph.shape_text(shape)));
+  return shape;
+}
+
+std::string slice_attributes(const Graph&, const Node& node) {
+  return fmt::format("from column {}", node.first_column);
+}
+
+Shape select_outputs_shape(const NodeToShape& n) {
+  n.require(n.input(0).rows == Rows::kTokens, n.input(0), "rows of tokens");
+  return {Rows::kOutputs, n.input(0).columns};
+}
+
+// In the order of Op.
+constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
+    {.op = Op::kEmbedding,
+     .name = "embedding",
+     .weights_min = 1,
+     .weights_max = 1,
+     .weight_uses = {WeightUse::kLookedUp},
+     .shape = embedding_shape},
+    {.op = Op::kLinear,
+     .name = "linear",
+     .inputs_min = 1,
+     .inputs_max = 2,
+     .adds_residual = true,
+     .weights_min = 1,
+     .weights_max = 2,
+     .weight_uses = {WeightUse::kMultiplied, WeightUse::kVector},
+     .shape = linear_shape,
+     .overwrites = 0b10,
+     .row_by_row = true},
+    {.op = Op::kRmsNorm,
+     .name = "rms_norm",
+     .inputs_min = 1,
+     .inputs_max = 2,
+     .adds_residual = true,
+     .weights_min = 1,
+     .weights_max = 1,
+     .shape = rms_norm_shape,
+     .attributes = rms_norm_attributes,
+     .overwrites = 0b10,
+     .row_by_row = true},
+    {.op = Op::kRope,
+     .name = "rope",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .shape = rope_shape,
+     .attributes = rope_attributes,
+     .place = ResultPlace::kInPlace},
+    {.op = Op::kAttention,
+     .name = "attention",
+     .inputs_min = 3,
+     .inputs_max = 3,
+     .shape = attention_shape,
+     .attributes = attention_attributes,
+     .keeps_cache = true},
+    {.op = Op::kSwiglu,
+     .name = "swiglu",
+     .inputs_min = 2,
+     .inputs_max = 2,
+     .shape = binary_shape,
+     .row_by_row = true},
+    {.op = Op::kAdd,
+     .name = "add",
+     .inputs_min = 2,
+     .inputs_max = 2,
+     .shape = binary_shape,
+     .overwrites = 0b11,
+     .row_by_row = true},
+    {.op = Op::kSlice,
+     .name = "slice",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .shape = slice_shape,
+     .attributes = slice_attributes,
+     .place = ResultPlace::kView,
+     .row_by_row = true},
+    {.op = Op::kSelectOutputs,
+     .name = "select_outputs",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .shape = select_outputs_shape},
+}};
+
+static_assert(
+    [] {
+      for (size_t i = 0; i < kOps.size(); ++i) {
+        if (kOps[i].op != static_cast<Op>(i) || kOps[i].shape == nullptr) return false;
+      }
+      return true;
+    }(),
+    "an op has no entry, or not at its place");
+
+}  // namespace
+
+void NodeToShape::require(bool fits, const Shape& found, std::string_view wanted) const {
+  AGLM_CHECK(fits, "{} {}: {} does not fit {}", op_name(node.op),
+             node.weights.empty() ? "" : weight(0).name(), graph.shape_text(found), wanted);
+}
+
+const OpInfo& op_info(Op op) { return kOps[static_cast<size_t>(op)]; }
+
+}  // namespace autoglm
