@@ -84,6 +84,10 @@ void Graph::add_output(std::string_view name, Value value) {
   outputs_.push_back({std::string(name), value.index});
 }
 
+void Graph::keep_output(std::string_view name) {
+  std::erase_if(outputs_, [&](const Output& output) { return output.name != name; });
+}
+
 int32_t Graph::output(std::string_view name) const {
   const auto found = std::ranges::find(outputs_, name, &Output::name);
   return found == outputs_.end() ? -1 : found->value;

@@ -144,6 +144,8 @@ class Graph {
   Rows add_rows(RowsInfo info);
   // No two outputs have the same name; a value may be several outputs.
   void add_output(std::string_view name, Value value);
+  // Drops all others; what only they needed is left out of programs (plan.h).
+  void keep_output(std::string_view name);
 
   std::span<const Node> nodes() const { return nodes_; }
   const Node& node(int32_t index) const { return nodes_[static_cast<size_t>(index)]; }

@@ -255,6 +255,19 @@ TEST(MemoryPlan, GivesEachKindOfRowsItsOwnBound) {
   }
 }
 
+TEST(Program, LeavesOutWhatNoOutputNeeds) {
+  const Program whole = compile(decoder(), plan_of(4));
+  Graph g = decoder();
+  g.keep_output(kHiddenOutput);
+  const Program program = compile(g, plan_of(4));
+  EXPECT_EQ(program.output(kLogitsOutput), nullptr);
+  EXPECT_EQ(program.instructions.size(), whole.instructions.size() - 1);
+  EXPECT_EQ(program.instructions.back().value, g.output(kHiddenOutput));
+  EXPECT_EQ(program.plan.places.back().buffer, -1);
+  EXPECT_EQ(program.plan.arena_bytes_without_reuse,
+            whole.plan.arena_bytes_without_reuse - 128);  // logits [3, 10], whole cache lines
+}
+
 TEST(MemoryPlan, SharesBytesBetweenLayers) {
   const Program program = compile(fuse(decoder(), {}), plan_of(64));
   EXPECT_LT(program.plan.arena_bytes, program.plan.arena_bytes_without_reuse / 2);

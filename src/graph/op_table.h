@@ -58,7 +58,7 @@ struct OpInfo {
   // Bit i: input i is read element for element as the result is stored, which may overwrite it.
   uint32_t overwrites = 0;
   bool row_by_row = false;   // a row of the result depends on that row of the inputs alone
-  bool keeps_cache = false;  // of a layer's keys and values: such ops are what n_layers() counts
+  bool keeps_cache = false;  // of a layer's keys and values, as Node::attention says
 
   WeightUse weight_use(size_t i) const { return weight_uses[std::min<size_t>(i, 1)]; }
 };

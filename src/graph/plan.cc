@@ -28,7 +28,9 @@ class Planner {
     MemoryPlan result;
     result.places.resize(graph_.nodes().size());
     places_ = result.places;
+    const std::vector<bool> needed = needed_values(graph_);
     for (int32_t i = 0; i < static_cast<int32_t>(places_.size()); ++i) {
+      if (!needed[static_cast<size_t>(i)]) continue;
       const Node& node = graph_.node(i);
       places_[static_cast<size_t>(i)] = place(i);
       if (op_info(node.op).place == ResultPlace::kOwn) {
@@ -37,6 +39,7 @@ class Planner {
     }
     result.arena_bytes = assign_offsets();
     for (Place& p : places_) {
+      if (p.buffer < 0) continue;
       p.offset_bytes += buffers_[static_cast<size_t>(p.buffer)].offset;
     }
     result.places = std::move(places_);

@@ -28,7 +28,7 @@ struct PlanOptions {
 struct Place {
   int64_t offset_bytes = 0;
   int64_t stride = 0;
-  int32_t buffer = -1;  // values of one buffer share bytes
+  int32_t buffer = -1;  // values of one buffer share bytes; -1: no output needs the value
 };
 
 struct MemoryPlan {

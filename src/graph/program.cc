@@ -21,8 +21,11 @@ Program compile(Graph graph, const PlanOptions& options) {
   const auto read_by = readers(graph);
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
-    if (op_info(node.op).place == ResultPlace::kView) continue;
-    Instruction instruction{.node = node, .result = operand(i)};
+    if (program.plan.places[static_cast<size_t>(i)].buffer < 0 ||
+        op_info(node.op).place == ResultPlace::kView) {
+      continue;
+    }
+    Instruction instruction{.value = i, .node = node, .result = operand(i)};
     if (read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1}) {
       const auto output = std::ranges::find(graph.outputs(), i, &Output::value);
       instruction.only_output = static_cast<int32_t>(output - graph.outputs().begin());

@@ -22,7 +22,8 @@ struct Operand {
 };
 
 struct Instruction {
-  Node node;  // op, weights and attributes; its inputs are values of the graph
+  int32_t value = -1;  // of the graph, which it computes
+  Node node;           // op, weights and attributes; its inputs are values of the graph
   Operand result;
   std::vector<Operand> inputs;
   // Of Program::outputs, when the result is that output and nobody reads it: left out of a step

@@ -26,6 +26,17 @@ inline std::vector<std::vector<int32_t>> readers(const Graph& graph) {
   return result;
 }
 
+// For each value, whether an output needs it.
+inline std::vector<bool> needed_values(const Graph& graph) {
+  std::vector<bool> needed(graph.nodes().size());
+  for (const Output& output : graph.outputs()) needed[static_cast<size_t>(output.value)] = true;
+  for (size_t i = needed.size(); i-- > 0;) {
+    if (!needed[i]) continue;
+    for (const int32_t input : graph.nodes()[i].inputs) needed[static_cast<size_t>(input)] = true;
+  }
+  return needed;
+}
+
 class Rewrite {
  public:
   explicit Rewrite(const Graph& from)

@@ -14,6 +14,7 @@
 #include "devices/cpu/held_weights.h"
 #include "devices/cpu/kernel_calls.h"
 #include "devices/cpu/kv_pool.h"
+#include "devices/cpu/rope_tables.h"
 #include "graph/fuse.h"
 #include "graph/op_table.h"
 #include "kernels/arithmetic.h"
@@ -79,7 +80,7 @@ Result<void> check_options(const Graph& graph, const DeviceOptions& options) {
                  fmt::format("{} rows", options.max_rows)};
   }
   for (const Node& node : graph.nodes()) {
-    if (node.op != Op::kAttention || options.kv_dtype != KvDType::kInt8) continue;
+    if (!op_info(node.op).keeps_cache || options.kv_dtype != KvDType::kInt8) continue;
     if (node.attention.head_dim > KvCache::kMaxInt8HeadDim) {
       return Error{ErrorCode::kUnsupported, "heads are too wide for an int8 KV cache",
                    "kv_cache_dtype", fmt::format("heads of at most {}", KvCache::kMaxInt8HeadDim),
@@ -88,13 +89,6 @@ Result<void> check_options(const Graph& graph, const DeviceOptions& options) {
   }
   return {};
 }
-
-// cos and sin for the rows of one step, for one rope of the graph.
-struct RopeTables {
-  AlignedBuffer memory;
-  float* cos = nullptr;
-  float* sin = nullptr;
-};
 
 class Executing : public DeviceExecutor {
  public:
@@ -172,12 +166,7 @@ class Executing : public DeviceExecutor {
       AGLM_CHECK(ids_[i] >= 0 && ids_[i] < limits_.vocab_size, "token {} of {}", ids_[i],
                  limits_.vocab_size);
     }
-    const std::span<const int64_t> positions(positions_.data(), n);
-    for (size_t i = 0; i < tables_.size(); ++i) {
-      const Rope& rope = program_.graph.ropes()[i];
-      rope_table(context_, positions, rope.inverse_frequencies, rope.attention_factor,
-                 tables_[i].cos, tables_[i].sin);
-    }
+    tables_.fill(context_, program_.graph, {positions_.data(), n});
     return calls_->run(context_,
                        {.ids = {ids_.data(), n},
                         .sequences = sequences_,
@@ -213,16 +202,8 @@ class Executing : public DeviceExecutor {
     const int64_t rows = program_.max_rows[Rows::kTokens];
     arena_ = AGLM_TRY(AlignedBuffer::allocate(
         static_cast<size_t>(std::max<int64_t>(program_.plan.arena_bytes, 64))));
-    std::vector<RopeTable> views;
-    for (const Rope& rope : program_.graph.ropes()) {
-      const size_t floats = static_cast<size_t>(rows) * rope.inverse_frequencies.size();
-      RopeTables& t = tables_.emplace_back();
-      t.memory = AGLM_TRY(AlignedBuffer::allocate(2 * floats * sizeof(float)));
-      t.cos = t.memory.as<float>();
-      t.sin = t.cos + floats;
-      views.push_back({t.cos, t.sin});
-    }
-    calls_.emplace(program_, weights_, views, arena_.data());
+    tables_ = AGLM_TRY(RopeTables::reserve(program_.graph, rows));
+    calls_.emplace(program_, weights_, tables_.views(), arena_.data());
     scratch_ = AGLM_TRY(
         AlignedBuffer::allocate(static_cast<size_t>(calls_->scratch_bytes(context_, rows))));
     ids_.resize(static_cast<size_t>(rows));
@@ -263,7 +244,7 @@ class Executing : public DeviceExecutor {
   Context context_;
   Program program_;
   std::vector<HeldWeight> weights_;
-  std::vector<RopeTables> tables_;
+  RopeTables tables_;
   AlignedBuffer arena_;
   AlignedBuffer scratch_;
   KvPool kv_;

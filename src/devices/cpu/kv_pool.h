@@ -2,6 +2,7 @@
 // Reserved once; who owns which page is the engine's business.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,21 +11,30 @@
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
 #include "graph/graph.h"
+#include "graph/op_table.h"
 #include "kernels/attention/attention.h"
 
 namespace autoglm {
 
+enum class KvLayers : uint8_t {
+  kApart,
+  kShared,  // each in the same bytes: for whoever is done with a layer before the next one begins
+};
+
 class KvPool {
  public:
   KvPool() = default;
-  KvPool(const Graph& graph, DType dtype) {
+  KvPool(const Graph& graph, DType dtype, KvLayers layers = KvLayers::kApart) {
     for (const Node& node : graph.nodes()) {
-      if (node.op != Op::kAttention) continue;
+      if (!op_info(node.op).keeps_cache) continue;
       layers_.push_back({.dtype = dtype,
                          .n_kv_heads = node.attention.n_kv_heads,
                          .head_dim = node.attention.head_dim});
-      offsets_.push_back(page_bytes_);
-      page_bytes_ += KvCache::page_bytes(dtype, node.attention.n_kv_heads, node.attention.head_dim);
+      const int64_t bytes =
+          KvCache::page_bytes(dtype, node.attention.n_kv_heads, node.attention.head_dim);
+      const bool apart = layers == KvLayers::kApart;
+      offsets_.push_back(apart ? page_bytes_ : 0);
+      page_bytes_ = apart ? page_bytes_ + bytes : std::max(page_bytes_, bytes);
     }
     for (KvCache& layer : layers_) layer.page_stride_bytes = page_bytes_;
   }

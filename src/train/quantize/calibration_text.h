@@ -7,8 +7,8 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
+#include "devices/cpu/graph_run.h"
 #include "models/registry.h"
-#include "train/quantize/graph_run.h"
 #include "train/quantize/quantize.h"
 
 namespace autoglm {

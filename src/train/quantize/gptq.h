@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "devices/cpu/graph_run.h"
 #include "kernels/isa.h"
-#include "train/quantize/graph_run.h"
 #include "train/quantize/row_codes.h"
 
 namespace autoglm {

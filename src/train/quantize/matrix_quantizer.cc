@@ -94,10 +94,11 @@ Result<GroupInput> MatrixQuantizer::prepare(const RowsView& inputs) const {
   const int64_t n = inputs.rows * inputs.columns;
   AlignedBuffer turned = AGLM_TRY(
       AlignedBuffer::allocate(static_cast<size_t>(std::max<int64_t>(n, 16)) * sizeof(float)));
-  const RowsView x{turned.as<float>(), inputs.rows, inputs.columns, inputs.columns};
+  auto* const to = turned.as<float>();
+  const RowsView x{to, inputs.rows, inputs.columns, inputs.columns};
   context_.pool.parallel_for(x.rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const std::span<float> row(x.data + i * x.stride, static_cast<size_t>(x.columns));
+      const std::span<float> row(to + i * x.stride, static_cast<size_t>(x.columns));
       std::copy_n(inputs.row(i), x.columns, row.begin());
       turn_inputs(row);
     }

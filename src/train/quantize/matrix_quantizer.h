@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "devices/cpu/graph_run.h"
 #include "kernels/isa.h"
 #include "train/quantize/folds.h"
 #include "train/quantize/gptq.h"
-#include "train/quantize/graph_run.h"
 #include "train/quantize/matrix_codes.h"
 #include "train/quantize/targets.h"
 

@@ -8,9 +8,9 @@
 
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
+#include "devices/cpu/graph_run.h"
 #include "kernels/isa.h"
 #include "kernels/linear/packed_weight.h"
-#include "train/quantize/graph_run.h"
 #include "train/quantize/next_token.h"
 
 namespace autoglm {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "train/quantize/graph_run.h"
+#include "devices/cpu/graph_run.h"
 #include "train/quantize/precision.h"
 #include "train/quantize/sampled_rows.h"
 

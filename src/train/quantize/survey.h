@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "devices/cpu/graph_run.h"
 #include "train/quantize/folds.h"
-#include "train/quantize/graph_run.h"
 #include "train/quantize/mixed_bits.h"
 #include "train/quantize/quantize.h"
 #include "train/quantize/targets.h"

@@ -1,13 +1,13 @@
-// A recorded graph, run op by op over a text instead of step by step over a batch: each op takes
-// all tokens before the next one starts, so a weight is needed once and a model larger than memory
-// can be run. Whoever asks sees the rows that enter every product, and decides with what weights
-// the run goes on. The kernels are those that serve requests.
+// A model run over whole texts instead of step by step over a batch: each instruction of its
+// program takes all tokens before the next one starts, so a weight is needed once, comes when it
+// is, and a model larger than memory can be run. Whoever asks sees the rows that enter every
+// product, and decides with what weights the run goes on. Program and kernel calls are those that
+// serve requests (op_kernels.h), bound anew for each instruction.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "autoglm/generation.h"
@@ -21,7 +21,7 @@ namespace autoglm {
 
 // Rows of activations, `stride` elements apart.
 struct RowsView {
-  float* data = nullptr;
+  const float* data = nullptr;
   int64_t rows = 0;
   int64_t columns = 0;
   int64_t stride = 0;
@@ -31,9 +31,9 @@ struct RowsView {
 class RunVisitor {
  public:
   virtual ~RunVisitor() = default;
-  // Before products that read the same rows are computed. `nodes`: all of them.
+  // Before the first of the products that read the same rows. `nodes`: all of them.
   virtual Result<void> on_products(std::span<const int32_t> nodes, const RowsView& x) = 0;
-  // After one of them.
+  // After one of them. Between on_products() and the last of them no other group begins.
   virtual void on_result(int32_t /*node*/, const RowsView& /*y*/) {}
   // Rows [begin, end) of a matrix.
   virtual Result<PackedWeight> matrix(const Weight& weight, int64_t begin, int64_t end) = 0;
@@ -53,13 +53,9 @@ struct HiddenRows {
 };
 
 // `graph` as a model recorded it; the product that makes logits is not run. Token ids are below the
-// rows of the embedding. `progress`: fraction of the nodes done.
+// rows of the embedding. `progress`: fraction of the instructions done.
 Result<HiddenRows> run_graph(const Graph& graph, const RunInput& input, RunVisitor& visitor,
                              const Context& context,
                              const std::function<void(double fraction)>& progress);
-
-// y = x * rows of a matrix, in slabs that keep memory small.
-Result<void> run_product(const Weight& weight, RunVisitor& visitor, const Context& context,
-                         const RowsView& x, const float* bias, const RowsView& y);
 
 }  // namespace autoglm
