@@ -24,12 +24,25 @@ enum class ErrorCode {
   kInternal,           // our own fault, which only what was asked for suffers from
 };
 
+// What programs may decide by where a code says too little: one value, one cause that is worth
+// telling from others. The words of an error are for people alone.
+enum class ErrorReason {
+  kNone,                 // the code says it all
+  kContextTooLong,       // prompt and answer have more tokens than the model's context
+  kUnknownModel,         // no model of that name is served here
+  kTemplateRefused,      // the chat template's own words: the conversation is not one for it
+  kQueueFull,            // too many wait already
+  kDeadlineUnreachable,  // by estimate, the answer would come too late
+  kDeadlinePassed,       // taken, and then too late after all
+};
+
 struct Error {
   ErrorCode code = ErrorCode::kInvalidArgument;
   std::string what{};      // one clause, no full stop: "tensor has the wrong shape"
   std::string where{};     // file and field: "model-00001.safetensors: model.norm.weight"
   std::string expected{};  // may be empty
   std::string found{};     // may be empty
+  ErrorReason reason = ErrorReason::kNone;
 
   // "where: what (expected ..., found ...)"
   std::string message() const;

@@ -262,7 +262,8 @@ Result<void> Engine::admissible(const State& s, const Job& job) {
                .what = "the answer would not be ready in time",
                .where = "timeout_ms",
                .expected = fmt::format("about {:.0f} ms", std::ceil(seconds * 1e3)),
-               .found = fmt::format("{}", *scheduling.timeout_ms)};
+               .found = fmt::format("{}", *scheduling.timeout_ms),
+               .reason = ErrorReason::kDeadlineUnreachable};
 }
 
 Result<uint64_t> Engine::accept(Job job) {

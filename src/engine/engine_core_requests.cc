@@ -89,7 +89,8 @@ void EngineCore::end_overdue(double now) {
     end_request(id, FinishReason::kError,
                 Error{.code = ErrorCode::kUnavailable,
                       .what = "the answer could not be ready in time",
-                      .where = "timeout_ms"});
+                      .where = "timeout_ms",
+                      .reason = ErrorReason::kDeadlinePassed});
   }
 }
 

@@ -96,6 +96,7 @@ TEST(EngineCore, AnAnswerThatIsNotReadyInTimeEnds) {
   const Outcome outcome = ask(f, 1, request);
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->where, "timeout_ms");
+  EXPECT_EQ(outcome.error->reason, ErrorReason::kDeadlinePassed);
   EXPECT_EQ(outcome.result.choices[0].tokens.size(), 6U) << "one a second";
 }
 

@@ -117,6 +117,7 @@ TEST(Engine, RefusesWhenTheQueueIsFull) {
   }
   ASSERT_EQ(refusals.size(), 3U);
   EXPECT_EQ(refusals[0].code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(refusals[0].reason, ErrorReason::kQueueFull);
   running.executor->open();
   EXPECT_EQ(first.event.get().finish_reason, FinishReason::kLength);
   EXPECT_EQ(more[0].event.get().finish_reason, FinishReason::kLength);
@@ -187,6 +188,7 @@ TEST(Engine, RefusesAtOnceWhatCannotBeReadyInTime) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kResourceExhausted);
   EXPECT_EQ(refused.error().where, "timeout_ms");
+  EXPECT_EQ(refused.error().reason, ErrorReason::kDeadlineUnreachable);
   late.scheduling.timeout_ms = 1'000'000'000;
   EXPECT_TRUE(running.engine->submit(late, [](const auto&) {}));
 }
@@ -254,6 +256,7 @@ TEST(Engine, RefusesWhatCanNeverFitWithTheNumbers) {
   const auto id = running.engine->submit(request_for(399), [](const auto&) {});
   ASSERT_FALSE(id);
   EXPECT_EQ(id.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(id.error().reason, ErrorReason::kContextTooLong);
   EXPECT_NE(id.error().what.find("401: 2 of the prompt and 399 of the answer"), std::string::npos)
       << id.error().what;
   running.executor->open();

@@ -108,7 +108,8 @@ Result<void> check_prompt(const std::vector<TokenId>& prompt, const RequestLimit
     return Error{
         .code = ErrorCode::kInvalidArgument,
         .what = fmt::format("{} {} tokens, and the prompt has {}", kContextTooLong, most, length),
-        .where = "prompt"};
+        .where = "prompt",
+        .reason = ErrorReason::kContextTooLong};
   }
   for (const TokenId id : prompt) {
     AGLM_TRY(token_in_vocabulary("prompt", static_cast<int32_t>(id), limits.vocab_size));
@@ -145,7 +146,8 @@ Result<void> check_request(const GenerationRequest& request, const RequestLimits
             "{} {} tokens, and the request needs {}: {} of the prompt and {} of the answer",
             kContextTooLong, length + room, length + s.max_tokens.value_or(1), length,
             s.max_tokens.value_or(1)),
-        .where = "max_tokens"};
+        .where = "max_tokens",
+        .reason = ErrorReason::kContextTooLong};
   }
   if (s.min_tokens < 0 || s.min_tokens > s.max_tokens.value_or(room)) {
     return invalid("min_tokens", fmt::format("0 to {}", s.max_tokens.value_or(room)),

@@ -44,7 +44,8 @@ Result<void> WaitingRequests::room_for(ServiceClass its, const std::string& tena
                .what = "the queue is full",
                .where = "engine",
                .expected = fmt::format("at most {} waiting {} requests", max_queue, name_of(its)),
-               .found = fmt::format("{}, {} of them this tenant's", waiting, own)};
+               .found = fmt::format("{}, {} of them this tenant's", waiting, own),
+               .reason = ErrorReason::kQueueFull};
 }
 
 }  // namespace autoglm

@@ -52,8 +52,8 @@ Result<ChatPrompt> ChatPrompt::make(const NamedTemplates& sources, const std::st
 }
 
 Result<RenderedChat> ChatPrompt::render(std::string_view context_json) const {
-  const json::value parsed = AGLM_TRY(json::parse(context_json, "chat template context"));
-  const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "chat template context"));
+  const json::value parsed = AGLM_TRY(json::parse(context_json, "messages"));
+  const json::Fields fields = AGLM_TRY(json::fields_of(parsed, "messages"));
   const std::optional<Template>& chosen =
       tool_use_ && offers_tools(fields.raw()) ? tool_use_ : default_;
   if (!chosen) {
@@ -67,8 +67,12 @@ Result<RenderedChat> ChatPrompt::render(std::string_view context_json) const {
        .special_tokens = special_tokens_}));
   const std::string mark = literal_text_.mark(context);
   write_tool_messages(chosen->tool_messages, context);
-  RenderedChat rendered;
-  rendered.text = AGLM_TRY(chosen->parsed.render(context));
+  Result<std::string> text = chosen->parsed.render(context);
+  if (!text) {
+    text.error().reason = ErrorReason::kTemplateRefused;
+    return std::move(text).error();
+  }
+  RenderedChat rendered{.text = *std::move(text)};
   rendered.literal = LiteralText::unmark(rendered.text, mark);
   return rendered;
 }

@@ -44,6 +44,16 @@ TEST(ChatPrompt, SaysWhichTemplateIsMissing) {
               HasSubstr("templates tool_use"));
 }
 
+TEST(ChatPrompt, WhatTheTemplateRefusesIsToldFromWhatTheRequestHasWrong) {
+  const NamedTemplates refuses{{"default", "{{ raise_exception('no') }}"}};
+  const auto prompt = ChatPrompt::make(refuses, "templates", FakeTokenizer(26));
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->render(kPlain).error().reason, ErrorReason::kTemplateRefused);
+  const Error wrong = prompt->render(R"({"messages": 7})").error();
+  EXPECT_EQ(wrong.reason, ErrorReason::kNone);
+  EXPECT_EQ(wrong.where, "messages");
+}
+
 TEST(ChatPrompt, ReadsCallsAsTheTemplateForToolsHasThem) {
   const auto format = [](const NamedTemplates& templates) {
     return ChatPrompt::make(templates, "templates", FakeTokenizer(26))->answer_format();

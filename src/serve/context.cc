@@ -38,7 +38,8 @@ Result<void> check_model(const ServiceContext& context, const json::Fields& fiel
   }
   return Error{ErrorCode::kNotFound, "no such model is served here", "model",
                fmt::format("{}", fmt::join(context.model_names, ", ")),
-               printable_utf8(std::string_view(*model).substr(0, 100))};
+               printable_utf8(std::string_view(*model).substr(0, 100)),
+               ErrorReason::kUnknownModel};
 }
 
 }  // namespace autoglm::serve

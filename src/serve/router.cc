@@ -28,8 +28,8 @@ using RouteFunction = void (*)(const ServiceContext&, Request&, const Answer&);
 Response json_response(const json::value& value) { return Response{.body = dump(value)}; }
 
 Response busy_response() {
-  return error_response(
-      Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "", "", ""});
+  return error_response(Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "",
+                              "", "", ErrorReason::kQueueFull});
 }
 
 Response shutting_down() {

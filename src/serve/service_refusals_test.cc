@@ -225,7 +225,8 @@ TEST(Service, FaultsOfOursAreCountedWhereTheyAreMet) {
 }
 
 TEST(Service, ARefusedClientIsToldWhenTheQueueWillHaveBegun) {
-  RunningService service({.refuse = Error{ErrorCode::kResourceExhausted, "full", "engine", "", ""},
+  RunningService service({.refuse = Error{ErrorCode::kResourceExhausted, "full", "engine", "", "",
+                                          ErrorReason::kQueueFull},
                           .seconds_to_drain = 41.2});
   const HttpAnswer answer = service.post("/v1/completions", R"({"prompt":"a"})");
   EXPECT_EQ(answer.status, 429);
@@ -240,14 +241,18 @@ TEST(Service, DeadlinesHaveErrorsOfTheirOwn) {
     return std::to_string(answer.status) + " " +
            std::string(parsed(answer.body).at("error").at("code").as_string());
   };
-  const auto error = [](ErrorCode code) { return Error{code, "late", "timeout_ms", "", ""}; };
-  EXPECT_EQ(told({.refuse = error(ErrorCode::kResourceExhausted)}), "429 deadline_unreachable");
-  EXPECT_EQ(told({.fail_at_end = error(ErrorCode::kUnavailable)}), "503 deadline_exceeded");
+  const Error unreachable{ErrorCode::kResourceExhausted,    "late", "timeout_ms", "", "",
+                          ErrorReason::kDeadlineUnreachable};
+  const Error passed{ErrorCode::kUnavailable,     "late", "timeout_ms", "", "",
+                     ErrorReason::kDeadlinePassed};
+  EXPECT_EQ(told({.refuse = unreachable}), "429 deadline_unreachable");
+  EXPECT_EQ(told({.fail_at_end = passed}), "503 deadline_exceeded");
 }
 
 TEST(Service, TellsTheTemplatesRefusalWithoutPathsOfThisMachine) {
   RunningService service({.template_error = Error{ErrorCode::kInvalidArgument, "unknown role",
-                                                  "/models/x: chat template:6:20", "", ""}});
+                                                  "/models/x: chat template:6:20", "", "",
+                                                  ErrorReason::kTemplateRefused}});
   const HttpAnswer answer = service.post("/v1/chat/completions", kHello);
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(parsed(answer.body).at("error").at("param"), "messages");

@@ -40,7 +40,7 @@ class Measure {
 
  private:
   Error too_much(std::string_view what, size_t limit) const {
-    return Error{ErrorCode::kTooLarge, "chat request is too large", "request",
+    return Error{ErrorCode::kTooLarge, "chat request is too large", "messages",
                  fmt::format("at most {} {}", limit, what), "more"};
   }
 

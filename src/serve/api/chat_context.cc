@@ -2,8 +2,6 @@
 // arguments as objects) is done where the template is known: text/chat_context.h.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,10 +19,6 @@ constexpr size_t kMaxTools = 1024;
 // Of all messages together, parts of content and tool calls. Each is an object that is read,
 // checked and shown to the template: 10,000 take some 40 ms.
 constexpr size_t kMaxParts = 10'000;
-
-// Of a request, those that its template's context has a form for.
-constexpr std::array<std::string_view, 4> kTemplateFields = {"messages", "tools", "documents",
-                                                             "chat_template_kwargs"};
 
 // The text of a thinking part: {"thinking": text or text parts}, or {"text": ...}.
 std::string thinking_text(const json::object& part) {
@@ -296,14 +290,7 @@ Result<RenderedChat> render_chat(const ModelBackend& backend, const ChatContext&
   Result<RenderedChat> rendered = backend.render_chat(dump(chat.context));
   if (!rendered) {
     Error error = rendered.error();
-    const std::string_view field =
-        std::string_view(error.where).substr(0, error.where.find_first_of(".[:"));
-    if (std::ranges::find(kTemplateFields, field) != kTemplateFields.end()) return error;
-    if (error.code == ErrorCode::kTooLarge &&
-        error.where == "request") {  // not the template's words
-      error.where = "messages";
-      return error;
-    }
+    if (error.reason != ErrorReason::kTemplateRefused) return error;
     // Where the template's source lies is no business of the client's.
     error.where = "messages";
     error.what = fmt::format("the chat template refuses the conversation: {}", error.what);

@@ -40,6 +40,22 @@ bool names_a_field(std::string_view where) {
   return where.find_first_of(" :/") == std::string_view::npos;
 }
 
+// OpenAI's codes, and of the same kind where it has none.
+std::string_view code_of(const Error& error) {
+  switch (error.reason) {
+    case ErrorReason::kContextTooLong: return "context_length_exceeded";
+    case ErrorReason::kUnknownModel: return "model_not_found";
+    case ErrorReason::kQueueFull: return "queue_full";
+    case ErrorReason::kDeadlineUnreachable: return "deadline_unreachable";
+    case ErrorReason::kDeadlinePassed: return "deadline_exceeded";
+    case ErrorReason::kTemplateRefused:
+    case ErrorReason::kNone: break;
+  }
+  if (error.code == ErrorCode::kUnsupported) return "unsupported_parameter";
+  if (error.code == ErrorCode::kInternal) return "internal_error";
+  return "";
+}
+
 json::value or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(printable_utf8(text));
 }
@@ -57,28 +73,23 @@ Error not_offered(std::string_view param, std::string_view what) {
 }
 
 Error context_too_long(std::string_view param, int64_t max_model_len, std::string_view but) {
-  return bad_field(param, fmt::format("{} {} tokens, and {}", kContextTooLong, max_model_len, but));
+  // The words by which LiteLLM and others know it, and the engine's.
+  Error error = bad_field(param, fmt::format("This model's maximum context length is {} tokens, "
+                                             "and {}",
+                                             max_model_len, but));
+  error.reason = ErrorReason::kContextTooLong;
+  return error;
 }
 
 ApiError api_error(const Error& error) {
-  ApiError result{.status = status_of(error.code), .message = error.message()};
+  ApiError result{.status = status_of(error.code),
+                  .message = error.message(),
+                  .code = std::string(code_of(error))};
   if ((result.status == 400 || result.status == 404) && names_a_field(error.where)) {
     result.param = error.where;
   }
-  if (error.what.starts_with(kContextTooLong)) {
-    result.message = error.what;
-    result.code = "context_length_exceeded";
-  } else if (error.code == ErrorCode::kNotFound && error.where == "model") {
-    result.code = "model_not_found";
-  } else if (error.code == ErrorCode::kUnsupported) {
-    result.code = "unsupported_parameter";
-  } else if (error.code == ErrorCode::kUnavailable && error.where == "timeout_ms") {
-    result.code = "deadline_exceeded";
-  } else if (error.code == ErrorCode::kInternal) {
-    result.code = "internal_error";
-  } else if (error.code == ErrorCode::kResourceExhausted) {
-    result.code = error.where == "timeout_ms" ? "deadline_unreachable" : "queue_full";
-  }
+  // The words by which clients know it stand alone.
+  if (error.reason == ErrorReason::kContextTooLong) result.message = error.what;
   return result;
 }
 

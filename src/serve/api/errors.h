@@ -18,11 +18,7 @@ struct ApiError {
   double retry_after_seconds = 0;  // 0: not known
 };
 
-// How the `what` of an error begins for a request that does not fit, the engine's included: the
-// words by which LiteLLM and others know it. api_error() knows it by them too, and tells `what`
-// alone.
-inline constexpr std::string_view kContextTooLong = "This model's maximum context length is";
-// `but`: what is too long ("the prompt has 5000").
+// kContextTooLong. `but`: what is too long ("the prompt has 5000").
 Error context_too_long(std::string_view param, int64_t max_model_len, std::string_view but);
 
 // The caller's fault: `param` names the field.

@@ -193,8 +193,9 @@ Result<json::value> answer_model(const ServiceContext& context, std::string_view
   for (const std::string& served : context.model_names) {
     if (served == name) return json::value(model_json(context, served));
   }
-  return Error{ErrorCode::kNotFound, "no such model is served here", "model", context.model_name(),
-               printable_utf8(name.substr(0, 100))};
+  return Error{
+      ErrorCode::kNotFound, "no such model is served here",      "model",
+      context.model_name(), printable_utf8(name.substr(0, 100)), ErrorReason::kUnknownModel};
 }
 
 }  // namespace autoglm::serve
