@@ -323,7 +323,11 @@ void Metrics::http_request(std::string_view route, std::string_view method, int 
       .Observe(seconds);
 }
 
-void Metrics::internal_error() { series_->handler_errors.Increment(); }
+void Metrics::failed(const RequestContext&, const RequestFailure& failure) {
+  if (failure.error.code == ErrorCode::kInternal && !failure.of_engine) {
+    series_->handler_errors.Increment();
+  }
+}
 void Metrics::connection_opened() {
   series_->connections.Increment();
   series_->accepted.Increment();

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "autoglm/model.h"
+#include "observe/request_observer.h"
 
 namespace autoglm::observe {
 
@@ -17,7 +18,7 @@ struct MetricsOptions {
   std::string version;
 };
 
-class Metrics : public EngineObserver {
+class Metrics : public EngineObserver, public RequestObserver {
  public:
   Metrics(const MetricsOptions& options, const ModelInfo& model);
   ~Metrics() override;
@@ -27,11 +28,11 @@ class Metrics : public EngineObserver {
 
   void on_step(const StepObservation& step) override;
   void on_request_end(const RequestObservation& request) override;
+  // Counts faults of ours that a request's handler has met; the engine's come with update().
+  void failed(const RequestContext& request, const RequestFailure& failure) override;
 
   // `route` must come from a fixed set: each one is a time series of its own.
   void http_request(std::string_view route, std::string_view method, int status, double seconds);
-  // A request's handler met a fault of ours; those that the engine meets come with update().
-  void internal_error();
   void connection_opened();
   void connection_closed();
   void connection_refused();

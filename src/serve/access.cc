@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "serve/api/json_text.h"
-#include "serve/context.h"
 
 namespace autoglm::serve {
 namespace {
@@ -21,7 +20,6 @@ constexpr std::string_view kExposedHeaders =
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens";
 constexpr std::string_view kUsualHeaders = "Authorization, Content-Type";
 constexpr std::string_view kPreflightSeconds = "600";
-constexpr size_t kMaxRequestId = 128;
 // Nobody can have these in the public DNS, so no page of an attacker can come from them: RFC 6761,
 // RFC 6762, and ICANN's reservation of 2024. Ollama takes them too.
 constexpr std::array<std::string_view, 3> kPrivateDomains = {".localhost", ".local", ".internal"};
@@ -127,14 +125,6 @@ bool is_plain_form(const AccessRules& rules, const Request& request) {
          from_elsewhere(rules, request);
 }
 
-std::string request_id(const Request& request) {
-  const std::string_view given = request.header("X-Request-Id");
-  if (!given.empty() && given.size() <= kMaxRequestId && is_visible(given)) {
-    return std::string(given);
-  }
-  return new_id("req_");
-}
-
 }  // namespace
 
 Result<std::vector<std::string>> parse_origins(std::string_view text) {
@@ -172,7 +162,7 @@ Result<AccessRules> access_rules(const ServiceOptions& options) {
 }
 
 std::vector<Header> answer_headers(const AccessRules& rules, const Request& request) {
-  std::vector<Header> headers = {{"X-Request-Id", request_id(request)}};
+  std::vector<Header> headers = {{"X-Request-Id", request.id}};
   if (rules.origins.empty()) return headers;
   const bool all = contains(rules.origins, "*");
   if (!all) headers.push_back({"Vary", "Origin"});

@@ -6,18 +6,11 @@
 #include <chrono>
 #include <random>
 
-#include "base/log.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
-
-void note_internal_error(const ServiceContext& context, const Error& error) {
-  if (error.code != ErrorCode::kInternal) return;
-  logger()->error("{}", error.message());
-  context.metrics->internal_error();
-}
 
 std::string new_id(std::string_view prefix) {
   thread_local std::random_device device;  // nobody should guess another's ids
@@ -36,7 +29,9 @@ Result<void> check_model(const ServiceContext& context, const json::Fields& fiel
   for (const std::string& name : context.model_names) {
     if (*model == name) return {};
   }
-  return Error{ErrorCode::kNotFound, "no such model is served here", "model",
+  return Error{ErrorCode::kNotFound,
+               "no such model is served here",
+               "model",
                fmt::format("{}", fmt::join(context.model_names, ", ")),
                printable_utf8(std::string_view(*model).substr(0, 100)),
                ErrorReason::kUnknownModel};

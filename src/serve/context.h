@@ -28,6 +28,7 @@ struct ServiceContext {
   AccessRules access;
   std::function<bool()> draining;
   mutable RequestTasks tasks;
+  RequestObservers observers;  // of every request that a route takes; the metrics are one
   // All by tenant. Reading a request, templates and tokenizing: mostly short. Grammars: a new one
   // may take a third of a second. Embeddings: each text is a whole pass through the model.
   std::unique_ptr<FairQueue> prepare;
@@ -40,9 +41,6 @@ struct ServiceContext {
 
   const std::string& model_name() const { return model_names.front(); }
 };
-
-// Logs and counts a fault of ours that a handler met; other errors are the caller's affair.
-void note_internal_error(const ServiceContext& context, const Error& error);
 
 // "chatcmpl-" and 32 random hexadecimal digits.
 std::string new_id(std::string_view prefix);

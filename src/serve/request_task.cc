@@ -26,16 +26,36 @@ void RequestTask::on_cancel(std::function<void()> function) {
   if (function) function();
 }
 
-std::shared_ptr<RequestTask> RequestTasks::begin() {
-  std::shared_ptr<RequestTask> task(new RequestTask, [state = state_](RequestTask* ended) {
-    {
-      const std::lock_guard lock(state->mutex);
-      state->running.erase(ended);
-    }
-    delete ended;
-  });
-  const std::lock_guard lock(state_->mutex);
-  state_->running.emplace(task.get(), task);
+void RequestTask::started() const {
+  for (observe::RequestObserver* observer : observers_) observer->started(context_);
+}
+void RequestTask::first_token() const {
+  for (observe::RequestObserver* observer : observers_) observer->first_token(context_);
+}
+void RequestTask::finished(const Usage& usage) {
+  if (told_end_.exchange(true)) return;
+  for (observe::RequestObserver* observer : observers_) observer->finished(context_, usage);
+}
+void RequestTask::failed(const observe::RequestFailure& failure) {
+  if (told_end_.exchange(true)) return;
+  for (observe::RequestObserver* observer : observers_) observer->failed(context_, failure);
+}
+
+std::shared_ptr<RequestTask> RequestTasks::begin(observe::RequestContext context,
+                                                 RequestObservers observers) {
+  std::shared_ptr<RequestTask> task(new RequestTask(std::move(context), std::move(observers)),
+                                    [state = state_](RequestTask* ended) {
+                                      {
+                                        const std::lock_guard lock(state->mutex);
+                                        state->running.erase(ended);
+                                      }
+                                      delete ended;
+                                    });
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->running.emplace(task.get(), task);
+  }
+  task->started();
   return task;
 }
 

@@ -1,5 +1,6 @@
-// What is done for one request, on whatever thread: wanted until its client leaves or the server
-// stops. Work is bound to this, not to the connection, which may be gone long before.
+// What is done for one request, on whatever thread: whose it is, whether it is still wanted (until
+// its client leaves or the server stops), and who is told what becomes of it. Work is bound to
+// this, not to the connection, which may be gone long before.
 #pragma once
 
 #include <atomic>
@@ -7,21 +8,41 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "autoglm/result.h"
+#include "observe/request_observer.h"
 
 namespace autoglm::serve {
 
+using RequestObservers = std::vector<observe::RequestObserver*>;
+
 class RequestTask {
  public:
+  // The observers live as long as anybody tells them of the task.
+  explicit RequestTask(observe::RequestContext context = {}, RequestObservers observers = {})
+      : context_(std::move(context)), observers_(std::move(observers)) {}
+
+  const observe::RequestContext& context() const { return context_; }
+
   // From any thread.
   bool wanted() const { return !cancelled_; }
   void cancel();
   // Called once when the task is cancelled; at once where it already is. Replaces an earlier one.
   void on_cancel(std::function<void()> function);
 
+  // What has become of it, told to the observers; of its end only the first.
+  void started() const;
+  void first_token() const;
+  void finished(const Usage& usage);
+  void failed(const observe::RequestFailure& failure);
+
  private:
+  const observe::RequestContext context_;
+  const RequestObservers observers_;
   std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> told_end_ = false;
   std::mutex mutex_;
   std::function<void()> on_cancel_;
 };
@@ -32,7 +53,7 @@ Error not_wanted();
 // All tasks of a service.
 class RequestTasks {
  public:
-  std::shared_ptr<RequestTask> begin();
+  std::shared_ptr<RequestTask> begin(observe::RequestContext context, RequestObservers observers);
   void cancel_all();
 
  private:

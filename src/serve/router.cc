@@ -10,167 +10,154 @@
 #include <utility>
 
 #include "autoglm/version.h"
+#include "base/log.h"
 #include "serve/api/errors.h"
 #include "serve/api/generation.h"
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
 #include "serve/guarded.h"
 #include "serve/page.h"
-#include "serve/tenant.h"
+#include "serve/request_context.h"
 
 namespace autoglm::serve {
 namespace {
 
-using Answer = std::shared_ptr<Exchange>;
-// A route may take the request apart.
-using RouteFunction = void (*)(const ServiceContext&, Request&, const Answer&);
+// One request that a route takes, and the way back.
+struct Call {
+  const ServiceContext& context;
+  std::shared_ptr<Exchange> exchange;
+  std::shared_ptr<RequestTask> task;
+};
+// May take the request apart.
+using RouteFunction = void (*)(const Call&, Request&);
 
-Response json_response(const json::value& value) { return Response{.body = dump(value)}; }
-
-Response busy_response() {
-  return error_response(Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "",
-                              "", "", ErrorReason::kQueueFull});
+void reply(const Call& call, Response response) {
+  call.task->finished({});
+  call.exchange->respond(std::move(response));
 }
 
-Response shutting_down() {
-  return error_response(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""});
+void reply(const Call& call, const json::value& value) {
+  reply(call, Response{.body = dump(value)});
+}
+
+void refuse(const Call& call, const Error& error) {
+  if (error.code == ErrorCode::kInternal) logger()->error("{}", error.message());
+  call.task->failed({error});
+  call.exchange->respond(error_response(error));
+}
+
+Error busy() {
+  return Error{ErrorCode::kResourceExhausted, "too many requests are waiting", "", "", "",
+               ErrorReason::kQueueFull};
+}
+
+Error shutting_down() {
+  return Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""};
 }
 
 // Work that waits for nobody but its tenant's, and nobody else for it.
-void on_tenants_turn(const ServiceContext& context, FairQueue& queue, const std::string& tenant,
-                     const Answer& exchange, const std::shared_ptr<RequestTask>& task,
+void on_tenants_turn(FairQueue& queue, const std::string& tenant, const Call& call,
                      std::function<Result<void>()> work) {
-  const bool taken = queue.run(tenant, [&context, exchange, task, work = std::move(work)] {
+  const bool taken = queue.run(tenant, [call, work = std::move(work)] {
     const Result<void> done =
-        guarded([&] { return task->wanted() ? work() : Result<void>(not_wanted()); });
-    if (done) return;
-    note_internal_error(context, done.error());
-    exchange->respond(error_response(done.error()));
+        guarded([&] { return call.task->wanted() ? work() : Result<void>(not_wanted()); });
+    if (!done) refuse(call, done.error());
   });
-  if (!taken) exchange->respond(busy_response());
+  if (!taken) refuse(call, busy());
 }
 
 // Answers that take work: only while the service takes requests, and only as long as the client is
 // there.
-void prepare(const ServiceContext& context, const std::string& tenant, const Answer& exchange,
-             std::function<Result<void>(const std::shared_ptr<RequestTask>&)> work) {
-  if (context.draining()) {
-    exchange->respond(shutting_down());
-    return;
-  }
-  const std::shared_ptr<RequestTask> task = context.tasks.begin();
-  exchange->on_client_gone([weak = std::weak_ptr(task)] {
+void prepare(const Call& call, Request& request,
+             std::function<Result<void>(const Request& request)> work) {
+  if (call.context.draining()) return refuse(call, shutting_down());
+  call.exchange->on_client_gone([weak = std::weak_ptr(call.task)] {
     if (const auto running = weak.lock()) running->cancel();
   });
-  on_tenants_turn(context, *context.prepare, tenant, exchange, task,
-                  [task, work = std::move(work)] { return work(task); });
+  on_tenants_turn(*call.context.prepare, call.task->context().tenant, call,
+                  [request = std::make_shared<const Request>(std::move(request)),
+                   work = std::move(work)] { return work(*request); });
 }
 
 // All prompts of a request have one form, which may be a new one.
-void start(const ServiceContext& context, const Answer& exchange,
-           const std::shared_ptr<RequestTask>& task, GenerationPlan plan) {
+void start(const Call& call, GenerationPlan plan) {
   const GenerationRequest& first = plan.requests.front();
-  if (context.backend->knows_form(*first.structured_output)) {
-    return start_generation(context, exchange, task, std::move(plan));
+  if (call.context.backend->knows_form(*first.structured_output)) {
+    return start_generation(call.context, call.exchange, call.task, std::move(plan));
   }
   const std::string tenant = first.scheduling.tenant;
   const auto waiting = std::make_shared<GenerationPlan>(std::move(plan));
-  on_tenants_turn(context, *context.grammars, tenant, exchange, task,
-                  [&context, exchange, task, waiting]() -> Result<void> {
-                    start_generation(context, exchange, task, std::move(*waiting));
-                    return {};
-                  });
+  on_tenants_turn(*call.context.grammars, tenant, call, [call, waiting]() -> Result<void> {
+    start_generation(call.context, call.exchange, call.task, std::move(*waiting));
+    return {};
+  });
 }
 
 template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_view,
                                           const RequestTask&)>
-void generate(const ServiceContext& context, Request& request, const Answer& exchange) {
-  prepare(context, tenant_of(request), exchange,
-          [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
-           body = std::move(request.body), held = std::move(request.held)](
-              const std::shared_ptr<RequestTask>& task) -> Result<void> {
-            GenerationPlan plan = AGLM_TRY(kPlan(context, body, *task));
-            // Whoever stands before us and knows its clients outranks what these say of
-            // themselves.
-            if (!tenant.empty()) {
-              for (GenerationRequest& one : plan.requests) one.scheduling.tenant = tenant;
-            }
-            start(context, exchange, task, std::move(plan));
-            return {};
-          });
+void generate(const Call& call, Request& request) {
+  prepare(call, request, [call](const Request& asked) -> Result<void> {
+    start(call, AGLM_TRY(kPlan(call.context, asked.body, *call.task)));
+    return {};
+  });
 }
 
 template <Result<std::string> (*kAnswer)(const ServiceContext&, std::string_view,
                                          const RequestTask&)>
-void answer(const ServiceContext& context, Request& request, const Answer& exchange) {
-  prepare(context, tenant_of(request), exchange,
-          [&context, exchange, body = std::move(request.body), held = std::move(request.held)](
-              const std::shared_ptr<RequestTask>& task) -> Result<void> {
-            std::string text = AGLM_TRY(kAnswer(context, body, *task));
-            exchange->respond(Response{.body = std::move(text)});
-            return {};
-          });
+void answer(const Call& call, Request& request) {
+  prepare(call, request, [call](const Request& asked) -> Result<void> {
+    std::string text = AGLM_TRY(kAnswer(call.context, asked.body, *call.task));
+    reply(call, Response{.body = std::move(text)});
+    return {};
+  });
 }
 
-void embeddings(const ServiceContext& context, Request& request, const Answer& exchange) {
-  prepare(
-      context, tenant_of(request), exchange,
-      [&context, exchange, tenant = std::string(request.header(kTenantHeader)),
-       body = std::move(request.body),
-       held = std::move(request.held)](const std::shared_ptr<RequestTask>& task) -> Result<void> {
-        EmbeddingPlan plan = AGLM_TRY(plan_embeddings(context, body, *task));
-        if (!tenant.empty()) plan.scheduling.tenant = tenant;
-        const std::string owner = plan.scheduling.tenant;
-        on_tenants_turn(context, *context.embeddings, owner, exchange, task,
-                        [&context, exchange, task, held, plan = std::move(plan)]() -> Result<void> {
-                          std::string text = AGLM_TRY(answer_embeddings(context, plan, *task));
-                          exchange->respond(Response{.body = std::move(text)});
-                          return {};
-                        });
-        return {};
-      });
+void embeddings(const Call& call, Request& request) {
+  prepare(call, request, [call](const Request& asked) -> Result<void> {
+    EmbeddingPlan plan = AGLM_TRY(plan_embeddings(call.context, asked.body, *call.task));
+    const std::string owner = plan.scheduling.tenant;
+    on_tenants_turn(*call.context.embeddings, owner, call,
+                    [call, held = asked.held, plan = std::move(plan)]() -> Result<void> {
+                      std::string text =
+                          AGLM_TRY(answer_embeddings(call.context, plan, *call.task));
+                      reply(call, Response{.body = std::move(text)});
+                      return {};
+                    });
+    return {};
+  });
 }
 
-void models(const ServiceContext& context, Request&, const Answer& exchange) {
-  exchange->respond(json_response(answer_models(context)));
-}
+void models(const Call& call, Request&) { reply(call, answer_models(call.context)); }
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
-void model(const ServiceContext& context, Request& request, const Answer& exchange) {
-  const auto found =
-      answer_model(context, std::string_view(request.path).substr(kModelPrefix.size()));
-  exchange->respond(found ? json_response(*found) : error_response(found.error()));
+void model(const Call& call, Request& request) {
+  const std::string_view name = std::string_view(request.path).substr(kModelPrefix.size());
+  const Result<json::value> found = answer_model(call.context, name);
+  if (!found) return refuse(call, found.error());
+  reply(call, *found);
 }
 
-void health(const ServiceContext&, Request&, const Answer& exchange) {
-  exchange->respond(json_response(json::object{{"status", "ok"}}));
+void health(const Call& call, Request&) { reply(call, json::object{{"status", "ok"}}); }
+
+void ready(const Call& call, Request&) {
+  if (call.context.draining()) return refuse(call, shutting_down());
+  reply(call, json::object{{"status", "ready"}});
 }
 
-void ready(const ServiceContext& context, Request&, const Answer& exchange) {
-  if (context.draining()) {
-    exchange->respond(shutting_down());
-  } else {
-    exchange->respond(json_response(json::object{{"status", "ready"}}));
+void version_route(const Call& call, Request&) { reply(call, json::object{{"version", kVersion}}); }
+
+void metrics(const Call& call, Request&) {
+  call.context.metrics->update(call.context.backend->stats());
+  reply(call, Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                       .body = call.context.metrics->text()});
+}
+
+void page(const Call& call, Request&) {
+  if (!call.context.chat_page) {
+    return refuse(call, Error{ErrorCode::kNotFound, "there is no page here", "", "", ""});
   }
-}
-
-void version_route(const ServiceContext&, Request&, const Answer& exchange) {
-  exchange->respond(json_response(json::object{{"version", kVersion}}));
-}
-
-void metrics(const ServiceContext& context, Request&, const Answer& exchange) {
-  context.metrics->update(context.backend->stats());
-  exchange->respond(Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                             .body = context.metrics->text()});
-}
-
-void page(const ServiceContext& context, Request&, const Answer& exchange) {
-  if (context.chat_page) {
-    exchange->respond(chat_page_response());
-  } else {
-    exchange->respond(error_response(ApiError{.status = 404, .message = "there is no page here"}));
-  }
+  reply(call, chat_page_response());
 }
 
 struct Route {
@@ -227,7 +214,9 @@ void route(const ServiceContext& context, Request request,
   }
   const bool get = found->method == "GET";
   if (request.method == found->method || (get && request.method == "HEAD")) {
-    found->run(context, request, exchange);
+    const Call call{context, exchange,
+                    context.tasks.begin(request_context(request, found->path), context.observers)};
+    found->run(call, request);
     return;
   }
   const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
@@ -247,6 +236,8 @@ std::string_view route_label(std::string_view path) {
   const Route* found = find_route(path);
   return found == nullptr ? "other" : found->path;
 }
+
+size_t n_routes() { return kRoutes.size() + 1; }
 
 std::string_view method_label(std::string_view method) {
   static constexpr std::array<std::string_view, 5> kKnown = {"GET", "POST", "HEAD", "OPTIONS",

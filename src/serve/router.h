@@ -15,6 +15,7 @@ void route(const ServiceContext& context, Request request,
 
 // The route's name for metrics: one of a fixed set, "other" for unknown paths.
 std::string_view route_label(std::string_view path);
+size_t n_routes();  // that have a label
 std::string_view method_label(std::string_view method);
 
 }  // namespace autoglm::serve

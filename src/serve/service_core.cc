@@ -8,6 +8,7 @@
 
 #include "autoglm/version.h"
 #include "serve/api/errors.h"
+#include "serve/request_context.h"
 #include "serve/router.h"
 
 namespace autoglm::serve {
@@ -101,6 +102,7 @@ ServiceCore::ServiceCore(ServiceOptions options)
     exchange->respond(error_response(
         ApiError{.status = 503, .message = "the model is being loaded", .code = "loading"}));
   };
+  hooks.id_of = request_id;
   hooks.headers_for = [this](const Request& request) {
     return answer_headers(context_.access, request);
   };
@@ -124,6 +126,7 @@ void ServiceCore::attach(std::unique_ptr<ModelBackend> backend) {
   context_.metrics = std::make_shared<observe::Metrics>(
       observe::MetricsOptions{.model_name = context_.model_name(), .version = kVersion}, info);
   backend->observe(context_.metrics);
+  context_.observers.push_back(context_.metrics.get());
   context_.backend = std::move(backend);
   context_.created = unix_time();
   context_.prepare = std::make_unique<FairQueue>(kPrepare);

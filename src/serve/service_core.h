@@ -21,6 +21,9 @@ class ServiceCore {
   ServiceCore(const ServiceCore&) = delete;
   ServiceCore& operator=(const ServiceCore&) = delete;
 
+  // One more to be told of every request; before attach(). It outlives the service.
+  void observe(observe::RequestObserver& observer) { context_.observers.push_back(&observer); }
+
   // From any thread, once.
   void attach(std::unique_ptr<ModelBackend> backend);
 

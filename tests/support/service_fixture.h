@@ -19,11 +19,15 @@ namespace autoglm::serve {
 
 class RunningService {
  public:
-  explicit RunningService(FakeScript script = {}, ServiceOptions options = {}) {
+  // `observer`, if any, outlives it.
+  explicit RunningService(FakeScript script = {}, ServiceOptions options = {},
+                          observe::RequestObserver* observer = nullptr) {
     auto backend = std::make_unique<FakeBackend>(std::move(script));
     backend_ = backend.get();
     options.port = 0;
-    core_ = std::make_unique<ServiceCore>(std::move(backend), std::move(options));
+    core_ = std::make_unique<ServiceCore>(std::move(options));
+    if (observer != nullptr) core_->observe(*observer);
+    core_->attach(std::move(backend));
     listening_ = core_->listen().has_value();
     thread_ = std::thread([this] { ran_ = core_->run().has_value(); });
   }

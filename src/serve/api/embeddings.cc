@@ -46,7 +46,7 @@ Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string
   }
   plan.base64 = format == "base64";
   const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
-  AGLM_TRY(read_scheduling(fields, plan.scheduling));
+  plan.scheduling = AGLM_TRY(read_scheduling(fields, task.context()));
   for (const Prompt& input :
        AGLM_TRY(read_prompts(fields, "input", kMaxInputs, model.vocab_size))) {
     if (!task.wanted()) return not_wanted();

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "serve/api/errors.h"
 #include "serve/api/json_text.h"
 #include "serve/guarded.h"
@@ -59,7 +60,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
           std::move(requests[i]),
           [self = shared_from_this(), i](const GenerationEvent& event) { self->take(i, event); });
       if (!handle) {
-        note_internal_error(context_, handle.error());
+        if (handle.error().code == ErrorCode::kInternal) {
+          logger()->error("{}", handle.error().message());
+        }
         later([self = shared_from_this(), error = handle.error()] { self->fail(error); });
         cancel();
         return;
@@ -120,7 +123,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void tell(size_t prompt, const GenerationEvent& event) {
     if (event.finish_reason == FinishReason::kError) {
       cancel();
-      fail(event.error.value_or(Error{ErrorCode::kIo, "the answer failed", "", "", ""}));
+      fail(event.error.value_or(Error{ErrorCode::kIo, "the answer failed", "", "", ""}),
+           MetBy::kEngine);
       return;
     }
     if (event.finish_reason == FinishReason::kCancelled) {
@@ -129,6 +133,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
       fail(Error{ErrorCode::kUnavailable, "the server is shutting down", "", "", ""});
       return;
     }
+    if (!event.tokens.empty() && !std::exchange(has_tokens_, true)) task_->first_token();
     GenerationResult& result = results_[prompt];
     result.usage = event.usage;
     if (stream_) {
@@ -180,6 +185,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (stream_) {
       ended_ = true;
       exchange_->write(format_->end(usage()));
+      task_->finished(usage());
       exchange_->end_stream();
     } else if (long_ || size() <= kShortAnswer) {
       write_whole();
@@ -200,6 +206,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void write_whole() {
     Response response{.body = format_->whole(results_, usage())};
     ended_ = true;
+    task_->finished(usage());
     exchange_->respond(std::move(response));
     release();
   }
@@ -217,9 +224,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
     return n;
   }
 
-  void fail(const Error& error) {
+  enum class MetBy { kHandler, kEngine };
+  void fail(const Error& error, MetBy met_by = MetBy::kHandler) {
     if (ended_) return;
     ended_ = true;
+    task_->failed({.error = error, .of_engine = met_by == MetBy::kEngine});
     std::ignore = guarded([&] { tell_error(error); });
     release();
   }
@@ -250,6 +259,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::vector<GenerationResult> results_;
   size_t unfinished_;
   bool begun_ = false;
+  bool has_tokens_ = false;
   bool ended_ = false;
 
   std::atomic<bool> gone_{false};

@@ -89,7 +89,8 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
   AnswerFacts facts =
-      facts_for(context, "chatcmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kChat, model)));
+      facts_for(context, "chatcmpl-",
+                AGLM_TRY(read_answer_options(fields, Dialect::kChat, model, task.context())));
   const ChatContext chat = AGLM_TRY(read_chat(fields));
   if (!task.wanted()) return not_wanted();
   RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
@@ -126,7 +127,8 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
   AnswerFacts facts = facts_for(
-      context, "cmpl-", AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model)));
+      context, "cmpl-",
+      AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model, task.context())));
   SamplingParams& sampling = facts.options.sampling;
   const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
   const std::vector<Prompt> prompts =
@@ -170,7 +172,8 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
   AnswerFacts facts =
-      facts_for(context, "infer-", AGLM_TRY(read_answer_options(fields, Dialect::kInfer, model)));
+      facts_for(context, "infer-",
+                AGLM_TRY(read_answer_options(fields, Dialect::kInfer, model, task.context())));
   const bool has_text = fields.find("text") != nullptr;
   if (has_text == (fields.find("prompt") != nullptr)) {
     return bad_field(has_text ? "prompt" : "text", "exactly one of text and prompt is needed");

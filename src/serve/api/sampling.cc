@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -309,7 +311,8 @@ bool wished(const json::Fields& fields, std::string_view key) {
 
 }  // namespace
 
-Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling) {
+Result<Scheduling> read_scheduling(const json::Fields& fields, const RequestContext& request) {
+  Scheduling scheduling;
   scheduling.tenant = AGLM_TRY(short_string(fields, "user", kMaxTenantBytes));
   scheduling.cache_salt = AGLM_TRY(short_string(fields, "cache_salt", kMaxCacheSaltBytes));
   if (const auto v = AGLM_TRY(integer_field(fields, "priority", -kMaxTokens, kMaxTokens))) {
@@ -320,11 +323,18 @@ Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling)
   if (const auto v = AGLM_TRY(integer_field(fields, "timeout_ms", 1, kMaxTokens))) {
     scheduling.timeout_ms = *v;
   }
-  return {};
+  if (request.tenant_outranks) scheduling.tenant = request.tenant;
+  if (request.deadline) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        *request.deadline - std::chrono::steady_clock::now());
+    const int64_t most = std::max<int64_t>(left.count(), 1);
+    scheduling.timeout_ms = std::min(scheduling.timeout_ms.value_or(most), most);
+  }
+  return scheduling;
 }
 
 Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect dialect,
-                                          const ModelInfo& model) {
+                                          const ModelInfo& model, const RequestContext& request) {
   AnswerOptions options;
   options.sampling = model.default_sampling;
   AGLM_TRY(refuse_unsupported(fields, dialect));
@@ -336,7 +346,7 @@ Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect di
   AGLM_TRY(read_stream(fields, options));
   options.echo = AGLM_TRY(boolean_field(fields, "echo", false));
   options.return_token_ids = AGLM_TRY(boolean_field(fields, "return_token_ids", false));
-  AGLM_TRY(read_scheduling(fields, options.scheduling));
+  options.scheduling = AGLM_TRY(read_scheduling(fields, request));
   options.structured_output = AGLM_TRY(read_structured_output(fields));
   return options;
 }

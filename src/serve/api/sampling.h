@@ -7,6 +7,7 @@
 
 #include "autoglm/model.h"
 #include "base/json.h"
+#include "serve/request_context.h"
 
 namespace autoglm::serve {
 
@@ -26,10 +27,11 @@ struct AnswerOptions {
 
 // Missing fields take the model's defaults (generation_config.json), then OpenAI's.
 Result<AnswerOptions> read_answer_options(const json::Fields& fields, Dialect dialect,
-                                          const ModelInfo& model);
+                                          const ModelInfo& model, const RequestContext& request);
 
-// vLLM's `priority` and `cache_salt`; `timeout_ms`; OpenAI's `user` and its cheap tier.
-Result<void> read_scheduling(const json::Fields& fields, Scheduling& scheduling);
+// vLLM's `priority` and `cache_salt`; `timeout_ms`; OpenAI's `user` and its cheap tier. What the
+// request's context says of tenant and deadline outranks them.
+Result<Scheduling> read_scheduling(const json::Fields& fields, const RequestContext& request);
 
 // Errors when the body asks for something that would change the answer and is not offered.
 Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect);

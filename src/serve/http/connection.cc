@@ -322,6 +322,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
   const std::string path = request.path;
   enter(Phase::kAnswering);
   std::vector<Header> headers;
+  if (server_->hooks.id_of) request.id = server_->hooks.id_of(request);
   if (server_->hooks.headers_for) headers = server_->hooks.headers_for(request);
   auto exchange = std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(),
                                                        request, std::move(headers));

@@ -24,6 +24,7 @@ struct Request {
   std::string query;   // after '?', as sent
   int version_minor = 1;
   bool keep_alive = true;
+  std::string id;               // what the server calls it; empty without ServerHooks::id_of
   std::vector<Header> headers;  // of the head: fields behind a chunked body are dropped
   std::string body;
   // Counts the body among those that the server holds, for as long as somebody keeps this.

@@ -54,6 +54,8 @@ using RefusalBody = std::function<std::string(int status, std::string_view messa
 
 struct ServerHooks {
   Handler handle;
+  // Request::id, before anything else is asked of the request; may be null.
+  std::function<std::string(const Request&)> id_of;
   // Headers of the answer to this request, whatever it is; may be null.
   std::function<std::vector<Header>(const Request&)> headers_for;
   RefusalBody refusal_body;
