@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "serve/api/errors.h"
 #include "serve/api/generation.h"
+#include "serve/api/http_sinks.h"
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
 #include "serve/guarded.h"
@@ -79,16 +80,20 @@ void prepare(const Call& call, Request& request,
                    work = std::move(work)] { return work(*request); });
 }
 
+void run(const Call& call, GenerationPlan plan) {
+  const auto make_sink = plan.stream ? sse_sink : json_sink;
+  start_generation(call.context, call.task, std::move(plan.generation),
+                   make_sink(call.context, call.exchange, std::move(plan.format)));
+}
+
 // All prompts of a request have one form, which may be a new one.
 void start(const Call& call, GenerationPlan plan) {
-  const GenerationRequest& first = plan.requests.front();
-  if (call.context.backend->knows_form(*first.structured_output)) {
-    return start_generation(call.context, call.exchange, call.task, std::move(plan));
-  }
+  const GenerationRequest& first = plan.generation.requests.front();
+  if (call.context.backend->knows_form(*first.structured_output)) return run(call, std::move(plan));
   const std::string tenant = first.scheduling.tenant;
   const auto waiting = std::make_shared<GenerationPlan>(std::move(plan));
   on_tenants_turn(*call.context.grammars, tenant, call, [call, waiting]() -> Result<void> {
-    start_generation(call.context, call.exchange, call.task, std::move(*waiting));
+    run(call, std::move(*waiting));
     return {};
   });
 }

@@ -123,6 +123,7 @@ TEST(RequestContexts, EveryRouteHonoursTenantTraceAndId) {
     }
     for (const GenerationRequest& taken : service.backend().requests()) {
       EXPECT_EQ(taken.scheduling.tenant, "a company") << asked.path;
+      EXPECT_EQ(taken.request_id, "own-1") << asked.path;
     }
     if (service.backend().n_embedded > 0) {
       EXPECT_EQ(service.backend().embedding_scheduling().tenant, "a company");

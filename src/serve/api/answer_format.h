@@ -1,5 +1,5 @@
-// How an answer is written down: one implementation a route. Called on the connection's thread,
-// first whole() alone, or begin(), pieces and end() for a stream.
+// How an answer is written down as JSON: one implementation a dialect. Called where answers are
+// written, one after the other: whole() alone, or begin(), pieces and end() for a stream.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 #include "autoglm/generation.h"
 #include "base/json.h"
-#include "serve/api/chat_reading.h"
 #include "serve/api/errors.h"
+#include "serve/api/generation_sink.h"
 #include "serve/api/json_text.h"
 #include "serve/api/sampling.h"
 #include "serve/context.h"
@@ -30,19 +30,48 @@ struct AnswerFacts {
   std::vector<std::string> echo_texts;
 };
 
+// The pieces of one choice, put together.
+struct WholeChoice {
+  std::string content;
+  std::string reasoning;
+  struct Call {
+    std::string name;
+    std::string arguments;
+  };
+  std::vector<Call> calls;
+  std::vector<TokenId> tokens;
+  std::vector<PositionLogprobs> logprobs;
+  ChoiceEnd end;
+};
+
+// Of one prompt.
+struct WholeAnswer {
+  std::vector<WholeChoice> choices;
+  Shared<PromptLogprobs> prompt_logprobs;
+
+  void add(AnswerPiece piece);
+  size_t size() const;  // what its text takes to write, in scores
+};
+
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
-  // `results`: one a prompt. `usage`: over all of them.
+  // `answers`: one a prompt. `usage`: over all of them.
   // JSON text.
-  virtual std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) = 0;
-  // Each returns whole SSE events, or nothing. `prompt`: which of the prompts the event belongs to.
+  virtual std::string whole(const std::vector<WholeAnswer>& answers, const Usage& usage) = 0;
+  // Each returns whole SSE events, or nothing.
   virtual std::string begin() = 0;
-  virtual std::string piece(size_t prompt, const GenerationEvent& event, const Usage& usage) = 0;
+  virtual std::string piece(const AnswerPiece& piece, const Usage& usage) = 0;
   virtual std::string end(const Usage& usage) = 0;
+  // In place of end(): OpenAI's, unless a dialect has its own.
+  virtual std::string error(const ApiError& error);
 };
 
-std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, std::string role, ChatReading reading);
+struct ChatStyle {
+  std::string role = "assistant";
+  bool short_ids = false;  // of calls: nine letters and digits, as Mistral's templates demand
+};
+std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, ChatStyle style);
 std::unique_ptr<AnswerFormat> completions_format(AnswerFacts facts);
 std::unique_ptr<AnswerFormat> infer_format(AnswerFacts facts);
 
@@ -52,14 +81,14 @@ inline std::string sse(const json::value& value) { return sse(dump(value)); }
 inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
 
 json::object usage_json(const Usage& usage);
-// OpenAI's words: "stop" and "length"; "error" for an answer that was cut off.
-json::value finish_reason_json(FinishReason reason);
+// OpenAI's words: "stop", "length" and "tool_calls"; "error" for an answer that was cut off; null
+// while it goes on.
+json::value finish_reason_json(const ChoiceEnd& end);
 // The stop string, the stop token's id as a number, or null.
-json::value stop_reason_json(const std::optional<std::string>& reason,
-                             const std::optional<TokenId>& token);
+json::value stop_reason_json(const ChoiceEnd& end);
+// Of a piece that was not taken apart.
+std::string text_of(const AnswerPiece& piece);
 json::array ids_json(const std::vector<TokenId>& ids);
-
-using PromptLogprobs = std::vector<std::optional<PositionLogprobs>>;
 
 // The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
 void append_chat_logprobs(std::string& out, const ModelBackend& backend,

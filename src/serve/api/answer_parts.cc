@@ -1,4 +1,4 @@
-// Pieces that the answer formats share: usage, reasons, log-probabilities.
+// What the answer formats share: whole answers from pieces, usage, reasons, log-probabilities.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,6 +40,40 @@ void separate(std::string& list) {
 
 }  // namespace
 
+void WholeAnswer::add(AnswerPiece piece) {
+  const auto which = static_cast<size_t>(piece.choice);
+  if (choices.size() <= which) choices.resize(which + 1);
+  WholeChoice& choice = choices[which];
+  for (AnswerDelta& delta : piece.deltas) {
+    switch (delta.kind) {
+      case AnswerDelta::Kind::kContent: choice.content += delta.text; break;
+      case AnswerDelta::Kind::kReasoning: choice.reasoning += delta.text; break;
+      case AnswerDelta::Kind::kCall: choice.calls.push_back({.name = std::move(delta.text)}); break;
+      case AnswerDelta::Kind::kArguments: choice.calls.back().arguments += delta.text; break;
+    }
+  }
+  choice.tokens.insert(choice.tokens.end(), piece.tokens.begin(), piece.tokens.end());
+  choice.logprobs.insert(choice.logprobs.end(), std::make_move_iterator(piece.logprobs.begin()),
+                         std::make_move_iterator(piece.logprobs.end()));
+  if (!piece.prompt_logprobs->empty()) prompt_logprobs = piece.prompt_logprobs;
+  if (piece.end.reason != FinishReason::kNone) choice.end = std::move(piece.end);
+}
+
+size_t WholeAnswer::size() const {
+  size_t n = prompt_logprobs->size();
+  for (const WholeChoice& choice : choices) {
+    size_t n_bytes = choice.content.size() + choice.reasoning.size();
+    for (const WholeChoice::Call& call : choice.calls) n_bytes += call.arguments.size();
+    n += choice.tokens.size() + n_bytes / 16;
+    for (const PositionLogprobs& position : choice.logprobs) n += position.top.size() + 1;
+  }
+  return n;
+}
+
+std::string AnswerFormat::error(const ApiError& error) {
+  return sse(error_body(error)) + std::string(kSseDone);
+}
+
 std::string sse(std::string_view json) { return fmt::format("data: {}\n\n", json); }
 
 json::object usage_json(const Usage& usage) {
@@ -56,8 +90,9 @@ json::object usage_json(const Usage& usage) {
   return object;
 }
 
-json::value finish_reason_json(FinishReason reason) {
-  switch (reason) {
+json::value finish_reason_json(const ChoiceEnd& end) {
+  if (end.with_calls) return "tool_calls";
+  switch (end.reason) {
     case FinishReason::kNone: return nullptr;
     case FinishReason::kStop: return "stop";
     case FinishReason::kLength: return "length";
@@ -67,10 +102,15 @@ json::value finish_reason_json(FinishReason reason) {
   return "error";
 }
 
-json::value stop_reason_json(const std::optional<std::string>& reason,
-                             const std::optional<TokenId>& token) {
-  if (token) return static_cast<int64_t>(*token);
-  return reason ? json::value(printable_utf8(*reason)) : json::value(nullptr);
+json::value stop_reason_json(const ChoiceEnd& end) {
+  if (end.stop_token) return static_cast<int64_t>(*end.stop_token);
+  return end.stop_reason ? json::value(printable_utf8(*end.stop_reason)) : json::value(nullptr);
+}
+
+std::string text_of(const AnswerPiece& piece) {
+  std::string text;
+  for (const AnswerDelta& delta : piece.deltas) text += delta.text;
+  return text;
 }
 
 json::array ids_json(const std::vector<TokenId>& ids) {

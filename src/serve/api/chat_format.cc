@@ -3,23 +3,22 @@
 #include <utility>
 
 #include "serve/api/answer_format.h"
-#include "serve/api/chat_message.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
 namespace {
 
+constexpr size_t kShortId = 9;
+
 class ChatFormat : public AnswerFormat {
  public:
-  ChatFormat(AnswerFacts facts, std::string role, ChatReading reading)
-      : facts_(std::move(facts)), role_(std::move(role)), reading_(std::move(reading)) {
-    for (int32_t i = 0; i < facts_.options.sampling.n; ++i) messages_.emplace_back(reading_);
-  }
+  ChatFormat(AnswerFacts facts, ChatStyle style)
+      : facts_(std::move(facts)), style_(std::move(style)) {}
 
-  std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
-    const GenerationResult& result = results.front();
+  std::string whole(const std::vector<WholeAnswer>& answers, const Usage& usage) override {
+    const WholeAnswer& result = answers.front();
     std::string answer = dump(frame("chat.completion"));
-    add_member(answer, "choices", [&](std::string& out) { append_choices(out, result); });
+    add_member(answer, "choices", [&](std::string& out) { append_choices(out, result.choices); });
     add_member(answer, "usage", usage_json(usage));
     if (facts_.options.sampling.prompt_logprobs) {
       add_member(answer, "prompt_logprobs", [&](std::string& out) {
@@ -35,7 +34,7 @@ class ChatFormat : public AnswerFormat {
   std::string begin() override {
     std::string events;
     for (int32_t i = 0; i < facts_.options.sampling.n; ++i) {
-      json::object delta{{"role", role_}, {"content", echo()}, {"refusal", nullptr}};
+      json::object delta{{"role", style_.role}, {"content", echo()}, {"refusal", nullptr}};
       std::string first = chunk(choice_text(choice_json(i, std::move(delta))));
       if (facts_.options.return_token_ids && i == 0) {
         add_member(first, "prompt_token_ids", ids_json(facts_.prompts.front()));
@@ -45,35 +44,34 @@ class ChatFormat : public AnswerFormat {
     return events;
   }
 
-  std::string piece(size_t /*prompt*/, const GenerationEvent& event, const Usage& usage) override {
+  std::string piece(const AnswerPiece& piece, const Usage& usage) override {
     std::string events;
-    ChatMessage& message = messages_[static_cast<size_t>(event.choice)];
-    const bool has_logprobs = facts_.options.logprobs && !event.logprobs.empty();
-    const bool has_ids = facts_.options.return_token_ids && !event.tokens.empty();
-    const bool has_prompt_logprobs = !event.prompt_logprobs->empty();
-    std::vector<json::object> deltas =
-        message.deltas(event.text, {event.finish_reason, event.stop_reason && !event.stop_token});
+    const bool has_logprobs = facts_.options.logprobs && !piece.logprobs.empty();
+    const bool has_ids = facts_.options.return_token_ids && !piece.tokens.empty();
+    const bool has_prompt_logprobs = !piece.prompt_logprobs->empty();
+    std::vector<json::object> deltas;
+    for (const AnswerDelta& delta : piece.deltas) deltas.push_back(delta_json(delta));
     if (deltas.empty() && (has_logprobs || has_ids || has_prompt_logprobs)) {
       deltas.push_back({{"content", ""}});
     }
     for (size_t i = 0; i < deltas.size(); ++i) {
       // What belongs to the tokens goes with the first delta that they gave.
       const bool first = i == 0;
-      json::object object = choice_json(event.choice, std::move(deltas[i]));
-      if (first && has_ids) object["token_ids"] = ids_json(event.tokens);
+      json::object object = choice_json(piece.choice, std::move(deltas[i]));
+      if (first && has_ids) object["token_ids"] = ids_json(piece.tokens);
       std::string text =
-          chunk(choice_text(object, first && has_logprobs ? &event.logprobs : nullptr), usage);
+          chunk(choice_text(object, first && has_logprobs ? &piece.logprobs : nullptr), usage);
       if (first && has_prompt_logprobs) {
         add_member(text, "prompt_logprobs", [&](std::string& out) {
-          append_prompt_logprobs(out, backend(), *event.prompt_logprobs);
+          append_prompt_logprobs(out, backend(), *piece.prompt_logprobs);
         });
       }
       events += sse(text);
     }
-    if (event.finish_reason != FinishReason::kNone) {
-      json::object choice = choice_json(event.choice, {});
-      choice["finish_reason"] = message.finish_reason(event.finish_reason);
-      choice["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
+    if (piece.end.reason != FinishReason::kNone) {
+      json::object choice = choice_json(piece.choice, {});
+      choice["finish_reason"] = finish_reason_json(piece.end);
+      choice["stop_reason"] = stop_reason_json(piece.end);
       events += sse(chunk(choice_text(choice), usage));
     }
     return events;
@@ -98,19 +96,56 @@ class ChatFormat : public AnswerFormat {
     return facts_.echo_texts.empty() ? std::string() : facts_.echo_texts.front();
   }
 
-  void append_choices(std::string& out, const GenerationResult& result) {
+  json::object begun_call(const std::string& name, const std::string& arguments) const {
+    const std::string id = style_.short_ids ? new_id("").substr(0, kShortId) : new_id("call_");
+    return json::object{{"id", id},
+                        {"type", "function"},
+                        {"function", json::object{{"name", name}, {"arguments", arguments}}}};
+  }
+
+  json::object delta_json(const AnswerDelta& delta) const {
+    switch (delta.kind) {
+      case AnswerDelta::Kind::kContent: break;
+      case AnswerDelta::Kind::kReasoning: return {{"reasoning_content", delta.text}};
+      case AnswerDelta::Kind::kCall: {
+        json::object call = begun_call(delta.text, "");
+        call["index"] = delta.call;
+        return {{"tool_calls", json::array{std::move(call)}}};
+      }
+      case AnswerDelta::Kind::kArguments: {
+        json::object call{{"index", delta.call},
+                          {"function", json::object{{"arguments", delta.text}}}};
+        return {{"tool_calls", json::array{std::move(call)}}};
+      }
+    }
+    return {{"content", delta.text}};
+  }
+
+  json::object message_json(const WholeChoice& choice) const {
+    const std::string content = echo() + choice.content;
+    json::object message;
+    message["role"] = style_.role;
+    message["content"] =
+        content.empty() && !choice.calls.empty() ? json::value(nullptr) : json::value(content);
+    if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
+    json::array calls;
+    for (const WholeChoice::Call& call : choice.calls) {
+      calls.push_back(begun_call(call.name, call.arguments));
+    }
+    if (!calls.empty()) message["tool_calls"] = std::move(calls);
+    message["refusal"] = nullptr;
+    return message;
+  }
+
+  void append_choices(std::string& out, const std::vector<WholeChoice>& choices) const {
     out += '[';
-    for (size_t i = 0; i < result.choices.size(); ++i) {
-      const Choice& choice = result.choices[i];
-      json::object message = messages_[i].whole(
-          choice.text, {choice.finish_reason, choice.stop_reason && !choice.stop_token}, echo());
-      message["role"] = role_;
-      message["refusal"] = nullptr;
+    for (size_t i = 0; i < choices.size(); ++i) {
+      const WholeChoice& choice = choices[i];
       json::object object;
       object["index"] = static_cast<int64_t>(i);
-      object["message"] = std::move(message);
-      object["finish_reason"] = messages_[i].finish_reason(choice.finish_reason);
-      object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
+      object["message"] = message_json(choice);
+      object["finish_reason"] = finish_reason_json(choice.end);
+      object["stop_reason"] = stop_reason_json(choice.end);
       if (facts_.options.return_token_ids) object["token_ids"] = ids_json(choice.tokens);
       if (i > 0) out += ',';
       append_choice(out, object, facts_.options.logprobs ? &choice.logprobs : nullptr);
@@ -166,16 +201,13 @@ class ChatFormat : public AnswerFormat {
   }
 
   const AnswerFacts facts_;
-  const std::string role_;
-  const ChatReading reading_;
-  std::vector<ChatMessage> messages_;  // one a choice
+  const ChatStyle style_;
 };
 
 }  // namespace
 
-std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, std::string role,
-                                          ChatReading reading) {
-  return std::make_unique<ChatFormat>(std::move(facts), std::move(role), std::move(reading));
+std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, ChatStyle style) {
+  return std::make_unique<ChatFormat>(std::move(facts), std::move(style));
 }
 
 }  // namespace autoglm::serve

@@ -62,7 +62,6 @@ Result<ChatReading> read_chat_reading(const ServiceContext& context, const json:
     return bad_field("reasoning_format", "unknown format", "auto, deepseek or none",
                      printable_utf8(std::string_view(format).substr(0, 40)));
   }
-  reading.short_ids = model.tool_call_format == "mistral";
   AnswerReaderOptions options{.prompt = prompt, .separate_reasoning = format != "none"};
   AGLM_TRY(hold_calls(context, wish, options, reading));
   // What goes on with a message, or with the tag of a call, has had its thoughts.

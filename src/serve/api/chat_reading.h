@@ -18,9 +18,8 @@ struct ChatReading {
   std::function<std::unique_ptr<AnswerReader>()> reader;  // one for each choice
   bool parallel_calls = true;  // false: calls after the first are left out
   bool include_reasoning = true;
-  bool short_ids = false;  // nine letters and digits, as Mistral's templates demand
-  StructuredOutput form;   // what the answer is held to
-  std::string begun;       // of the answer: to be put behind the prompt
+  StructuredOutput form;  // what the answer is held to
+  std::string begun;      // of the answer: to be put behind the prompt
 };
 
 // `prompt`: as the template wrote it. `form`: what the request asks for beside tools.

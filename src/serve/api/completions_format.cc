@@ -16,14 +16,14 @@ class CompletionsFormat : public AnswerFormat {
     }
   }
 
-  std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
+  std::string whole(const std::vector<WholeAnswer>& answers, const Usage& usage) override {
     std::string answer = dump(frame());
     add_member(answer, "choices", [&](std::string& out) {
       out += '[';
-      for (size_t p = 0; p < results.size(); ++p) {
-        for (size_t i = 0; i < results[p].choices.size(); ++i) {
+      for (size_t p = 0; p < answers.size(); ++p) {
+        for (size_t i = 0; i < answers[p].choices.size(); ++i) {
           if (p + i > 0) out += ',';
-          append_choice(out, p, static_cast<int32_t>(i), results[p]);
+          append_choice(out, p, static_cast<int32_t>(i), answers[p]);
         }
       }
       out += ']';
@@ -34,39 +34,38 @@ class CompletionsFormat : public AnswerFormat {
 
   std::string begin() override { return {}; }
 
-  std::string piece(size_t prompt, const GenerationEvent& event, const Usage& usage) override {
-    Stream& stream = streams_[static_cast<size_t>(index_of(prompt, event.choice))];
+  std::string piece(const AnswerPiece& piece, const Usage& usage) override {
+    Stream& stream = streams_[static_cast<size_t>(index_of(piece.prompt, piece.choice))];
     const bool first = !std::exchange(stream.begun, true);
     // With several choices the prompt's own log-probabilities come in the first event of choice 0.
-    if (!event.prompt_logprobs->empty()) prompt_scores_[prompt] = event.prompt_logprobs;
+    if (!piece.prompt_logprobs->empty()) prompt_scores_[piece.prompt] = piece.prompt_logprobs;
     json::object choice;
-    choice["index"] = index_of(prompt, event.choice);
-    std::string text = first ? echo(prompt) : std::string();
-    if (!echo_only()) text += event.text;
-    bool reports = !text.empty() || event.finish_reason != FinishReason::kNone;
+    choice["index"] = index_of(piece.prompt, piece.choice);
+    std::string text = first ? echo(piece.prompt) : std::string();
+    if (!echo_only()) text += text_of(piece);
+    bool reports = !text.empty() || piece.end.reason != FinishReason::kNone;
     choice["text"] = std::move(text);
-    choice["finish_reason"] = finish_reason_json(
-        echo_only() && event.finish_reason != FinishReason::kNone ? FinishReason::kLength
-                                                                  : event.finish_reason);
-    choice["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
+    choice["finish_reason"] = finish_reason_json(told(piece.end));
+    choice["stop_reason"] = stop_reason_json(piece.end);
     if (facts_.options.return_token_ids) {
-      if (first) choice["prompt_token_ids"] = ids_json(facts_.prompts[prompt]);
-      choice["token_ids"] = echo_only() ? json::array() : ids_json(event.tokens);
-      reports = reports || !event.tokens.empty();
+      if (first) choice["prompt_token_ids"] = ids_json(facts_.prompts[piece.prompt]);
+      choice["token_ids"] = echo_only() ? json::array() : ids_json(piece.tokens);
+      reports = reports || !piece.tokens.empty();
     }
-    const bool has_logprobs = facts_.options.logprobs && (first || !event.logprobs.empty());
-    const bool has_prompt_logprobs = !event.prompt_logprobs->empty() && !scores_echo();
+    const bool has_logprobs = facts_.options.logprobs && (first || !piece.logprobs.empty());
+    const bool has_prompt_logprobs = !piece.prompt_logprobs->empty() && !scores_echo();
     if (!reports && !has_logprobs && !has_prompt_logprobs) return {};
     if (has_logprobs) {
-      if (first && scores_echo()) add_prompt(stream.logprobs, prompt, *prompt_scores_[prompt]);
-      add_answer(stream.logprobs, event.logprobs);
+      if (first && scores_echo())
+        add_prompt(stream.logprobs, piece.prompt, *prompt_scores_[piece.prompt]);
+      add_answer(stream.logprobs, piece.logprobs);
     }
     std::string event_text = dump(frame());
     add_member(event_text, "choices", [&](std::string& out) {
       out += '[';
       out += dump(choice);
       add_logprobs(out, has_logprobs ? &stream.logprobs : nullptr);
-      if (has_prompt_logprobs) add_prompt_logprobs(out, *event.prompt_logprobs);
+      if (has_prompt_logprobs) add_prompt_logprobs(out, *piece.prompt_logprobs);
       out += ']';
     });
     if (facts_.options.include_usage) {
@@ -105,20 +104,24 @@ class CompletionsFormat : public AnswerFormat {
   std::string echo(size_t prompt) const {
     return facts_.echo_texts.empty() ? std::string() : facts_.echo_texts[prompt];
   }
+  // An answer that nobody sees has come to its length at once.
+  ChoiceEnd told(ChoiceEnd end) const {
+    if (echo_only() && end.reason != FinishReason::kNone) end.reason = FinishReason::kLength;
+    return end;
+  }
   Usage counted(Usage usage) const {
     if (echo_only()) usage.completion_tokens = 0;
     return usage;
   }
 
   void append_choice(std::string& out, size_t prompt, int32_t which,
-                     const GenerationResult& result) const {
-    const Choice& choice = result.choices[static_cast<size_t>(which)];
+                     const WholeAnswer& result) const {
+    const WholeChoice& choice = result.choices[static_cast<size_t>(which)];
     json::object object;
     object["index"] = index_of(prompt, which);
-    object["text"] = echo(prompt) + (echo_only() ? std::string() : choice.text);
-    object["finish_reason"] =
-        finish_reason_json(echo_only() ? FinishReason::kLength : choice.finish_reason);
-    object["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
+    object["text"] = echo(prompt) + (echo_only() ? std::string() : choice.content);
+    object["finish_reason"] = finish_reason_json(told(choice.end));
+    object["stop_reason"] = stop_reason_json(choice.end);
     if (facts_.options.return_token_ids) {
       object["token_ids"] = echo_only() ? json::array() : ids_json(choice.tokens);
       object["prompt_token_ids"] = ids_json(facts_.prompts[prompt]);

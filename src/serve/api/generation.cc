@@ -1,27 +1,22 @@
-// Events come on the engine's thread and are handled, in order, on the connection's, or where long
-// answers are written.
+// Events come on the engine's thread and are handled, in order, where the sink writes, or where
+// long answers are written.
 #include "serve/api/generation.h"
 
-#include <algorithm>
 #include <atomic>
 #include <functional>
-#include <iterator>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "base/log.h"
-#include "serve/api/errors.h"
-#include "serve/api/json_text.h"
+#include "serve/api/piece_reader.h"
 #include "serve/guarded.h"
 
 namespace autoglm::serve {
 namespace {
 
-// Scores, tokens and so on in one piece of work on the connection's thread: some 10 ms to write.
+// Scores, tokens and so on in one piece of work where the sink writes: some 10 ms.
 constexpr size_t kShortAnswer = 10'000;
 
 size_t prompt_scores(const std::vector<GenerationRequest>& requests) {
@@ -33,21 +28,20 @@ size_t prompt_scores(const std::vector<GenerationRequest>& requests) {
   return n;
 }
 
-class Generation : public std::enable_shared_from_this<Generation> {
+class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
  public:
-  Generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange,
-             std::shared_ptr<RequestTask> task, const GenerationPlan& plan,
-             std::unique_ptr<AnswerFormat> format)
+  GenerationRun(const ServiceContext& context, std::shared_ptr<RequestTask> task,
+                const std::vector<GenerationRequest>& requests, ChatReading reading,
+                std::unique_ptr<GenerationSink> sink)
       : context_(context),
-        exchange_(std::move(exchange)),
         task_(std::move(task)),
-        stream_(plan.stream),
-        long_(prompt_scores(plan.requests) > kShortAnswer),
-        format_(std::move(format)),
-        results_(plan.requests.size()),
-        unfinished_(plan.requests.size()) {
-    const int32_t n_choices = plan.requests.front().sampling.n;
-    for (GenerationResult& result : results_) result.choices.resize(n_choices);
+        sink_(std::move(sink)),
+        long_(prompt_scores(requests) > kShortAnswer),
+        reading_(std::move(reading)),
+        n_choices_(static_cast<size_t>(requests.front().sampling.n)),
+        usages_(requests.size()),
+        unfinished_(requests.size()) {
+    for (size_t i = 0; i < requests.size() * n_choices_; ++i) readers_.emplace_back(reading_);
   }
 
   void start(std::vector<GenerationRequest> requests) {
@@ -60,10 +54,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
           std::move(requests[i]),
           [self = shared_from_this(), i](const GenerationEvent& event) { self->take(i, event); });
       if (!handle) {
-        if (handle.error().code == ErrorCode::kInternal) {
-          logger()->error("{}", handle.error().message());
-        }
-        later([self = shared_from_this(), error = handle.error()] { self->fail(error); });
+        const Error& error = handle.error();
+        if (error.code == ErrorCode::kInternal) logger()->error("{}", error.message());
+        later([self = shared_from_this(), error] { self->fail(error); });
         cancel();
         return;
       }
@@ -85,19 +78,21 @@ class Generation : public std::enable_shared_from_this<Generation> {
     for (const GenerationHandle& handle : handles) handle.cancel();
   }
 
-  // On the thread where this answer is written, in order.
+  // Where this answer is written, in order.
   void later(std::function<void()> work) {
     if (long_) {
       context_.long_answers->run(std::move(work));
     } else {
-      exchange_->post(std::move(work));
+      sink_->post(std::move(work));
     }
   }
 
   // On the engine's thread.
   void take(size_t prompt, const GenerationEvent& event) {
     const Result<void> taken = guarded([&] {
-      later([self = shared_from_this(), prompt, event] { self->on_event(prompt, event); });
+      later([self = shared_from_this(), prompt, event = event]() mutable {
+        self->on_event(prompt, std::move(event));
+      });
     });
     if (taken) return;
     lost_ = true;  // an event: what comes after it must not pass for the answer
@@ -107,12 +102,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
     });
   }
 
-  void on_event(size_t prompt, const GenerationEvent& event) {
+  void on_event(size_t prompt, GenerationEvent event) {
     if (ended_) return;
     const Result<void> done = guarded([&]() -> Result<void> {
       if (!task_->wanted()) return not_wanted();
       if (lost_) return out_of_memory();
-      tell(prompt, event);
+      tell(prompt, std::move(event));
       return {};
     });
     if (done) return;
@@ -120,7 +115,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     fail(done.error());
   }
 
-  void tell(size_t prompt, const GenerationEvent& event) {
+  void tell(size_t prompt, GenerationEvent event) {
     if (event.finish_reason == FinishReason::kError) {
       cancel();
       fail(event.error.value_or(Error{ErrorCode::kIo, "the answer failed", "", "", ""}),
@@ -134,94 +129,45 @@ class Generation : public std::enable_shared_from_this<Generation> {
       return;
     }
     if (!event.tokens.empty() && !std::exchange(has_tokens_, true)) task_->first_token();
-    GenerationResult& result = results_[prompt];
-    result.usage = event.usage;
-    if (stream_) {
-      begin_stream();
-      exchange_->write(format_->piece(prompt, event, usage()));
-    } else {
-      gather(result, event);
-    }
-    if (event.last && --unfinished_ == 0) finish();
-  }
-
-  static void gather(GenerationResult& result, const GenerationEvent& event) {
-    if (event.choice < 0 || event.choice >= std::ssize(result.choices)) return;
-    Choice& choice = result.choices[event.choice];
-    choice.text += event.text;
-    choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
-    choice.logprobs.insert(choice.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
-    if (!event.prompt_logprobs->empty()) result.prompt_logprobs = event.prompt_logprobs;
-    if (event.finish_reason != FinishReason::kNone) {
-      choice.finish_reason = event.finish_reason;
-      choice.stop_reason = event.stop_reason;
-      choice.stop_token = event.stop_token;
-    }
+    usages_[prompt] = event.usage;
+    const bool last = event.last;
+    PieceReader& reader = readers_[prompt * n_choices_ + static_cast<size_t>(event.choice)];
+    sink_->piece(reader.read(prompt, std::move(event)), usage());
+    if (last && --unfinished_ == 0) finish();
   }
 
   Usage usage() const {
     Usage sum;
-    for (const GenerationResult& result : results_) {
-      sum.prompt_tokens += result.usage.prompt_tokens;
-      sum.completion_tokens += result.usage.completion_tokens;
-      sum.cached_tokens += result.usage.cached_tokens;
-      sum.accepted_prediction_tokens += result.usage.accepted_prediction_tokens;
-      sum.rejected_prediction_tokens += result.usage.rejected_prediction_tokens;
+    for (const Usage& usage : usages_) {
+      sum.prompt_tokens += usage.prompt_tokens;
+      sum.completion_tokens += usage.completion_tokens;
+      sum.cached_tokens += usage.cached_tokens;
+      sum.accepted_prediction_tokens += usage.accepted_prediction_tokens;
+      sum.rejected_prediction_tokens += usage.rejected_prediction_tokens;
     }
     return sum;
   }
 
-  void begin_stream() {
-    if (begun_) return;
-    begun_ = true;
-    Response head{.content_type = "text/event-stream; charset=utf-8"};
-    head.headers.push_back({"Cache-Control", "no-cache"});
-    head.headers.push_back({"X-Accel-Buffering", "no"});  // asks proxies to pass pieces on at once
-    head.body = format_->begin();
-    exchange_->start_stream(std::move(head));
-  }
-
   void finish() {
-    if (stream_) {
-      ended_ = true;
-      exchange_->write(format_->end(usage()));
-      task_->finished(usage());
-      exchange_->end_stream();
-    } else if (long_ || size() <= kShortAnswer) {
-      write_whole();
-    } else {
-      context_.long_answers->run([self = shared_from_this()] {
-        const Result<void> done = guarded([&]() -> Result<void> {
-          if (!self->task_->wanted()) return not_wanted();
-          self->write_whole();
-          return {};
-        });
-        if (!done) self->fail(done.error());
-      });
+    if (long_ || sink_->unwritten() <= kShortAnswer) {
+      end();
       return;
     }
-    release();
+    context_.long_answers->run([self = shared_from_this()] {
+      const Result<void> done = guarded([&]() -> Result<void> {
+        if (!self->task_->wanted()) return not_wanted();
+        self->end();
+        return {};
+      });
+      if (!done) self->fail(done.error());
+    });
   }
 
-  void write_whole() {
-    Response response{.body = format_->whole(results_, usage())};
+  void end() {
+    sink_->end(usage());
     ended_ = true;
     task_->finished(usage());
-    exchange_->respond(std::move(response));
     release();
-  }
-
-  // What the answer's text takes to write, in scores.
-  size_t size() const {
-    size_t n = 0;
-    for (const GenerationResult& result : results_) {
-      n += result.prompt_logprobs->size();
-      for (const Choice& choice : result.choices) {
-        n += choice.tokens.size() + choice.text.size() / 16;
-        for (const PositionLogprobs& position : choice.logprobs) n += position.top.size() + 1;
-      }
-    }
-    return n;
   }
 
   enum class MetBy { kHandler, kEngine };
@@ -229,19 +175,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
     if (ended_) return;
     ended_ = true;
     task_->failed({.error = error, .of_engine = met_by == MetBy::kEngine});
-    std::ignore = guarded([&] { tell_error(error); });
+    std::ignore = guarded([&] { sink_->fail(error); });
     release();
-  }
-
-  void tell_error(const Error& error) {
-    ApiError told = api_error(error);
-    if (begun_) {
-      exchange_->write("data: " + error_body(told) + "\n\n" + std::string(kSseDone));
-      exchange_->end_stream();
-    } else {
-      told.retry_after_seconds = context_.backend->stats().seconds_to_drain;
-      exchange_->respond(error_response(told));
-    }
   }
 
   void release() {
@@ -251,14 +186,14 @@ class Generation : public std::enable_shared_from_this<Generation> {
   }
 
   const ServiceContext& context_;
-  const std::shared_ptr<Exchange> exchange_;
   const std::shared_ptr<RequestTask> task_;
-  const bool stream_;
+  const std::unique_ptr<GenerationSink> sink_;
   const bool long_;  // written where long answers are
-  const std::unique_ptr<AnswerFormat> format_;
-  std::vector<GenerationResult> results_;
-  size_t unfinished_;
-  bool begun_ = false;
+  const ChatReading reading_;
+  const size_t n_choices_;            // of a prompt
+  std::vector<PieceReader> readers_;  // one a choice
+  std::vector<Usage> usages_;         // one a prompt
+  size_t unfinished_;                 // prompts
   bool has_tokens_ = false;
   bool ended_ = false;
 
@@ -270,12 +205,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
 }  // namespace
 
-void start_generation(const ServiceContext& context, std::shared_ptr<Exchange> exchange,
-                      std::shared_ptr<RequestTask> task, GenerationPlan plan) {
-  std::unique_ptr<AnswerFormat> format = std::move(plan.format);
-  std::make_shared<Generation>(context, std::move(exchange), std::move(task), plan,
-                               std::move(format))
-      ->start(std::move(plan.requests));
+void start_generation(const ServiceContext& context, std::shared_ptr<RequestTask> task,
+                      Generation generation, std::unique_ptr<GenerationSink> sink) {
+  std::make_shared<GenerationRun>(context, std::move(task), generation.requests,
+                                  std::move(generation.reading), std::move(sink))
+      ->start(std::move(generation.requests));
 }
 
 }  // namespace autoglm::serve

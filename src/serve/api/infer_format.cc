@@ -11,8 +11,8 @@ class InferFormat : public AnswerFormat {
  public:
   explicit InferFormat(AnswerFacts facts) : facts_(std::move(facts)) {}
 
-  std::string whole(const std::vector<GenerationResult>& results, const Usage& usage) override {
-    const GenerationResult& result = results.front();
+  std::string whole(const std::vector<WholeAnswer>& answers, const Usage& usage) override {
+    const WholeAnswer& result = answers.front();
     const json::object named{{"id", facts_.id}, {"model", facts_.context->model_name()}};
     std::string answer;
     append_choice(answer, named, result.choices.front());
@@ -42,33 +42,34 @@ class InferFormat : public AnswerFormat {
     return sse(json::object{{"id", facts_.id}, {"index", 0}, {"text", echo()}});
   }
 
-  std::string piece(size_t /*prompt*/, const GenerationEvent& event, const Usage& usage) override {
+  std::string piece(const AnswerPiece& piece, const Usage& usage) override {
     json::object object;
     object["id"] = facts_.id;
-    object["index"] = event.choice;
-    object["text"] = event.text;
-    bool reports = !event.text.empty() || event.finish_reason != FinishReason::kNone;
-    const bool has_logprobs = facts_.options.logprobs && !event.logprobs.empty();
-    const bool has_prompt_logprobs = !event.prompt_logprobs->empty();
+    object["index"] = piece.choice;
+    std::string text = text_of(piece);
+    bool reports = !text.empty() || piece.end.reason != FinishReason::kNone;
+    object["text"] = std::move(text);
+    const bool has_logprobs = facts_.options.logprobs && !piece.logprobs.empty();
+    const bool has_prompt_logprobs = !piece.prompt_logprobs->empty();
     reports = reports || has_logprobs || has_prompt_logprobs;
-    if (facts_.options.return_token_ids && !event.tokens.empty()) {
-      object["token_ids"] = ids_json(event.tokens);
+    if (facts_.options.return_token_ids && !piece.tokens.empty()) {
+      object["token_ids"] = ids_json(piece.tokens);
       reports = true;
     }
     if (!reports) return {};
-    if (event.finish_reason != FinishReason::kNone) {
-      object["finish_reason"] = finish_reason_json(event.finish_reason);
-      object["stop_reason"] = stop_reason_json(event.stop_reason, event.stop_token);
+    if (piece.end.reason != FinishReason::kNone) {
+      object["finish_reason"] = finish_reason_json(piece.end);
+      object["stop_reason"] = stop_reason_json(piece.end);
       object["usage"] = usage_json(usage);
     }
-    std::string text = dump(object);
-    if (has_logprobs) add_logprobs(text, event.logprobs);
+    std::string answer = dump(object);
+    if (has_logprobs) add_logprobs(answer, piece.logprobs);
     if (has_prompt_logprobs) {
-      add_member(text, "prompt_logprobs", [&](std::string& out) {
-        append_prompt_logprobs(out, backend(), *event.prompt_logprobs);
+      add_member(answer, "prompt_logprobs", [&](std::string& out) {
+        append_prompt_logprobs(out, backend(), *piece.prompt_logprobs);
       });
     }
-    return sse(text);
+    return sse(answer);
   }
 
   std::string end(const Usage&) override { return std::string(kSseDone); }
@@ -79,10 +80,10 @@ class InferFormat : public AnswerFormat {
     return facts_.echo_texts.empty() ? std::string() : facts_.echo_texts.front();
   }
   // `named`: what the object says before the choice.
-  void append_choice(std::string& out, json::object named, const Choice& choice) const {
-    named["text"] = echo() + choice.text;
-    named["finish_reason"] = finish_reason_json(choice.finish_reason);
-    named["stop_reason"] = stop_reason_json(choice.stop_reason, choice.stop_token);
+  void append_choice(std::string& out, json::object named, const WholeChoice& choice) const {
+    named["text"] = echo() + choice.content;
+    named["finish_reason"] = finish_reason_json(choice.end);
+    named["stop_reason"] = stop_reason_json(choice.end);
     if (facts_.options.return_token_ids) named["token_ids"] = ids_json(choice.tokens);
     out += dump(named);
     if (facts_.options.logprobs) add_logprobs(out, choice.logprobs);

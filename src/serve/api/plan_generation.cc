@@ -61,7 +61,8 @@ Result<void> check_told_of_prompts(const AnswerFacts& facts, const RequestForm& 
                    fmt::format("{}", n_bytes));
 }
 
-Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, RequestForm form,
+Result<std::vector<GenerationRequest>> requests_for(const RequestContext& request,
+                                                    const AnswerFacts& facts, RequestForm form,
                                                     Shared<std::vector<TokenId>> prediction) {
   AGLM_TRY(check_told_of_prompts(facts, form));
   SamplingParams sampling = facts.options.sampling;
@@ -71,7 +72,7 @@ Result<std::vector<GenerationRequest>> requests_for(const AnswerFacts& facts, Re
   for (const std::vector<TokenId>& prompt : facts.prompts) {
     requests.push_back({.prompt = prompt,
                         .sampling = sampling,
-                        .request_id = facts.id,
+                        .request_id = request.id,
                         .begins_text = form.begins_text,
                         .structured_output = structured_output,
                         .prediction = prediction,
@@ -106,17 +107,18 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   if (reading.reader && model.answer_tags_are_special) {
     facts.options.sampling.skip_special_tokens = false;
   }
-  std::string role = "assistant";
+  ChatStyle style{.short_ids = model.tool_call_format == "mistral"};
   if (facts.options.echo) {
     facts.echo_texts.push_back(chat.last_content);
-    role = chat.last_role;
+    style.role = chat.last_role;
   }
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests =
-      AGLM_TRY(requests_for(facts, {.begins_text = !chat.continue_final_message}, prediction));
-  plan.format = chat_format(std::move(facts), std::move(role), std::move(reading));
+  plan.generation.requests = AGLM_TRY(requests_for(
+      task.context(), facts, {.begins_text = !chat.continue_final_message}, prediction));
+  plan.generation.reading = std::move(reading);
+  plan.format = chat_format(std::move(facts), std::move(style));
   return plan;
 }
 
@@ -160,7 +162,8 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests = AGLM_TRY(requests_for(facts, {.prompt_in_every_choice = true}, prediction));
+  plan.generation.requests =
+      AGLM_TRY(requests_for(task.context(), facts, {.prompt_in_every_choice = true}, prediction));
   plan.format = completions_format(std::move(facts));
   return plan;
 }
@@ -207,7 +210,8 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   GenerationPlan plan;
   plan.stream = facts.options.stream;
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
-  plan.requests = AGLM_TRY(requests_for(facts, {.begins_text = chat}, prediction));
+  plan.generation.requests =
+      AGLM_TRY(requests_for(task.context(), facts, {.begins_text = chat}, prediction));
   plan.format = infer_format(std::move(facts));
   return plan;
 }

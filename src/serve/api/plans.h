@@ -10,18 +10,19 @@
 #include "autoglm/generation.h"
 #include "base/json.h"
 #include "serve/api/answer_format.h"
+#include "serve/api/generation.h"
 #include "serve/context.h"
 #include "serve/request_task.h"
 
 namespace autoglm::serve {
 
 struct GenerationPlan {
-  std::vector<GenerationRequest> requests;  // one a prompt
+  Generation generation;
   bool stream = false;
   std::unique_ptr<AnswerFormat> format;
 };
 
-// What takes long looks now and then whether `task` is still wanted.
+// `task` says whose the request is; what takes long looks now and then whether it is still wanted.
 Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body,
                                  const RequestTask& task);
 Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
