@@ -7,7 +7,6 @@
 
 #include <cstdio>
 #include <cstring>
-#include <future>
 
 namespace {
 
@@ -40,16 +39,14 @@ int main(int argc, char** argv) {
   const std::string& text = answer->choices[0].text;
   std::printf("%s\n", text.c_str());
 
-  // The same again, printed as it comes. Events arrive on the engine's thread.
+  // The same again, printed as it comes.
+  auto stream = model->stream(request);
+  if (!stream) return fail(stream.error());
   std::string streamed;
-  std::promise<void> done;
-  const auto handle = model->submit(request, [&](const autoglm::GenerationEvent& event) {
-    std::fwrite(event.text.data(), 1, event.text.size(), stdout);
-    streamed += event.text;
-    if (event.last) done.set_value();
-  });
-  if (!handle) return fail(handle.error());
-  done.get_future().wait();
+  while (const auto event = stream->next()) {
+    std::fwrite(event->text.data(), 1, event->text.size(), stdout);
+    streamed += event->text;
+  }
   std::printf("\n");
   if (streamed != text) return 1;  // the same request gives the same bytes
 

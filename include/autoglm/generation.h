@@ -173,6 +173,9 @@ struct GenerationResult {
   std::vector<Choice> choices{};
   Shared<std::vector<std::optional<PositionLogprobs>>> prompt_logprobs{};
   Usage usage{};
+
+  // What one more event says, its error apart.
+  void add(const GenerationEvent& event);
 };
 
 }  // namespace autoglm

@@ -187,6 +187,33 @@ class GenerationHandle {
   std::function<void()> cancel_;
 };
 
+// The events of one request, for a thread that waits for them. What is not read is kept: as much
+// as the answer has.
+class AnswerStream {
+ public:
+  // Of whatever submits a request: GLMModel::stream() for a model.
+  using Submit = std::function<Result<GenerationHandle>(GenerationCallback)>;
+  static Result<AnswerStream> begin(const Submit& submit);
+  AnswerStream(AnswerStream&&) noexcept;
+  AnswerStream& operator=(AnswerStream&&) noexcept;
+  ~AnswerStream();  // cancels what has not come to its end
+
+  // The next event, once it is there; nothing behind the last one.
+  std::optional<GenerationEvent> next();
+  // Whether next() has something to say at once, waiting no longer than that for it to be so.
+  bool wait_ms(int64_t timeout_ms) const;
+  // All that is left, put together; an error where the answer ended with one, or was cancelled.
+  Result<GenerationResult> rest();
+  void cancel() const;  // as GenerationHandle's
+
+ private:
+  struct State;
+  AnswerStream(std::shared_ptr<State> state, GenerationHandle handle);
+
+  std::shared_ptr<State> state_;
+  GenerationHandle handle_;
+};
+
 class GLMModel {
  public:
   // `name_or_path`: a Hugging Face directory, a .gguf file (of a split model any part), a hub id
@@ -222,6 +249,8 @@ class GLMModel {
   // Refused at once (full queue, prompt too long, parameters out of range) or accepted; accepted
   // requests always get a last event.
   Result<GenerationHandle> submit(GenerationRequest request, GenerationCallback on_event) const;
+  // The same for a thread that waits.
+  Result<AnswerStream> stream(GenerationRequest request) const;
   // Whether submit() need not compile for this form: it did before. Else it may take some 300 ms.
   bool knows_form(const StructuredOutput& form) const;
   Result<GenerationResult> generate(GenerationRequest request) const;

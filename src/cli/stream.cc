@@ -1,13 +1,10 @@
 // Writing an answer to the terminal while it is being made.
 #include <fmt/format.h>
 
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <mutex>
-#include <thread>
+#include <optional>
+#include <utility>
 
 #include "cli/command.h"
 
@@ -36,49 +33,29 @@ class InterruptGuard {
 }  // namespace
 
 Result<Choice> stream_answer(const GLMModel& model, GenerationRequest request) {
-  struct State {
-    std::mutex mutex;
-    std::condition_variable ended;
-    bool last = false;
-    bool unread = false;  // standard output takes no more
-    Choice choice;
-    std::optional<Error> error;
-  };
-  const auto state = std::make_shared<State>();
   request.sampling.n = 1;
   const InterruptGuard guard;
-  const GenerationHandle handle =
-      AGLM_TRY(model.submit(std::move(request), [state](const GenerationEvent& event) {
-        const std::string text = for_output(event.text);
-        std::fwrite(text.data(), 1, text.size(), stdout);
-        const bool unread = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
-        const std::lock_guard lock(state->mutex);
-        state->unread = unread;
-        state->choice.text += event.text;
-        state->choice.tokens.insert(state->choice.tokens.end(), event.tokens.begin(),
-                                    event.tokens.end());
-        if (event.finish_reason != FinishReason::kNone)
-          state->choice.finish_reason = event.finish_reason;
-        if (event.error) state->error = event.error;
-        state->last = event.last;
-        if (event.last) state->ended.notify_one();
-      }));
-  std::unique_lock lock(state->mutex);
+  AnswerStream stream = AGLM_TRY(model.stream(std::move(request)));
+  GenerationResult result;
+  std::optional<Error> error;
   bool cancelled = false;
-  // A signal does not wake a condition variable: look for it ten times a second.
-  while (
-      !state->ended.wait_for(lock, std::chrono::milliseconds(100), [&] { return state->last; })) {
-    if ((g_interrupted != 0 || state->unread) && !cancelled) {
-      cancelled = true;
-      lock.unlock();
-      handle.cancel();
-      lock.lock();
-    }
+  while (true) {
+    // A signal does not wake who waits: look for it ten times a second.
+    const bool unread = std::ferror(stdout) != 0;  // standard output takes no more
+    if ((g_interrupted != 0 || unread) && !std::exchange(cancelled, true)) stream.cancel();
+    if (!stream.wait_ms(100)) continue;
+    const std::optional<GenerationEvent> event = stream.next();
+    if (!event) break;
+    const std::string text = for_output(event->text);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    result.add(*event);
+    if (event->error) error = event->error;
   }
   std::fputc('\n', stdout);
   std::fflush(stdout);
-  if (state->error) return *state->error;
-  return std::move(state->choice);
+  if (error) return *std::move(error);
+  return std::move(result.choices.front());
 }
 
 }  // namespace autoglm

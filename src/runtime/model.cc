@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <future>
-#include <mutex>
 #include <utility>
 
 #include "base/check.h"
@@ -202,46 +200,11 @@ int64_t longest_token_bytes(const Tokenizer& tokenizer) {
   return static_cast<int64_t>(longest);
 }
 
-// Collects one request's events for a thread that waits.
-struct Collector {
-  std::mutex mutex;
-  std::condition_variable done;
-  bool last = false;
-  GenerationResult result;
-  std::optional<Error> error;
-
-  void take(const GenerationEvent& event) {
-    const std::lock_guard lock(mutex);
-    const auto which = static_cast<size_t>(event.choice);
-    if (result.choices.size() <= which) result.choices.resize(which + 1);
-    Choice& choice = result.choices[which];
-    choice.text += event.text;
-    choice.tokens.insert(choice.tokens.end(), event.tokens.begin(), event.tokens.end());
-    choice.logprobs.insert(choice.logprobs.end(), event.logprobs.begin(), event.logprobs.end());
-    if (!event.prompt_logprobs->empty()) result.prompt_logprobs = event.prompt_logprobs;
-    choice.finish_reason = event.finish_reason;
-    choice.stop_reason = event.stop_reason;
-    choice.stop_token = event.stop_token;
-    if (event.error) error = event.error;
-    result.usage = event.usage;
-    last = event.last;
-    if (last) done.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex);
-    done.wait(lock, [&] { return last; });
-  }
-};
-
 // It may outlive the model.
 GenerationHandle handle_of(const std::shared_ptr<Engine>& engine, uint64_t id) {
   return GenerationHandle([weak = std::weak_ptr(engine), id] {
     if (const auto alive = weak.lock()) alive->cancel(id);
   });
-}
-
-Error cancelled() {
-  return {.code = ErrorCode::kCancelled, .what = "the request was cancelled", .where = "engine"};
 }
 
 }  // namespace
@@ -392,18 +355,16 @@ Result<GenerationHandle> GLMModel::submit(GenerationRequest request,
   return handle_of(impl_->engine, id);
 }
 
+Result<AnswerStream> GLMModel::stream(GenerationRequest request) const {
+  return AnswerStream::begin(
+      [&](GenerationCallback on_event) { return submit(std::move(request), std::move(on_event)); });
+}
+
 bool GLMModel::knows_form(const StructuredOutput& form) const { return impl_->engine->knows(form); }
 
 Result<GenerationResult> GLMModel::generate(GenerationRequest request) const {
-  // Shared: the engine's thread may still be leaving take() when this one is awake.
-  const auto collector = std::make_shared<Collector>();
-  AGLM_TRY(submit(std::move(request), [collector](const auto& event) { collector->take(event); }));
-  collector->wait();
-  if (collector->error) return *std::move(collector->error);
-  for (const Choice& choice : collector->result.choices) {
-    if (choice.finish_reason == FinishReason::kCancelled) return cancelled();
-  }
-  return std::move(collector->result);
+  AnswerStream answer = AGLM_TRY(stream(std::move(request)));
+  return answer.rest();
 }
 
 Result<GenerationResult> GLMModel::generate(std::string_view prompt,
