@@ -144,6 +144,7 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .inputs_min = 2,
      .inputs_max = 2,
      .shape = binary_shape,
+     .overwrites = 0b11,
      .row_by_row = true},
     {.op = Op::kAdd,
      .name = "add",

@@ -144,6 +144,7 @@ class Run {
         std::max(kPanel, kSlabBytes / (weight.columns * int64_t{sizeof(float)}) / kPanel * kPanel);
     for (int64_t begin = 0; begin < weight.rows; begin += slab) {
       const int64_t end = std::min(weight.rows, begin + slab);
+      held(id) = {};  // the slab before goes first: one at a time is in memory
       held(id).packed = AGLM_TRY(visitor_.matrix(weight, begin, end));
       if (i.node.has_bias()) {
         const std::span<const float> all(bias.data.as<float>(), static_cast<size_t>(weight.rows));
