@@ -7,20 +7,11 @@
 #include <cmath>
 #include <limits>
 
+#include "autoglm/limits.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {
-
-constexpr int32_t kMaxChoices = 128;      // as the OpenAI API
-constexpr size_t kMaxStops = 64;          // each costs work at every byte of the answer
-constexpr size_t kMaxStopBytes = 1024;    // held back at most
-constexpr size_t kMaxStopTokens = 1024;   // looked through at every token
-constexpr int32_t kMaxLogprobs = 20;      // as the OpenAI API
-constexpr size_t kMaxLogitBiases = 4096;  // added at every token
-// Both stand before every spilled page (kMaxSaltBytes).
-constexpr size_t kMaxTenantBytes = 256;
-constexpr size_t kMaxCacheSaltBytes = 512;
 
 // OpenAI's words: clients know by them that a request does not fit.
 constexpr std::string_view kContextTooLong = "This model's maximum context length is";
@@ -52,36 +43,38 @@ Result<void> at_most(std::string_view parameter, size_t count, size_t most) {
 }  // namespace
 
 Result<void> check_sampling(const SamplingParams& s, int32_t vocab_size) {
-  // 1e6 and 1e4: finite, and far beyond what anyone means.
-  AGLM_TRY(in_range("temperature", s.temperature, 0, 1e6));
+  AGLM_TRY(in_range("temperature", s.temperature, 0, limits::kMaxTemperature));
   AGLM_TRY(in_range("top_k", s.top_k, -1, 2147483647));
   AGLM_TRY(in_range("top_p", s.top_p, 0, 1));
   if (s.top_p == 0) return invalid("top_p", "more than 0", "0");
   AGLM_TRY(in_range("min_p", s.min_p, 0, 1));
-  AGLM_TRY(in_range("repetition_penalty", s.repetition_penalty, 1e-4, 1e4));
-  AGLM_TRY(in_range("presence_penalty", s.presence_penalty, -2, 2));
-  AGLM_TRY(in_range("frequency_penalty", s.frequency_penalty, -2, 2));
-  AGLM_TRY(in_range("n", s.n, 1, kMaxChoices));
-  if (s.logprobs) AGLM_TRY(in_range("logprobs", *s.logprobs, 0, kMaxLogprobs));
+  AGLM_TRY(in_range("repetition_penalty", s.repetition_penalty, limits::kMinRepetitionPenalty,
+                    limits::kMaxRepetitionPenalty));
+  AGLM_TRY(
+      in_range("presence_penalty", s.presence_penalty, -limits::kMaxPenalty, limits::kMaxPenalty));
+  AGLM_TRY(in_range("frequency_penalty", s.frequency_penalty, -limits::kMaxPenalty,
+                    limits::kMaxPenalty));
+  AGLM_TRY(in_range("n", s.n, 1, limits::kMaxChoices));
+  if (s.logprobs) AGLM_TRY(in_range("logprobs", *s.logprobs, 0, limits::kMaxLogprobs));
   if (s.prompt_logprobs) {
-    AGLM_TRY(in_range("prompt_logprobs", *s.prompt_logprobs, 0, kMaxLogprobs));
+    AGLM_TRY(in_range("prompt_logprobs", *s.prompt_logprobs, 0, limits::kMaxLogprobs));
   }
   AGLM_TRY(in_range("num_speculative_tokens", s.num_speculative_tokens.value_or(0), 0,
                     std::numeric_limits<int32_t>::max()));
-  AGLM_TRY(at_most("logit_bias", s.logit_bias->size(), kMaxLogitBiases));
+  AGLM_TRY(at_most("logit_bias", s.logit_bias->size(), limits::kMaxLogitBiases));
   for (const auto& [id, bias] : *s.logit_bias) {
     AGLM_TRY(token_in_vocabulary("logit_bias", id, vocab_size));
-    AGLM_TRY(in_range("logit_bias", bias, -100, 100));
+    AGLM_TRY(in_range("logit_bias", bias, -limits::kMaxLogitBias, limits::kMaxLogitBias));
   }
-  AGLM_TRY(at_most("stop_token_ids", s.stop_token_ids.size(), kMaxStopTokens));
+  AGLM_TRY(at_most("stop_token_ids", s.stop_token_ids.size(), limits::kMaxStopTokens));
   for (const TokenId id : s.stop_token_ids) {
     AGLM_TRY(token_in_vocabulary("stop_token_ids", static_cast<int32_t>(id), vocab_size));
   }
-  AGLM_TRY(at_most("stop", s.stop.size(), kMaxStops));
+  AGLM_TRY(at_most("stop", s.stop.size(), limits::kMaxStops));
   for (const std::string& stop : s.stop) {
     if (!is_valid_utf8(stop)) return invalid("stop", "UTF-8", "other bytes");
-    if (stop.empty() || stop.size() > kMaxStopBytes) {
-      return invalid("stop", fmt::format("strings of 1 to {} bytes", kMaxStopBytes),
+    if (stop.empty() || stop.size() > limits::kMaxStopBytes) {
+      return invalid("stop", fmt::format("strings of 1 to {} bytes", limits::kMaxStopBytes),
                      fmt::format("{} bytes", stop.size()));
     }
   }
@@ -94,8 +87,8 @@ Result<void> check_scheduling(const Scheduling& scheduling) {
     return Result<void>(
         invalid(parameter, fmt::format("at most {} bytes", most), fmt::format("{}", text.size())));
   };
-  AGLM_TRY(short_enough("tenant", scheduling.tenant, kMaxTenantBytes));
-  AGLM_TRY(short_enough("cache_salt", scheduling.cache_salt, kMaxCacheSaltBytes));
+  AGLM_TRY(short_enough("tenant", scheduling.tenant, limits::kMaxTenantBytes));
+  AGLM_TRY(short_enough("cache_salt", scheduling.cache_salt, limits::kMaxCacheSaltBytes));
   // A year: more is meant as none.
   return in_range("timeout_ms", static_cast<double>(scheduling.timeout_ms.value_or(1)), 1, 3.2e10);
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "autoglm/limits.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -20,15 +21,6 @@
 namespace autoglm::serve {
 namespace {
 
-constexpr size_t kMaxStops = 16;        // OpenAI allows 4; real clients send a few more
-constexpr size_t kMaxStopBytes = 1024;  // every stop string is matched at every token
-constexpr size_t kMaxStopTokens = 1024;
-constexpr size_t kMaxLogitBiases = 4096;
-constexpr size_t kMaxTenantBytes = 256;  // as the engine has them
-constexpr size_t kMaxCacheSaltBytes = 512;
-constexpr int64_t kMaxChoices = 128;     // OpenAI's limit for n
-constexpr int64_t kMaxLogprobs = 20;     // OpenAI's limit for top_logprobs
-constexpr double kMaxTemperature = 100;  // far beyond use; keeps logits / temperature finite
 constexpr int64_t kMaxTokens = std::numeric_limits<int32_t>::max();
 constexpr int64_t kNoSeed = -1;  // llama.cpp's and vLLM's clients send it as their default
 
@@ -45,7 +37,7 @@ constexpr std::array<std::string_view, 3> kLengthNames = {"n_predict", "max_new_
 constexpr std::string_view kLengthName = "max_completion_tokens";
 
 Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) {
-  if (const auto v = AGLM_TRY(number_field(fields, "temperature", 0, kMaxTemperature))) {
+  if (const auto v = AGLM_TRY(number_field(fields, "temperature", 0, limits::kMaxTemperature))) {
     sampling.temperature = *v;
   }
   // transformers' switch: without sampling the temperature says nothing.
@@ -67,15 +59,17 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
   if (const auto v = AGLM_TRY(number_field(fields, "min_p", 0, 1))) sampling.min_p = *v;
   AGLM_TRY(check_same(fields, kPenaltyNames));
   for (const std::string_view key : kPenaltyNames) {
-    if (const auto v = AGLM_TRY(number_field(fields, key, 0, 100))) {
+    if (const auto v = AGLM_TRY(number_field(fields, key, 0, limits::kMaxRepetitionPenalty))) {
       if (*v == 0) return bad_field(key, "out of range", "a number above 0", "0");
       sampling.repetition_penalty = *v;
     }
   }
-  if (const auto v = AGLM_TRY(number_field(fields, "presence_penalty", -2, 2))) {
+  if (const auto v = AGLM_TRY(
+          number_field(fields, "presence_penalty", -limits::kMaxPenalty, limits::kMaxPenalty))) {
     sampling.presence_penalty = *v;
   }
-  if (const auto v = AGLM_TRY(number_field(fields, "frequency_penalty", -2, 2))) {
+  if (const auto v = AGLM_TRY(
+          number_field(fields, "frequency_penalty", -limits::kMaxPenalty, limits::kMaxPenalty))) {
     sampling.frequency_penalty = *v;
   }
   if (const json::value* seed = fields.find("seed")) {
@@ -88,7 +82,7 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
       sampling.seed = static_cast<uint64_t>(number);
     }
   }
-  if (const auto v = AGLM_TRY(integer_field(fields, "n", 1, kMaxChoices))) {
+  if (const auto v = AGLM_TRY(integer_field(fields, "n", 1, limits::kMaxChoices))) {
     sampling.n = static_cast<int32_t>(*v);
   }
   if (const auto v = AGLM_TRY(integer_field(fields, "num_speculative_tokens", 0, kMaxTokens))) {
@@ -166,8 +160,9 @@ Result<void> add_stop(const json::value& value, SamplingParams& sampling) {
   }
   const std::string_view text = value.get_string();
   if (text.empty()) return bad_field("stop", "empty stop string", "at least one character");
-  if (text.size() > kMaxStopBytes) {
-    return bad_field("stop", "stop string is too long", fmt::format("{} bytes", kMaxStopBytes),
+  if (text.size() > limits::kMaxStopBytes) {
+    return bad_field("stop", "stop string is too long",
+                     fmt::format("{} bytes", limits::kMaxStopBytes),
                      fmt::format("{} bytes", text.size()));
   }
   sampling.stop.emplace_back(text);
@@ -180,9 +175,9 @@ Result<void> read_stops(const json::Fields& fields, const ModelInfo& model,
     sampling.stop.clear();
     if (stop->is_array()) {
       const json::array& list = stop->get_array();
-      if (list.size() > kMaxStops) {
-        return bad_field("stop", "too many stop strings", fmt::format("at most {}", kMaxStops),
-                         fmt::to_string(list.size()));
+      if (list.size() > limits::kMaxStops) {
+        return bad_field("stop", "too many stop strings",
+                         fmt::format("at most {}", limits::kMaxStops), fmt::to_string(list.size()));
       }
       for (const json::value& item : list) AGLM_TRY(add_stop(item, sampling));
     } else {
@@ -191,8 +186,9 @@ Result<void> read_stops(const json::Fields& fields, const ModelInfo& model,
   }
   if (fields.find("stop_token_ids") != nullptr) {
     const json::array& list = *AGLM_TRY(fields.list("stop_token_ids"));
-    if (list.size() > kMaxStopTokens) {
-      return bad_field("stop_token_ids", "too many ids", fmt::format("at most {}", kMaxStopTokens),
+    if (list.size() > limits::kMaxStopTokens) {
+      return bad_field("stop_token_ids", "too many ids",
+                       fmt::format("at most {}", limits::kMaxStopTokens),
                        fmt::to_string(list.size()));
     }
     sampling.stop_token_ids = AGLM_TRY(token_ids(list, "stop_token_ids", model.vocab_size));
@@ -204,8 +200,9 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
                              SamplingParams& sampling) {
   if (fields.find("logit_bias") == nullptr) return {};
   const json::Fields biases = AGLM_TRY(fields.child("logit_bias"));
-  if (biases.raw().size() > kMaxLogitBiases) {
-    return bad_field("logit_bias", "too many entries", fmt::format("at most {}", kMaxLogitBiases),
+  if (biases.raw().size() > limits::kMaxLogitBiases) {
+    return bad_field("logit_bias", "too many entries",
+                     fmt::format("at most {}", limits::kMaxLogitBiases),
                      fmt::to_string(biases.raw().size()));
   }
   std::map<int32_t, double> found;
@@ -218,7 +215,8 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
                        fmt::format("\"0\" to \"{}\"", model.vocab_size - 1),
                        printable_utf8(key.substr(0, 40)));
     }
-    if (const auto bias = AGLM_TRY(number_field(biases, key, -100, 100))) {
+    if (const auto bias =
+            AGLM_TRY(number_field(biases, key, -limits::kMaxLogitBias, limits::kMaxLogitBias))) {
       found[id] = *bias;
     }
   }
@@ -229,19 +227,19 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
 Result<void> read_logprobs(const json::Fields& fields, Dialect dialect, AnswerOptions& options) {
   SamplingParams& sampling = options.sampling;
   const json::value* logprobs = fields.find("logprobs");
-  const auto top = AGLM_TRY(integer_field(fields, "top_logprobs", 0, kMaxLogprobs));
+  const auto top = AGLM_TRY(integer_field(fields, "top_logprobs", 0, limits::kMaxLogprobs));
   if (logprobs != nullptr && (dialect == Dialect::kChat || logprobs->is_bool())) {
     if (dialect == Dialect::kCompletions) return fields.wrong("logprobs", "an integer");
     options.logprobs = AGLM_TRY(fields.boolean("logprobs"));
     if (options.logprobs) sampling.logprobs = static_cast<int32_t>(top.value_or(0));
-  } else if (const auto n = AGLM_TRY(integer_field(fields, "logprobs", 0, kMaxLogprobs))) {
+  } else if (const auto n = AGLM_TRY(integer_field(fields, "logprobs", 0, limits::kMaxLogprobs))) {
     options.logprobs = true;
     sampling.logprobs = static_cast<int32_t>(*n);
   }
   if (top && !options.logprobs) {
     return bad_field("top_logprobs", "needs \"logprobs\": true");
   }
-  if (const auto n = AGLM_TRY(integer_field(fields, "prompt_logprobs", 0, kMaxLogprobs))) {
+  if (const auto n = AGLM_TRY(integer_field(fields, "prompt_logprobs", 0, limits::kMaxLogprobs))) {
     sampling.prompt_logprobs = static_cast<int32_t>(*n);
   }
   return {};
@@ -313,8 +311,8 @@ bool wished(const json::Fields& fields, std::string_view key) {
 
 Result<Scheduling> read_scheduling(const json::Fields& fields, const RequestContext& request) {
   Scheduling scheduling;
-  scheduling.tenant = AGLM_TRY(short_string(fields, "user", kMaxTenantBytes));
-  scheduling.cache_salt = AGLM_TRY(short_string(fields, "cache_salt", kMaxCacheSaltBytes));
+  scheduling.tenant = AGLM_TRY(short_string(fields, "user", limits::kMaxTenantBytes));
+  scheduling.cache_salt = AGLM_TRY(short_string(fields, "cache_salt", limits::kMaxCacheSaltBytes));
   if (const auto v = AGLM_TRY(integer_field(fields, "priority", -kMaxTokens, kMaxTokens))) {
     scheduling.priority = static_cast<int32_t>(*v);
   } else if (AGLM_TRY(string_field(fields, "service_tier")) == "flex") {
@@ -396,7 +394,7 @@ Result<void> refuse_unsupported(const json::Fields& fields, Dialect dialect) {
     }
   }
   if (const json::value* best_of = fields.find("best_of")) {
-    const auto v = AGLM_TRY(integer_field(fields, "best_of", 1, kMaxChoices));
+    const auto v = AGLM_TRY(integer_field(fields, "best_of", 1, limits::kMaxChoices));
     const json::value* n = fields.find("n");
     if (*v > 1 && (n == nullptr || *n != *best_of)) {
       return not_offered("best_of", "best_of above n is not supported");
