@@ -3,6 +3,7 @@
 
 #include "autoglm/engine.h"
 #include "autoglm/generation.h"
+#include "autoglm/limits.h"
 #include "autoglm/model.h"
 #include "autoglm/result.h"
 #include "autoglm/service.h"
