@@ -5,6 +5,7 @@
 //           for 16 columns (formats with groups of 32 give each integer twice)
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

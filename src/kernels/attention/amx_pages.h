@@ -7,6 +7,7 @@
 // have weights of zero, which leave its sums as they are.
 #pragma once
 
+#if defined(__AMX_INT8__) || defined(__AMXINT8__) || defined(AUTOGLM_EMULATED_AVX512)
 #include <cstdint>
 
 #include "kernels/attention/stretch.h"
@@ -208,3 +209,4 @@ class AmxPages {
 
 }  // namespace
 }  // namespace autoglm
+#endif
