@@ -59,8 +59,8 @@ Result<void> read_numbers(const json::Fields& fields, SamplingParams& sampling) 
   if (const auto v = AGLM_TRY(number_field(fields, "min_p", 0, 1))) sampling.min_p = *v;
   AGLM_TRY(check_same(fields, kPenaltyNames));
   for (const std::string_view key : kPenaltyNames) {
-    if (const auto v = AGLM_TRY(number_field(fields, key, 0, limits::kMaxRepetitionPenalty))) {
-      if (*v == 0) return bad_field(key, "out of range", "a number above 0", "0");
+    if (const auto v = AGLM_TRY(number_field(fields, key, limits::kMinRepetitionPenalty,
+                                             limits::kMaxRepetitionPenalty))) {
       sampling.repetition_penalty = *v;
     }
   }
