@@ -37,10 +37,11 @@ struct LoadOptions {
   // auto, f32, bf16, int8 (also called q8_0); auto: f32 for f32 weights, else bf16
   std::string kv_cache_dtype = "auto";
   int64_t kv_cache_memory_bytes = 0;  // 0: a share of the memory that is free after loading
-  int64_t max_model_len = 0;          // 0: the model's own, cut to what the KV pool can hold
-  int32_t max_batch_size = 16;        // sequences that decode together
-  int32_t max_batched_tokens = 512;   // rows of one step, prefill and decode together
-  int32_t max_queue = 256;            // requests of each class that may wait
+  int64_t grammar_cache_bytes = int64_t{256} << 20;  // compiled grammars kept for later requests
+  int64_t max_model_len = 0;         // 0: the model's own, cut to what the KV pool can hold
+  int32_t max_batch_size = 16;       // sequences that decode together
+  int32_t max_batched_tokens = 512;  // rows of one step, prefill and decode together
+  int32_t max_queue = 256;           // requests of each class that may wait
   // Time that a step should take at most while answers are read as they come; 0: from measurements.
   int32_t max_inter_token_ms = 0;
   int32_t batch_window_ms = 50;                    // batched requests (priority 1) gather so long,
@@ -123,6 +124,7 @@ struct EngineStats {
   int64_t grammars_compiled = 0;       // of requests with structured output
   int64_t grammars_reused = 0;         // known from an earlier request
   double grammar_compile_seconds = 0;  // all of them together
+  int64_t grammar_cache_bytes = 0;     // compiled grammars and masks kept for later requests
   int64_t internal_errors = 0;       // choices that ended by a fault of ours (ErrorCode::kInternal)
   int64_t forced_tokens = 0;         // taken without the model: a grammar left no other
   int64_t prefix_cache_queries = 0;  // tokens

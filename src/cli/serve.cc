@@ -1,6 +1,5 @@
 // autoglm serve: a model behind HTTP, until SIGTERM.
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
+#include "cli/server_memory.h"
 
 namespace autoglm {
 namespace {
@@ -38,11 +38,6 @@ void print_greeting(const GLMModel& model, const Settings& settings, uint16_t po
   std::fflush(stdout);
 }
 
-// Bodies and answers of megabytes come from the system and go back to it. By itself malloc learns
-// from the first of them to keep such sizes: after some minutes of them a server held twice the
-// memory.
-void return_large_memory() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
-
 // The model, on a thread of its own while the service says that it is being loaded.
 Result<void> load_into(GLMService& service, const Settings& settings) {
   try {
@@ -63,6 +58,7 @@ Result<void> serve(const SettingFlags& flags, bool print_config) {
     return {};
   }
   return_large_memory();
+  const IdleMemory idle_memory;
   GLMService service(settings.service);
   AGLM_TRY(service.listen());  // what is wrong with the address shows before the long part
   std::atomic<bool> is_loading = true;

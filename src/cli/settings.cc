@@ -207,6 +207,9 @@ std::vector<SettingInfo> model_settings() {
       bytes_setting(
           "kv_cache_memory", "memory for the KV cache; 0: a share of what is free",
           [](auto& s) -> auto& { return s.load.kv_cache_memory_bytes; }),
+      bytes_setting(
+          "grammar_cache_memory", "memory for compiled schemas and grammars of earlier requests",
+          [](auto& s) -> auto& { return s.load.grammar_cache_bytes; }),
       integer_setting(
           "max_model_len", "tokens of one sequence, prompt and answer; 0: the model's own", 0,
           int64_t{1} << 30, [](auto& s) -> auto& { return s.load.max_model_len; }),

@@ -76,7 +76,8 @@ struct Engine::State {
         tenant_priorities(std::move(options.tenant_priorities)),
         max_batch_size(options.core.max_batch_size),
         clock(with_clock(options.core).clock),
-        grammars(*tokenizer, executor->limits().vocab_size),
+        grammars(*tokenizer, executor->limits().vocab_size,
+                 static_cast<size_t>(options.grammar_cache_bytes)),
         core(*executor, *tokenizer,
              completed(std::move(options.core), draft.get(), spill.get(), urgent, [this] {
                const std::lock_guard lock(mutex);
@@ -293,7 +294,12 @@ Result<uint64_t> Engine::submit(GenerationRequest request, GenerationCallback on
   if (request.structured_output->kind != StructuredOutput::Kind::kNone) {
     grammar = AGLM_TRY(state_->grammars.get(*request.structured_output));
   }
+  const RequestLimits& limits = state_->core.request_limits();
+  // Digests of many numbers: here, and not while others wait for the engine's next step.
+  PromptRows rows(*request.inputs, std::ssize(request.prompt), limits.hidden_size,
+                  limits.page_tokens);
   return accept({.request = std::move(request),
+                 .rows = std::move(rows),
                  .grammar = std::move(grammar),
                  .on_event = std::move(on_event)});
 }
@@ -328,6 +334,7 @@ EngineStats Engine::stats() const {
   stats.grammars_compiled = grammars.compiled;
   stats.grammars_reused = grammars.reused;
   stats.grammar_compile_seconds = grammars.seconds;
+  stats.grammar_cache_bytes = grammars.bytes;
   return stats;
 }
 

@@ -20,6 +20,7 @@ namespace autoglm {
 struct EngineOptions {
   CoreOptions core;  // `clock` unset: the system's steady clock
   int32_t max_queue = 256;
+  int64_t grammar_cache_bytes = int64_t{256} << 20;
   std::map<std::string, int32_t> tenant_priorities;  // the most urgent that a tenant may be
   std::unique_ptr<KvSpill> spill;                    // or nullptr
 };

@@ -124,6 +124,9 @@ struct Metrics::Series {
                                      "Requests whose grammar or schema was compiled before");
   Counter& grammar_seconds =
       counter("autoglm:grammar_compile_seconds_total", "Time spent compiling grammars and schemas");
+  Gauge& grammar_bytes =
+      gauge("autoglm:grammar_cache_bytes",
+            "Memory of compiled grammars and token masks kept for later requests");
   prometheus::Family<Counter>& internal_errors =
       prometheus::BuildCounter()
           .Name("autoglm:internal_errors_total")
@@ -266,6 +269,7 @@ void Metrics::update(const EngineStats& stats) {
   raise_to(s.grammars_compiled, stats.grammars_compiled);
   raise_to(s.grammars_reused, stats.grammars_reused);
   raise_to(s.grammar_seconds, stats.grammar_compile_seconds);
+  s.grammar_bytes.Set(static_cast<double>(stats.grammar_cache_bytes));
   raise_to(s.engine_errors, stats.internal_errors);
   raise_to(s.forced_tokens, stats.forced_tokens);
   raise_to(s.drafts, stats.spec_decode_drafts);

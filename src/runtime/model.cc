@@ -68,6 +68,9 @@ Result<void> check_options(const LoadOptions& options) {
   if (options.kv_cache_memory_bytes < 0) {
     return invalid("kv_cache_memory", "at least 0", options.kv_cache_memory_bytes);
   }
+  if (options.grammar_cache_bytes < 0) {
+    return invalid("grammar_cache_memory", "at least 0", options.grammar_cache_bytes);
+  }
   if (options.max_inter_token_ms < 0 || options.max_inter_token_ms > 3'600'000) {
     return invalid("max_inter_token_ms", "0 to 3600000", options.max_inter_token_ms);
   }
@@ -287,6 +290,7 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
                              .prefix_caching = options.enable_prefix_caching,
                              .speculation = options.speculation},
                     .max_queue = options.max_queue,
+                    .grammar_cache_bytes = options.grammar_cache_bytes,
                     .tenant_priorities = options.tenant_priorities,
                     .spill = std::move(spill)});
   return GLMModel(std::move(impl));

@@ -27,11 +27,14 @@ import harness  # of the end-to-end tests; hostile.py knows where they are
 N_GOOD, N_HOSTILE = 3, 4  # clients; each asks one thing at a time
 HEALTH_SECONDS = 0.05
 QUIET_SECONDS = 60  # for all work to end, at most
+IDLE_SECONDS = 6  # after which the server has given free memory back
 MEMORY_GROWTH = 1.10
 MEMORY_SECONDS = 300  # a shorter run says what it holds, and no more: its warm-up has not met every kind of request
 WARM_UP_SECONDS = 10, 60  # a quarter of the time, within these
-# Few pages of keys and values, so that answers give theirs up; limits that a minute of this reaches.
-SERVE = ["--tool-call-parser", "hermes", "--speculative-method", "ngram", "--kv-cache-memory", "24MiB", "--max-queue", "300",
+# Few pages of keys and values, so that answers give theirs up; a memory of grammars that is full, and limits that are
+# reached, in a minute of this.
+SERVE = ["--tool-call-parser", "hermes", "--speculative-method", "ngram", "--kv-cache-memory", "24MiB", "--grammar-cache-memory", "8MiB",
+         "--max-queue", "300",
          "--read-timeout-ms", "4000", "--write-timeout-ms", "4000", "--drain-timeout-ms", "2000"]
 # docs/http-api.md, "Errors": what the server may say of itself. 500 is always a fault.
 DOCUMENTED = {501: b"transfer coding", 505: b"HTTP/1",
@@ -151,12 +154,16 @@ class Soak:
                 return
             time.sleep(0.2)
 
-    def memory_is_back(self, before, seconds):
+    def quiet_memory_mib(self):
+        """Of a server that has had nothing to do for a while."""
         self.quiet()
-        until = time.monotonic() + 20
-        while (now := self.resident_mib()) > before * MEMORY_GROWTH and time.monotonic() < until:
-            time.sleep(0.5)
-        print(f"memory: {before:.1f} MiB after the warm-up, {now:.1f} MiB at the end")
+        time.sleep(IDLE_SECONDS)
+        resident, grammars = self.resident_mib(), self.metric("autoglm:grammar_cache_bytes{") / 2**20
+        print(f"memory: {resident:.1f} MiB, of which {grammars:.1f} MiB are grammars", flush=True)
+        return resident
+
+    def memory_is_back(self, before, seconds):
+        now = self.quiet_memory_mib()
         if now > before * MEMORY_GROWTH and seconds >= MEMORY_SECONDS:
             self.fail(f"memory has grown from {before:.1f} to {now:.1f} MiB")
 
@@ -168,8 +175,7 @@ class Soak:
             if self.ask_good(name) != self.expected[name]:
                 self.fail(f"good: {name}: two answers differ though nothing else is asked")
         self.warm_up(seconds)
-        self.quiet()
-        before = self.resident_mib()
+        before = self.quiet_memory_mib()
         self.good_seconds.clear()
         if not self.failures:
             self.run_clients(seconds, [(self.health_client, busy), *((self.good_client, i) for i in range(N_GOOD)),
@@ -182,12 +188,14 @@ class Soak:
         self.report(idle, busy)
 
     def warm_up(self, seconds):
-        """Every kind of hostile work once, then all together for a part of the time: what caches hold is held by then."""
+        """Every kind of hostile work once, then all clients together for a part of the time: caches are full by then."""
         rng = random.Random(f"{self.seed} warm-up")
         for function, _ in hostile.KINDS.values():
             self.guarded(self.hostile, function, rng)
         least, most = WARM_UP_SECONDS
-        self.run_clients(min(most, max(least, seconds / 4)), [(self.hostile_client, f"warm-up {i}") for i in range(N_HOSTILE)])
+        self.run_clients(min(most, max(least, seconds / 4)),
+                         [*((self.good_client, f"warm-up {i}") for i in range(N_GOOD)),
+                          *((self.hostile_client, f"warm-up {i}") for i in range(N_HOSTILE))])
 
     def report(self, idle, busy):
         by_kind = collections.defaultdict(dict)

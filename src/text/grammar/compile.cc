@@ -123,7 +123,7 @@ bool GrammarStore::knows(const StructuredOutput& wish) const {
 // It takes a while: those who only look something up need not wait for it.
 std::shared_ptr<const Vocabulary> GrammarStore::vocabulary() {
   const std::lock_guard lock(vocabulary_mutex_);
-  if (vocabulary_ == nullptr) vocabulary_ = Vocabulary::of(tokenizer_, n_ids_);
+  if (vocabulary_ == nullptr) vocabulary_ = Vocabulary::of(tokenizer_, n_ids_, max_bytes_ / 8);
   return vocabulary_;
 }
 
@@ -164,11 +164,13 @@ Result<std::shared_ptr<CompiledGrammar>> GrammarStore::get(const StructuredOutpu
 // Grammars grow as they are used, so each is asked anew.
 void GrammarStore::make_room() {
   size_t total = 0;
+  size_t kept = 0;
   size_t n = 0;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     total += entry->size_bytes();
     const bool keep = n == 0 || (total <= max_bytes_ && n < kMaxEntries);
     if (keep) {
+      kept = total;
       ++n;
       ++entry;
     } else {
@@ -176,11 +178,19 @@ void GrammarStore::make_room() {
       entry = entries_.erase(entry);
     }
   }
+  counts_.bytes = static_cast<int64_t>(kept);
 }
 
 CompileCounts GrammarStore::counts() const {
-  const std::lock_guard lock(mutex_);
-  return counts_;
+  CompileCounts counts;
+  {
+    const std::lock_guard lock(mutex_);
+    counts = counts_;
+  }
+  const std::unique_lock lock(vocabulary_mutex_, std::try_to_lock);  // it is being made: has none
+  if (lock && vocabulary_ != nullptr)
+    counts.bytes += static_cast<int64_t>(vocabulary_->masks_bytes());
+  return counts;
 }
 
 }  // namespace autoglm::grammar

@@ -28,12 +28,13 @@ Error error_of(MaskFault fault) {
 
 }  // namespace
 
-std::shared_ptr<const Vocabulary> Vocabulary::of(const Tokenizer& tokenizer, int32_t n_ids) {
+std::shared_ptr<const Vocabulary> Vocabulary::of(const Tokenizer& tokenizer, int32_t n_ids,
+                                                 size_t mask_bytes) {
   auto first = TokenTrie::needs_first_trie(tokenizer)
-                   ? std::make_unique<const TokenTrie>(tokenizer, n_ids, true)
+                   ? std::make_unique<const TokenTrie>(tokenizer, n_ids, true, mask_bytes)
                    : nullptr;
   return std::shared_ptr<const Vocabulary>(
-      new Vocabulary{TokenTrie(tokenizer, n_ids, false), std::move(first)});
+      new Vocabulary{TokenTrie(tokenizer, n_ids, false, mask_bytes), std::move(first)});
 }
 
 CompiledGrammar::CompiledGrammar(Program program, std::shared_ptr<const Vocabulary> vocabulary)

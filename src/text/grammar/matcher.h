@@ -28,11 +28,18 @@ namespace autoglm::grammar {
 
 // A tokenizer's tries. Immutable; one for each model.
 struct Vocabulary {
-  static std::shared_ptr<const Vocabulary> of(const Tokenizer& tokenizer, int32_t n_ids);
+  // `mask_bytes`: of masks kept for all grammars.
+  static std::shared_ptr<const Vocabulary> of(const Tokenizer& tokenizer, int32_t n_ids,
+                                              size_t mask_bytes = size_t{32} << 20);
 
   TokenTrie trie;
   // How tokens spell at the beginning of a text, where that is different.
   std::unique_ptr<const TokenTrie> first;
+
+  // Of the masks that all grammars share.
+  size_t masks_bytes() const {
+    return trie.cache().size_bytes() + (first ? first->cache().size_bytes() : 0);
+  }
 };
 
 // Shared by all requests with the same grammar. Any thread may use it; what matchers find out is

@@ -20,7 +20,9 @@ uint8_t plain_characters(std::string_view bytes) {
 
 }  // namespace
 
-TokenTrie::TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_text) {
+TokenTrie::TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_text,
+                     size_t cache_bytes)
+    : cache_(cache_bytes) {
   const int32_t n = std::min(tokenizer.vocab_size(), n_ids);
   std::vector<uint8_t> plain(static_cast<size_t>(n), 0);
   std::vector<int32_t> sorted;

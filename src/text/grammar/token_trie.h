@@ -34,7 +34,7 @@ class TokenTrie {
   // `first_in_text`: as tokens spell at the beginning of a text, where some tokenizers leave the
   // first space out (see needs_first_trie()).
   // Ids from `n_ids` on are not in it: a model may have fewer than its tokenizer.
-  TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_text);
+  TokenTrie(const Tokenizer& tokenizer, int32_t n_ids, bool first_in_text, size_t cache_bytes);
 
   // Of the plain tokens, and of all others.
   std::array<int32_t, 2> roots() const { return {0, nodes_[0].end}; }
