@@ -2,6 +2,7 @@
 // results. Names and defaults are those of the OpenAI API where it has them, else of vLLM.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -116,8 +117,28 @@ struct Scheduling {
   std::optional<int64_t> timeout_ms{};  // the answer is worth nothing later than that
 };
 
+// Where a row stands for rotary embeddings: temporal, height and width. Text has its position three
+// times; only models whose rope reads several of them tell the three apart (M-RoPE).
+using RotaryPosition = std::array<int32_t, 3>;
+
+// Rows of a prompt that are numbers in place of tokens: what an encoder made of an image, a trained
+// soft prompt. The tokens at their positions are placeholders, which the model does not see.
+struct PromptEmbeddings {
+  int64_t first_position = 0;
+  std::vector<float> values{};  // [rows, ModelInfo::hidden_size], what the embedding would give
+};
+
+// What a prompt is beside its tokens.
+struct PromptInputs {
+  std::vector<PromptEmbeddings> embeddings{};  // by position; no two share one
+  // One for each token of the prompt, none negative; the answer goes on after the largest
+  // component. Empty: each token's own position.
+  std::vector<RotaryPosition> positions{};
+};
+
 struct GenerationRequest {
   std::vector<TokenId> prompt{};  // not empty
+  Shared<PromptInputs> inputs{};
   SamplingParams sampling{};
   std::string request_id{};  // for logs and traces; made up when empty
   // The answer is a text of its own (a turn of a conversation), not the prompt's continuation: the

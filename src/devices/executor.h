@@ -23,8 +23,21 @@ struct StepSequence {
   std::span<const int32_t> pages;
 };
 
+// Rows of the step that do not come from the embedding table.
+struct StepEmbeddings {
+  int32_t first_row = 0;
+  std::span<const float> values;  // [rows, hidden_size]
+};
+
 struct StepInput {
-  std::span<const TokenId> tokens;          // [n_rows in all]
+  std::span<const TokenId> tokens;             // [n_rows in all]
+  std::span<const StepEmbeddings> embeddings;  // in place of the tokens at their rows
+  // One for each row, for rotary embeddings alone: caches and masks follow the sequences'
+  // positions. Empty: these are meant.
+  std::span<const RotaryPosition> positions;
+  // Of a stage that is not the first (ExecutorLimits::input_columns): [n_rows in all, columns], the
+  // cut of the stage before. Tokens are then only counted.
+  std::span<const float> hidden_in;
   std::span<const StepSequence> sequences;  // together they cover `tokens`, in order
   std::span<const int32_t> output_rows;     // ascending rows whose results are wanted
   bool logits = true;                       // false: of those, only their last hidden states
@@ -37,6 +50,10 @@ struct ExecutorLimits {
   int32_t max_output_rows = 0;  // rows of logits of one step
   int32_t vocab_size = 0;
   int32_t hidden_size = 0;
+  // Of a part of a model (graph/stages.h): columns that it is handed in place of tokens, and that
+  // it hands on in place of logits; 0: it begins with tokens, it ends with logits.
+  int32_t input_columns = 0;
+  int32_t cut_columns = 0;
   int64_t max_context = 0;  // positions the model was made for
   int32_t page_tokens = 0;  // positions of one KV page
   int64_t page_bytes = 0;   // of one page over all layers, keys and values
@@ -59,6 +76,8 @@ class Executor {
   // logits, and [hidden_size].
   virtual std::span<const float> logits(int32_t index) const = 0;
   virtual std::span<const float> hidden_state(int32_t index) const = 0;
+  // Of a stage that is not the last, after a step: [n_rows in all, cut_columns].
+  virtual std::span<const float> cut() const { return {}; }
 };
 
 }  // namespace autoglm

@@ -19,7 +19,9 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
       options_(std::move(options)),
       request_limits_{.vocab_size = executor.limits().vocab_size,
                       .max_model_len = options_.max_model_len,
-                      .pool_tokens = int64_t{options_.n_pages} * executor.limits().page_tokens},
+                      .pool_tokens = int64_t{options_.n_pages} * executor.limits().page_tokens,
+                      .hidden_size = executor.limits().hidden_size,
+                      .page_tokens = executor.limits().page_tokens},
       scheduler_limits_{.max_sequences = options_.max_batch_size,
                         .max_rows = options_.max_batched_tokens,
                         .max_output_rows = executor.limits().max_output_rows,
@@ -64,6 +66,8 @@ void EngineCore::compute_step() {
   const double computing = options_.clock();
   gave_up_ =
       !executor_.step({.tokens = tokens_,
+                       .embeddings = embeddings_,
+                       .positions = positions_,
                        .sequences = sequences_,
                        .output_rows = output_rows_,
                        .logits = wants_logits_,
@@ -112,6 +116,7 @@ bool EngineCore::speculate() {
                            .pages = &sequence.pages,
                            .sampler = &*sequence.sampler,
                            .memory = &sequence.drafts,
+                           .plain = sequence.request->job.rows.plain(),
                            .most = sequence.most_drafted()});
   }
   const auto n_plain = static_cast<int32_t>(candidates_.size());
@@ -155,6 +160,8 @@ void EngineCore::build_input() {
   tokens_.clear();
   sequences_.clear();
   output_rows_.clear();
+  embeddings_.clear();
+  positions_.clear();
   wants_logits_ = false;
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& sequence = *running_[i];
@@ -178,6 +185,23 @@ void EngineCore::build_input() {
     for (const TokenId drafted : sequence.drafts.draft) {
       output_rows_.push_back(static_cast<int32_t>(tokens_.size()));
       tokens_.push_back(drafted);
+    }
+    sequence.request->job.rows.append_embeddings(sequence.computed, sequence.computed + rows,
+                                                 first_row, embeddings_);
+  }
+  build_positions();
+}
+
+// Only where one of them is not where its tokens are.
+void EngineCore::build_positions() {
+  const bool own = std::ranges::all_of(running_, [](const SequencePtr& s) {
+    return s->rows == 0 || s->request->job.rows.own_positions();
+  });
+  if (own) return;
+  for (const SequencePtr& sequence : running_) {
+    const int32_t n = sequence->rows == 0 ? 0 : sequence->rows + sequence->n_drafted();
+    for (int32_t row = 0; row < n; ++row) {
+      positions_.push_back(sequence->request->job.rows.position(sequence->computed + row));
     }
   }
 }

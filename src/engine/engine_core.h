@@ -116,6 +116,7 @@ class EngineCore {
   // Requests whose drafting met a fault of ours.
   void end_faulty();
   void build_input();
+  void build_positions();
   bool may_give_up() const;
   void take_outputs();
   void learn(Sequence& sequence, int64_t n_known, bool ended);
@@ -163,6 +164,8 @@ class EngineCore {
   std::vector<TokenId> tokens_;
   std::vector<StepSequence> sequences_;
   std::vector<int32_t> output_rows_;
+  std::vector<StepEmbeddings> embeddings_;
+  std::vector<RotaryPosition> positions_;
   std::vector<DraftCandidate> candidates_;
   bool wants_logits_ = false;
 };

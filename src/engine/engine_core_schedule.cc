@@ -126,6 +126,7 @@ bool EngineCore::pages_are_coming(const Sequence& sequence, int64_t found_pages)
         other.request->salt != sequence.request->salt) {
       return false;
     }
+    if (!other.request->job.rows.plain() || !sequence.request->job.rows.plain()) return false;
     const std::vector<TokenId>& its = other.request->job.request.prompt;
     const auto same = std::mismatch(prompt.begin(), prompt.end(), its.begin(), its.end()).first;
     const int64_t common = std::min((same - prompt.begin()) / scheduler_limits_.page_tokens, most);

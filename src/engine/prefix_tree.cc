@@ -2,9 +2,11 @@
 #include "engine/prefix_tree.h"
 
 #include <algorithm>
+#include <charconv>
 #include <random>
 
 #include "base/check.h"
+#include "base/digest.h"
 
 namespace autoglm {
 namespace {
@@ -12,6 +14,20 @@ namespace {
 uint64_t random_key() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
+}
+
+// 31 bits of a SHA-256 a word, negative, so that no text's tokens are the same.
+void put_digest(const std::string& mark, std::vector<TokenId>& tokens) {
+  Sha256 sum;
+  sum.add(std::as_bytes(std::span(tokens)));
+  sum.add(mark);
+  const std::string digits = sum.finish();
+  const size_t n = std::min(tokens.size(), digits.size() / 8);
+  for (size_t i = 0; i < n; ++i) {
+    uint32_t word = 0;
+    std::from_chars(digits.data() + 8 * i, digits.data() + 8 * (i + 1), word, 16);
+    tokens[i] = static_cast<TokenId>(word | 0x80000000U);
+  }
 }
 
 }  // namespace
@@ -89,6 +105,9 @@ std::span<const TokenId> PrefixTree::page_text(const TokenText& text, int64_t pa
   const int64_t begin = page * static_cast<int64_t>(page_tokens_);
   for (size_t i = 0; i < page_tokens_; ++i) {
     page_text_.push_back(text.at(begin + static_cast<int64_t>(i)));
+  }
+  if (text.rows != nullptr && !text.rows->mark(page).empty()) {
+    put_digest(text.rows->mark(page), page_text_);
   }
   return page_text_;
 }

@@ -1,7 +1,9 @@
-// KV pages that requests share: a tree whose every node is one full page, keyed by the tokens of
-// that page below the tokens of all pages before it. A page's keys and values depend on these
-// tokens alone (docs/decisions/0001), so whoever has the same beginning may read the same pages
-// (docs/decisions/0101).
+// KV pages that requests share: a tree whose every node is one full page, keyed by all that the
+// page depends on below all that the pages before it do. That is the tokens (docs/decisions/0001)
+// and, where a prompt has parts that are not tokens, a mark of them (prompt_inputs.h); so whoever
+// has the same beginning may read the same pages (docs/decisions/0101). All that holds for every
+// page of an executor alike (weights, numerics class) is the spill's to check; what differs from
+// request to request beside the text, such as the tenant, is the salt.
 //
 // A page belongs to the sequence that fills it until it is full, and then to the tree. Sequences
 // hold the nodes that they read; what nobody holds stays until its page is wanted for something
@@ -27,12 +29,14 @@
 #include "devices/executor.h"
 #include "engine/kv_spill.h"
 #include "engine/page_pool.h"
+#include "engine/prompt_inputs.h"
 
 namespace autoglm {
 
-// The tokens of a sequence, which lie in two places.
+// The tokens of a sequence, which lie in two places, and what else its pages depend on.
 struct TokenText {
   std::span<const TokenId> prompt, taken;
+  const PromptRows* rows = nullptr;  // or plain
 
   int64_t size() const { return std::ssize(prompt) + std::ssize(taken); }
   TokenId at(int64_t position) const {
@@ -129,7 +133,8 @@ class PrefixTree {
   std::span<const TokenId> tokens(int32_t node) const;
   Key key(int32_t node) const { return {at(node).parent, tokens(node)}; }
   bool same(const Key& a, const Key& b) const;
-  // The page's tokens of `text` in page_text_.
+  // The page's tokens of `text` in page_text_; of a page that has a mark the first of them make way
+  // for a digest of tokens and mark, whose words are no tokens.
   std::span<const TokenId> page_text(const TokenText& text, int64_t page) const;
   int32_t child(int32_t parent, std::span<const TokenId> tokens) const;
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "autoglm/limits.h"
+#include "engine/prompt_inputs.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {
@@ -119,6 +120,7 @@ int64_t answer_limit(const GenerationRequest& request, const RequestLimits& limi
 Result<void> check_request(const GenerationRequest& request, const RequestLimits& limits) {
   const SamplingParams& s = request.sampling;
   AGLM_TRY(check_prompt(request.prompt, limits));
+  AGLM_TRY(check_inputs(*request.inputs, std::ssize(request.prompt), limits.hidden_size));
   AGLM_TRY(check_sampling(s, limits.vocab_size));
   AGLM_TRY(check_scheduling(request.scheduling));
   // Indexed with the prompt; what is longer than a sequence can be does not come true.

@@ -11,6 +11,8 @@ struct RequestLimits {
   int32_t vocab_size = 0;
   int64_t max_model_len = 0;  // tokens of one sequence
   int64_t pool_tokens = 0;    // positions that the KV pool holds
+  int32_t hidden_size = 0;
+  int32_t page_tokens = 0;
 };
 
 // An error names the parameter, its range and what was found.

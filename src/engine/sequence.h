@@ -21,6 +21,7 @@
 #include "engine/answer.h"
 #include "engine/constraint.h"
 #include "engine/prefix_tree.h"
+#include "engine/prompt_inputs.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/speculation/speculator.h"
@@ -32,6 +33,7 @@ namespace autoglm {
 struct Job {
   uint64_t id = 0;
   GenerationRequest request;
+  PromptRows rows;                                    // of request.inputs
   std::shared_ptr<grammar::CompiledGrammar> grammar;  // of request.structured_output, if any
   uint64_t seed = 0;
   double accepted_at = 0;          // by the core's clock
@@ -64,7 +66,10 @@ struct ActiveRequest {
 struct Sequence {
   int64_t n_prompt() const { return std::ssize(request->job.request.prompt); }
   int64_t n_known() const { return n_prompt() + std::ssize(taken); }
-  TokenText text() const { return {request->job.request.prompt, taken}; }
+  TokenText text() const {
+    return {request->job.request.prompt, taken,
+            request->job.rows.plain() ? nullptr : &request->job.rows};
+  }
   int32_t priority() const { return request->job.request.scheduling.priority; }
   // Smaller ranks are served first, and keep their pages longest.
   auto rank() const {

@@ -97,6 +97,10 @@ Value embedding(Graph& graph, WeightId weight, Rows rows) {
   return graph.append({.op = Op::kEmbedding, .weights = {weight}, .rows = rows});
 }
 
+Value input(Graph& graph, int64_t columns, Rows rows) {
+  return graph.append({.op = Op::kInput, .rows = rows, .columns = columns});
+}
+
 Value linear(Value x, WeightId weight, WeightId bias) {
   Node node{.op = Op::kLinear, .inputs = {x.index}, .weights = {weight}};
   if (bias != WeightId::kNone) node.weights.push_back(bias);

@@ -16,6 +16,7 @@ namespace autoglm {
 // (inputs; weights). What is known of an op stands in op_table.h.
 enum class Op : uint8_t {
   kEmbedding,      // (; w) -> [rows, w columns]: rows of w by their ids, the step's tokens
+  kInput,          // () -> [rows, columns]: handed to the step, as an earlier stage made them
   kLinear,         // (x[, residual]; w[, bias]) -> [., w rows]: x * w^T + bias, then `activation`
   kRmsNorm,        // (x[, residual]; w): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
   kRope,           // (x): rotates each head by its row's position, in place: x has no other reader
@@ -70,9 +71,12 @@ struct Weight {
 enum class WeightId : int32_t { kNone = -1 };
 
 // Rotary embedding: dims 2i and 2i+1 (interleaved), or i and i + size (half-split), of each head
-// are rotated by position * inverse_frequencies[i]; the dims after 2 * size pass through.
+// are rotated by position * inverse_frequencies[i]; the dims after 2 * size pass through. A row's
+// position has three components (RotaryPosition); `components` says which of them each frequency
+// reads, and empty that all read the first.
 struct Rope {
   std::vector<double> inverse_frequencies;
+  std::vector<uint8_t> components{};
   double attention_factor = 1.0;  // multiplies cos and sin (yarn)
   bool interleaved = false;
 };
@@ -99,11 +103,11 @@ struct Node {
   std::vector<int32_t> inputs;  // earlier nodes
   std::vector<WeightId> weights;
   // Attributes; each op reads its own.
-  Rows rows = Rows::kTokens;                  // kEmbedding: what the ids stand for
+  Rows rows = Rows::kTokens;                  // kEmbedding, kInput: what they stand for
   float epsilon = 0;                          // kRmsNorm
   int64_t group = 0;                          // kRmsNorm: columns normed together
   int64_t first_column = 0;                   // kSlice
-  int64_t columns = 0;                        // kSlice
+  int64_t columns = 0;                        // kSlice, kInput
   RopeId rope = RopeId::kNone;                // kRope
   int32_t head_dim = 0;                       // kRope
   Activation activation = Activation::kNone;  // kLinear, set by fusion
@@ -125,6 +129,8 @@ struct Output {
 };
 inline constexpr std::string_view kLogitsOutput = "logits";  // [R, vocab]
 inline constexpr std::string_view kHiddenOutput = "hidden";  // [R, hidden]: what logits are made of
+inline constexpr std::string_view kCutOutput =
+    "cut";  // [T, columns]: what the next stage begins with
 
 class Graph;
 
@@ -174,6 +180,7 @@ class Graph {
 // Recording. Shapes that don't fit abort and print both: a model's weights were checked against the
 // configuration before (models/recorder.h), so a mismatch here is our own.
 Value embedding(Graph& graph, WeightId weight, Rows rows = Rows::kTokens);
+Value input(Graph& graph, int64_t columns, Rows rows = Rows::kTokens);
 Value linear(Value x, WeightId weight, WeightId bias = WeightId::kNone);
 Value rms_norm(Value x, WeightId weight, float epsilon);
 // Each head of `head_dim` columns normed on its own, with the same weight.

@@ -9,6 +9,11 @@ namespace {
 
 Shape embedding_shape(const NodeToShape& n) { return {n.node.rows, n.weight(0).columns}; }
 
+Shape input_shape(const NodeToShape& n) {
+  AGLM_CHECK(n.node.columns > 0, "input of {} columns", n.node.columns);
+  return {n.node.rows, n.node.columns};
+}
+
 Shape linear_shape(const NodeToShape& n) {
   const Weight& w = n.weight(0);
   const std::string weight_shape = fmt::format("[{}, {}]", w.rows, w.columns);
@@ -37,8 +42,10 @@ std::string rms_norm_attributes(const Graph&, const Node& node) {
 }
 
 Shape rope_shape(const NodeToShape& n) {
-  const auto rotated =
-      static_cast<int64_t>(2 * n.graph.rope(n.node.rope).inverse_frequencies.size());
+  const Rope& rope = n.graph.rope(n.node.rope);
+  const auto rotated = static_cast<int64_t>(2 * rope.inverse_frequencies.size());
+  n.require(rope.components.empty() || 2 * std::ssize(rope.components) == rotated, n.input(0),
+            fmt::format("{} frequencies, {} components", rotated / 2, rope.components.size()));
   n.require(n.node.head_dim > 0 && n.input(0).columns % n.node.head_dim == 0 &&
                 rotated <= n.node.head_dim,
             n.input(0), fmt::format("heads of {} with {} rotated", n.node.head_dim, rotated));
@@ -48,8 +55,9 @@ Shape rope_shape(const NodeToShape& n) {
 
 std::string rope_attributes(const Graph& graph, const Node& node) {
   const Rope& rope = graph.rope(node.rope);
-  return fmt::format("{} of {} dims, {}", 2 * rope.inverse_frequencies.size(), node.head_dim,
-                     rope.interleaved ? "interleaved" : "half-split");
+  return fmt::format("{} of {} dims, {}{}", 2 * rope.inverse_frequencies.size(), node.head_dim,
+                     rope.interleaved ? "interleaved" : "half-split",
+                     rope.components.empty() ? "" : ", positions of several components");
 }
 
 Shape attention_shape(const NodeToShape& n) {
@@ -103,6 +111,7 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .weights_max = 1,
      .weight_uses = {WeightUse::kLookedUp},
      .shape = embedding_shape},
+    {.op = Op::kInput, .name = "input", .shape = input_shape},
     {.op = Op::kLinear,
      .name = "linear",
      .inputs_min = 1,

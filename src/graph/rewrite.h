@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,8 +40,10 @@ inline std::vector<bool> needed_values(const Graph& graph) {
 
 class Rewrite {
  public:
-  explicit Rewrite(const Graph& from)
+  enum class Outputs { kAll, kNone };  // that the new graph has from the old one
+  explicit Rewrite(const Graph& from, Outputs outputs = Outputs::kAll)
       : from_(&from),
+        keeps_outputs_(outputs == Outputs::kAll),
         values_(from.nodes().size(), -1),
         weights_(from.weights().size(), WeightId::kNone) {
     for (const Rope& rope : from.ropes()) to_.add_rope(rope);
@@ -80,15 +83,19 @@ class Rewrite {
   }
   void keep(int32_t old) { replace(old, translated(from_->node(old))); }
 
+  // What stands for old value `old` is handed out as `name`.
+  void add_output(std::string_view name, int32_t old) { to_.add_output(name, {&to_, value(old)}); }
+
   Graph finish() && {
-    for (const Output& output : from_->outputs()) {
-      to_.add_output(output.name, {&to_, value(output.value)});
+    if (keeps_outputs_) {
+      for (const Output& output : from_->outputs()) add_output(output.name, output.value);
     }
     return std::move(to_);
   }
 
  private:
   const Graph* from_;
+  const bool keeps_outputs_;
   Graph to_;
   std::vector<int32_t> values_;
   std::vector<WeightId> weights_;

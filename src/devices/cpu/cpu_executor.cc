@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -105,16 +106,28 @@ class Executing : public DeviceExecutor {
     kv_ = KvPool(program_.graph, kv);
     AGLM_TRY(reserve_activations());
 
-    logits_ = output(kLogitsOutput);
-    hidden_ = output(kHiddenOutput);
-    const Weight& table = program_.graph.weight(program_.graph.node(0).weight());
-    limits_ = {.max_rows = options.max_rows,
-               .max_output_rows = options.max_output_rows,
-               .vocab_size = static_cast<int32_t>(std::min(logits_.columns, table.rows)),
-               .hidden_size = static_cast<int32_t>(hidden_.columns),
-               .max_context = options.max_context,
-               .page_tokens = static_cast<int32_t>(KvCache::kPageTokens),
-               .page_bytes = kv_.page_bytes()};
+    const Graph& made = program_.graph;
+    const Node& first = made.node(0);
+    cut_ = output(kCutOutput, Rows::kTokens);
+    logits_ = output(kLogitsOutput, Rows::kOutputs);
+    hidden_ = output(kHiddenOutput, Rows::kOutputs);
+    AGLM_CHECK(cut_.columns > 0 || (logits_.columns > 0 && hidden_.columns > 0),
+               "a model of {} outputs that makes no logits", made.outputs().size());
+    // A token is in the table, and logits are of tokens.
+    int64_t vocab_size = cut_.columns > 0 ? std::numeric_limits<int32_t>::max() : logits_.columns;
+    if (first.op == Op::kEmbedding) {
+      vocab_size = std::min(vocab_size, made.weight(first.weight()).rows);
+    }
+    limits_ = {
+        .max_rows = options.max_rows,
+        .max_output_rows = options.max_output_rows,
+        .vocab_size = static_cast<int32_t>(vocab_size),
+        .hidden_size = static_cast<int32_t>(first.shape.columns),
+        .input_columns = static_cast<int32_t>(first.op == Op::kInput ? first.shape.columns : 0),
+        .cut_columns = static_cast<int32_t>(cut_.columns),
+        .max_context = options.max_context,
+        .page_tokens = static_cast<int32_t>(KvCache::kPageTokens),
+        .page_bytes = kv_.page_bytes()};
     summary_ = {.layers = program_.graph.n_layers(),
                 .arena_bytes = static_cast<int64_t>(arena_.size() + scratch_.size()),
                 .arena_bytes_without_reuse = program_.plan.arena_bytes_without_reuse,
@@ -166,9 +179,14 @@ class Executing : public DeviceExecutor {
       AGLM_CHECK(ids_[i] >= 0 && ids_[i] < limits_.vocab_size, "token {} of {}", ids_[i],
                  limits_.vocab_size);
     }
-    tables_.fill(context_, program_.graph, {positions_.data(), n});
+    check_rows_given(input);
+    const std::span<const RotaryPosition> own(positions_.data(), n);
+    tables_.fill(context_, program_.graph, input.positions.empty() ? own : input.positions);
+    n_rows_ = n;
     return calls_->run(context_,
                        {.ids = {ids_.data(), n},
+                        .embeddings = input.embeddings,
+                        .hidden_in = input.hidden_in,
                         .sequences = sequences_,
                         .output_rows = input.output_rows,
                         .logits = input.logits,
@@ -180,6 +198,13 @@ class Executing : public DeviceExecutor {
     return row(logits_, index).first(static_cast<size_t>(limits_.vocab_size));
   }
   std::span<const float> hidden_state(int32_t index) const override { return row(hidden_, index); }
+  std::span<const float> cut() const override {
+    if (cut_.columns == 0) return {};
+    AGLM_CHECK(cut_.stride == cut_.columns, "a cut of {} columns, {} apart", cut_.columns,
+               cut_.stride);
+    return {reinterpret_cast<const float*>(arena_.data() + cut_.offset_bytes),
+            n_rows_ * static_cast<size_t>(cut_.columns)};
+  }
 
  private:
   std::span<std::byte> page_bytes(int32_t page, size_t size) {
@@ -189,13 +214,30 @@ class Executing : public DeviceExecutor {
     return kv_.page(page);
   }
 
-  // What the engine asks of every model, for the rows that a step wants results of.
-  const Operand& output(std::string_view name) const {
+  // Without columns: the model, or the part of one, has no such output.
+  Operand output(std::string_view name, Rows rows) const {
     const int32_t value = program_.graph.output(name);
-    AGLM_CHECK(value >= 0, "a model without {}", name);
+    if (value < 0) return {};
     const Shape shape = program_.graph.node(value).shape;
-    AGLM_CHECK(shape.rows == Rows::kOutputs, "{} is {}", name, program_.graph.shape_text(shape));
+    AGLM_CHECK(shape.rows == rows, "{} is {}", name, program_.graph.shape_text(shape));
     return *program_.output(name);
+  }
+
+  void check_rows_given(const StepInput& input) const {
+    const size_t n = input.tokens.size();
+    AGLM_CHECK(input.hidden_in.size() == n * static_cast<size_t>(limits_.input_columns),
+               "{} numbers for {} rows of {} columns", input.hidden_in.size(), n,
+               limits_.input_columns);
+    AGLM_CHECK(input.positions.empty() || input.positions.size() == n, "{} positions for {} rows",
+               input.positions.size(), n);
+    const auto columns = static_cast<size_t>(limits_.hidden_size);
+    for (const StepEmbeddings& given : input.embeddings) {
+      const size_t rows = given.values.size() / columns;
+      AGLM_CHECK(limits_.input_columns == 0 && given.values.size() == rows * columns &&
+                     given.first_row >= 0 && static_cast<size_t>(given.first_row) + rows <= n,
+                 "embeddings of {} numbers at row {} of {}, {} columns", given.values.size(),
+                 given.first_row, n, columns);
+    }
   }
 
   Result<void> reserve_activations() {
@@ -225,7 +267,9 @@ class Executing : public DeviceExecutor {
       AGLM_CHECK(s.pages[i] >= 0 && s.pages[i] < kv_.n_pages(), "page {} of {}", s.pages[i],
                  kv_.n_pages());
     }
-    for (int64_t p = s.start_position; p < end; ++p) positions_[positions_end_++] = p;
+    for (auto p = static_cast<int32_t>(s.start_position); p < static_cast<int32_t>(end); ++p) {
+      positions_[positions_end_++] = {p, p, p};
+    }
     sequences_.push_back({.first_row = s.first_row,
                           .n_rows = s.n_rows,
                           .start_position = s.start_position,
@@ -251,11 +295,13 @@ class Executing : public DeviceExecutor {
   std::optional<KernelCalls> calls_;
   Operand logits_;
   Operand hidden_;
+  Operand cut_;
   ExecutorLimits limits_;
   ModelSummary summary_;
   std::vector<int32_t> ids_;
-  std::vector<int64_t> positions_;
+  std::vector<RotaryPosition> positions_;
   size_t positions_end_ = 0;
+  size_t n_rows_ = 0;  // of the last step
   std::vector<KvSequence> sequences_;
 };
 

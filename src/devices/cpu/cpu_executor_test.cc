@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -99,6 +100,78 @@ TEST(CpuExecutor, FusedAndUnfusedProgramsGiveTheSameBits) {
         << (held.quantize ? weight_format_name(*held.quantize) : "none") << " of "
         << dtype_info(held.dtype).name;
   }
+}
+
+// Logits of the last of 12 rows, given as the function wants; rows 3 to 6 of the table's own rows.
+std::vector<float> with_inputs(const Held& held, const Graph& graph,
+                               const std::function<void(StepInput&)>& change) {
+  auto executor = make_cpu_executor(graph, MadeUpWeights(held.dtype), options_of(held));
+  EXPECT_TRUE(executor) << executor.error().message();
+  if (!executor || !(*executor)->reserve_pages(1)) return {};
+  std::vector<TokenId> tokens;
+  for (int32_t i = 0; i < 12; ++i) tokens.push_back(static_cast<TokenId>(i * 7 % kVocab));
+  const std::vector<int32_t> pages{0}, wanted{11};
+  const StepSequence sequence{.n_rows = 12, .pages = pages};
+  StepInput input{.tokens = tokens, .sequences = {&sequence, 1}, .output_rows = wanted};
+  change(input);
+  EXPECT_TRUE((*executor)->step(input));
+  const auto logits = (*executor)->logits(0);
+  return {logits.begin(), logits.end()};
+}
+
+TEST(CpuExecutor, RowsThatAreGivenStandForTheirTokens) {
+  const Held& held = kHeld[0];
+  const Graph graph = made_up_model();
+  const std::vector<float> plain = with_inputs(held, graph, [](StepInput&) {});
+  const auto table = MadeUpWeights(held.dtype).open("embed");
+  std::vector<float> rows(3 * kHidden);
+  for (size_t i = 0; i < 3; ++i) {
+    table->decode_row(static_cast<int64_t>(i + 4) * 7 % kVocab,
+                      std::span(rows).subspan(i * kHidden, kHidden));
+  }
+  std::vector<TokenId> placeholders(12, TokenId{1});
+  const auto give = [&](StepInput& input, const StepEmbeddings& given) {
+    std::copy_n(input.tokens.begin(), 12, placeholders.begin());
+    std::fill_n(placeholders.begin() + 4, 3, TokenId{1});
+    input.tokens = placeholders;
+    input.embeddings = {&given, 1};
+  };
+  const StepEmbeddings given{.first_row = 4, .values = rows};
+  EXPECT_TRUE(
+      same_bits(with_inputs(held, graph, [&](StepInput& input) { give(input, given); }), plain));
+  rows[0] += 1;
+  EXPECT_FALSE(
+      same_bits(with_inputs(held, graph, [&](StepInput& input) { give(input, given); }), plain));
+}
+
+TEST(CpuExecutor, PositionsThatAreGivenTurnEachFrequencyByItsComponent) {
+  const Held& held = kHeld[0];
+  // Frequencies that read height alone, of rows whose height alone is their place.
+  Graph by_height = made_up_model();
+  Graph turned;
+  for (const Weight& weight : by_height.weights()) turned.add_weight(weight);
+  for (Rope rope : by_height.ropes()) {
+    rope.components.assign(rope.inverse_frequencies.size(), 1);
+    turned.add_rope(rope);
+  }
+  for (const Node& node : by_height.nodes()) turned.append(node);
+  for (const Output& output : by_height.outputs()) {
+    turned.add_output(output.name, {&turned, output.value});
+  }
+  const std::vector<float> plain = with_inputs(held, by_height, [](StepInput&) {});
+  std::vector<RotaryPosition> own, heights, widths;
+  for (int32_t i = 0; i < 12; ++i) {
+    own.push_back({i, 77, 78});
+    heights.push_back({5, i, 6});
+    widths.push_back({5, 6, i});
+  }
+  const auto with = [&](const Graph& graph, const std::vector<RotaryPosition>& positions) {
+    return with_inputs(held, graph, [&](StepInput& input) { input.positions = positions; });
+  };
+  EXPECT_TRUE(same_bits(with(by_height, own), plain));
+  EXPECT_FALSE(same_bits(with(by_height, heights), plain));
+  EXPECT_TRUE(same_bits(with(turned, heights), plain));
+  EXPECT_FALSE(same_bits(with(turned, widths), plain));
 }
 
 TEST(CpuExecutor, AStepThatWasGivenUpLeavesNoTrace) {

@@ -40,14 +40,14 @@ class Run {
       : input_(input), visitor_(visitor), context_(context) {}
 
   Result<void> reserve(const Graph& graph) {
-    std::vector<int64_t> positions;
+    std::vector<RotaryPosition> positions;
     int64_t longest = 1;
     for (size_t i = 0; i < input_.sequences.size(); ++i) {
       const auto n = static_cast<int32_t>(input_.sequences[i].size());
       const auto first = static_cast<int32_t>(positions.size());
       sequences_.push_back({.first_row = first, .n_rows = n});
       for (int32_t r = 0; r < n; ++r) {
-        positions.push_back(r);
+        positions.push_back({r, r, r});
         if (i >= input_.first_output) output_rows_.push_back(first + r);
       }
       longest = std::max<int64_t>(longest, n);

@@ -1,5 +1,6 @@
 #include "devices/cpu/op_kernels.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -18,6 +19,14 @@ int64_t f32_rows_bytes(int64_t rows, int64_t columns) {
   return (bytes + MemoryPlan::kAlignment - 1) / MemoryPlan::kAlignment * MemoryPlan::kAlignment;
 }
 
+// `values`: rows of `columns`, one after the other.
+void copy_rows(std::span<const float> values, int64_t columns, float* to, int64_t stride) {
+  const int64_t rows = std::ssize(values) / columns;
+  for (int64_t row = 0; row < rows; ++row) {
+    std::copy_n(values.data() + row * columns, columns, to + row * stride);
+  }
+}
+
 KernelCall bind_embedding(Binding& b, const Instruction& i) {
   AGLM_CHECK(i.node.rows == Rows::kTokens, "a step has no ids of {}",
              b.graph().rows(i.node.rows).meaning);
@@ -32,6 +41,17 @@ KernelCall bind_embedding(Binding& b, const Instruction& i) {
   return {.run = [args](const KernelRun& run, int64_t) mutable {
     args.ids = run.step.ids;
     embedding(run.context, args);
+    for (const StepEmbeddings& given : run.step.embeddings) {
+      copy_rows(given.values, args.n, args.y + given.first_row * args.y_stride, args.y_stride);
+    }
+  }};
+}
+
+KernelCall bind_input(Binding& b, const Instruction& i) {
+  AGLM_CHECK(i.node.rows == Rows::kTokens, "a step is handed no {}",
+             b.graph().rows(i.node.rows).meaning);
+  return {.run = [result = i.result, y = b.at(i.result)](const KernelRun& run, int64_t) {
+    copy_rows(run.step.hidden_in, result.columns, y, result.stride);
   }};
 }
 
@@ -162,6 +182,7 @@ KernelCall bind_select_outputs(Binding& b, const Instruction& i) {
 // In the order of Op.
 constexpr std::array<OpKernel, static_cast<size_t>(Op::kCount)> kKernels{{
     {Op::kEmbedding, bind_embedding},
+    {Op::kInput, bind_input},
     {Op::kLinear, bind_linear},
     {Op::kRmsNorm, bind_rms_norm},
     {Op::kRope, bind_rope},

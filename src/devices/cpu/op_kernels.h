@@ -13,6 +13,7 @@
 
 #include "devices/cpu/held_weights.h"
 #include "devices/cpu/kv_pool.h"
+#include "devices/executor.h"
 #include "graph/program.h"
 #include "kernels/attention/attention.h"
 #include "kernels/linear/quantized_rows.h"
@@ -27,6 +28,8 @@ int64_t quantized_place_bytes(int64_t rows, int64_t columns);
 // What changes from step to step.
 struct StepState {
   std::span<const int32_t> ids;
+  std::span<const StepEmbeddings> embeddings;
+  std::span<const float> hidden_in;
   std::span<const KvSequence> sequences;
   std::span<const int32_t> output_rows;
   bool logits = true;

@@ -8,6 +8,7 @@
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
+#include "devices/executor.h"
 #include "graph/graph.h"
 #include "kernels/rope/rope.h"
 
@@ -33,12 +34,16 @@ class RopeTables {
   std::span<const RopeTable> views() const { return views_; }
 
   // `graph`: the one they were reserved for.
-  void fill(const Context& context, const Graph& graph, std::span<const int64_t> positions) {
+  void fill(const Context& context, const Graph& graph, std::span<const RotaryPosition> positions) {
     for (size_t i = 0; i < memory_.size(); ++i) {
       const Rope& rope = graph.ropes()[i];
       auto* cos = memory_[i].as<float>();
-      rope_table(context, positions, rope.inverse_frequencies, rope.attention_factor, cos,
-                 cos + (views_[i].sin - views_[i].cos));
+      rope_table(context, {.positions = positions,
+                           .inv_freq = rope.inverse_frequencies,
+                           .components = rope.components,
+                           .mscale = rope.attention_factor,
+                           .cos = cos,
+                           .sin = cos + (views_[i].sin - views_[i].cos)});
     }
   }
 

@@ -37,7 +37,7 @@ void Speculator::choose(std::span<DraftCandidate> candidates, int32_t rows) {
     }
     DraftChance chance{.most = static_cast<int32_t>(memory.proposed.size())};
     chance.rate = memory.rate.rate(lookup_rate_.rate(kFirstRate));
-    if (memory.proposed.empty() && most > 0 && model_) {
+    if (memory.proposed.empty() && most > 0 && model_ && candidate.plain) {
       const int64_t known = std::ssize(candidate.prompt) + std::ssize(candidate.taken);
       // The last drafted token is not computed by the draft model.
       const int64_t room = model_->max_context() - known + 1;

@@ -44,7 +44,8 @@ struct DraftCandidate {
   const std::vector<int32_t>* pages = nullptr;
   Sampler* sampler = nullptr;
   DraftMemory* memory = nullptr;
-  int32_t most = 0;  // drafted tokens that make sense; 0: the request wants none
+  bool plain = true;  // the text is tokens at their own positions: all that a draft model reads
+  int32_t most = 0;   // drafted tokens that make sense; 0: the request wants none
   // Written by choose().
   bool from_model = false;
   int32_t length = 0;

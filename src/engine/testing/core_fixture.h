@@ -162,15 +162,25 @@ inline const CoreOptions kRoomy{.n_pages = 64,
                                 .max_batched_tokens = 32,
                                 .end = {TokenId{4}, {TokenId{4}, TokenId{5}}}};
 
+// A job as Engine::submit() makes it.
+inline Job job_of(uint64_t id, const GenerationRequest& request, uint64_t seed,
+                  GenerationCallback on_event) {
+  EXPECT_TRUE(check_inputs(*request.inputs, std::ssize(request.prompt), kLimits.hidden_size));
+  return {.id = id,
+          .request = request,
+          .rows = PromptRows(*request.inputs, std::ssize(request.prompt), kLimits.hidden_size,
+                             kLimits.page_tokens),
+          .seed = seed,
+          .on_event = std::move(on_event)};
+}
+
 inline Outcome run_alone(const GenerationRequest& request, uint64_t seed, int64_t memory = 1000) {
   CoreOptions options = kRoomy;
   options.prefix_caching = false;
   Fixture f(kLimits, options);
   f.executor.memory = memory;
   Outcome outcome;
-  f.core.add({.id = 1, .request = request, .seed = seed, .on_event = [&](const auto& event) {
-                record(outcome, event);
-              }});
+  f.core.add(job_of(1, request, seed, [&](const auto& event) { record(outcome, event); }));
   while (!f.core.idle()) f.core.step();
   EXPECT_EQ(outcome.n_last, 1);
   return outcome;
@@ -206,9 +216,7 @@ inline GenerationRequest long_question(std::vector<int32_t> end, int64_t max_tok
 inline Outcome ask(Fixture& f, uint64_t id, const GenerationRequest& request,
                    int64_t* rows = nullptr) {
   Outcome outcome;
-  f.core.add({.id = id, .request = request, .on_event = [&](const auto& event) {
-                record(outcome, event);
-              }});
+  f.core.add(job_of(id, request, 0, [&](const auto& event) { record(outcome, event); }));
   const int64_t n = rows_until_idle(f);
   if (rows != nullptr) *rows = n;
   return outcome;

@@ -104,9 +104,8 @@ class FakeExecutor : public Executor {
       next_row += sequence.n_rows;
       for (int32_t row = 0; row < sequence.n_rows; ++row) {
         const int64_t position = sequence.start_position + row;
-        const auto token = input.tokens[static_cast<size_t>(sequence.first_row + row)];
         ASSERT_LT(position / limits_.page_tokens, std::ssize(sequence.pages));
-        cell(sequence, position) = static_cast<int32_t>(token);
+        cell(sequence, position) = content(input, sequence.first_row + row, position);
         if (next_output == input.output_rows.size() ||
             input.output_rows[next_output] != sequence.first_row + row) {
           continue;
@@ -129,6 +128,26 @@ class FakeExecutor : public Executor {
     }
     ASSERT_EQ(next_row, std::ssize(input.tokens));
     ASSERT_EQ(next_output, input.output_rows.size());
+  }
+  // What the keys and values of a row are made of: its token, or the numbers in its place, and
+  // where it stands.
+  int32_t content(const StepInput& input, int32_t row, int64_t position) const {
+    auto content = static_cast<int32_t>(input.tokens[static_cast<size_t>(row)]);
+    for (const StepEmbeddings& given : input.embeddings) {
+      const auto first = static_cast<int64_t>(row - given.first_row) * limits_.hidden_size;
+      if (first < 0 || first >= std::ssize(given.values)) continue;
+      content = 1000;
+      for (const float value : given.values.subspan(static_cast<size_t>(first),
+                                                    static_cast<size_t>(limits_.hidden_size))) {
+        content = content * 31 % 1000003 + static_cast<int32_t>(value * 16);
+      }
+    }
+    if (input.positions.empty()) return content;
+    const RotaryPosition& given = input.positions[static_cast<size_t>(row)];
+    for (size_t i = 0; i < given.size(); ++i) {
+      content += static_cast<int32_t>(i + 1) * 5000 * (given[i] - static_cast<int32_t>(position));
+    }
+    return content;
   }
   int32_t& cell(const StepSequence& sequence, int64_t position) {
     const int64_t page = sequence.pages[static_cast<size_t>(position / limits_.page_tokens)];

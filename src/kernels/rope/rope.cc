@@ -13,16 +13,16 @@ constexpr int64_t kSerialElements = 16384;  // below it, waking the other thread
 
 }  // namespace
 
-void rope_table(const Context& context, std::span<const int64_t> positions,
-                std::span<const double> inv_freq, double mscale, float* cos, float* sin) {
-  const auto n = static_cast<int64_t>(inv_freq.size());
-  const auto rows = static_cast<int64_t>(positions.size());
+void rope_table(const Context& context, const RopeTableArgs& args) {
+  const auto n = static_cast<int64_t>(args.inv_freq.size());
+  const auto rows = static_cast<int64_t>(args.positions.size());
   const auto work = [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       for (int64_t i = 0; i < n; ++i) {
-        const double angle = static_cast<double>(positions[row]) * inv_freq[i];
-        cos[row * n + i] = static_cast<float>(mscale * std::cos(angle));
-        sin[row * n + i] = static_cast<float>(mscale * std::sin(angle));
+        const size_t component = args.components.empty() ? 0 : args.components[i];
+        const double angle = args.positions[row][component] * args.inv_freq[i];
+        args.cos[row * n + i] = static_cast<float>(args.mscale * std::cos(angle));
+        args.sin[row * n + i] = static_cast<float>(args.mscale * std::sin(angle));
       }
     }
   };

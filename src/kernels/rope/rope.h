@@ -2,6 +2,7 @@
 // made once a step and used by every layer.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -19,10 +20,19 @@ struct RopeTable {
   const float* sin = nullptr;
 };
 
-// cos[r][i] = mscale * cos(positions[r] * inv_freq[i]), the angle and its cosine in double, rounded
-// once; sin likewise. Both arrays are [positions.size(), inv_freq.size()].
-void rope_table(const Context& context, std::span<const int64_t> positions,
-                std::span<const double> inv_freq, double mscale, float* cos, float* sin);
+struct RopeTableArgs {
+  std::span<const std::array<int32_t, 3>> positions;  // of each row: temporal, height, width
+  std::span<const double> inv_freq;
+  // Which of the three each frequency reads (M-RoPE); empty: all read the first.
+  std::span<const uint8_t> components;
+  double mscale = 1;
+  float* cos = nullptr;  // [positions.size(), inv_freq.size()]
+  float* sin = nullptr;
+};
+
+// cos[r][i] = mscale * cos(positions[r][components[i]] * inv_freq[i]), the angle and its cosine in
+// double, rounded once; sin likewise.
+void rope_table(const Context& context, const RopeTableArgs& args);
 
 struct RopeArgs {
   int64_t rows = 0;

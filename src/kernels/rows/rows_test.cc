@@ -181,7 +181,8 @@ TEST(RotateInput, GivesThePlainLoopsBitsAndComesBack) {
 
 TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
   constexpr int64_t rows = 5, heads = 3, head_dim = 44, rotary = 36, half = rotary / 2;
-  const std::vector<int64_t> positions{0, 1, 2, 77, 100000};
+  const std::vector<std::array<int32_t, 3>> positions{
+      {0, 5, 9}, {1, 1, 1}, {2, 0, 0}, {77, 3, 4}, {100000, 7, 8}};
   std::vector<double> inv_freq;
   for (int64_t i = 0; i < half; ++i) {
     inv_freq.push_back(std::pow(10000.0, -2.0 * static_cast<double>(i) / rotary));
@@ -193,7 +194,11 @@ TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
     for (const Isa isa : isas()) {
       const Context context{.pool = pool, .isa = isa};
       std::vector<float> cos(rows * half), sin(rows * half);
-      rope_table(context, positions, inv_freq, 1.5, cos.data(), sin.data());
+      rope_table(context, {.positions = positions,
+                           .inv_freq = inv_freq,
+                           .mscale = 1.5,
+                           .cos = cos.data(),
+                           .sin = sin.data()});
       std::vector<float> y = x;
       rope(context, {.rows = rows,
                      .n_heads = heads,
@@ -210,7 +215,7 @@ TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
             const bool split = pairs == RopePairs::kHalfSplit;
             const size_t a = at + static_cast<size_t>(split ? i : 2 * i);
             const size_t b = at + static_cast<size_t>(split ? i + half : 2 * i + 1);
-            const double angle = static_cast<double>(positions[static_cast<size_t>(row)]) *
+            const double angle = static_cast<double>(positions[static_cast<size_t>(row)][0]) *
                                  inv_freq[static_cast<size_t>(i)];
             EXPECT_NEAR(y[a], 1.5 * (x[a] * std::cos(angle) - x[b] * std::sin(angle)), 2e-6);
             EXPECT_NEAR(y[b], 1.5 * (x[b] * std::cos(angle) + x[a] * std::sin(angle)), 2e-6);
