@@ -26,7 +26,8 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
                         .max_rows = options_.max_batched_tokens,
                         .max_output_rows = executor.limits().max_output_rows,
                         .page_tokens = executor.limits().page_tokens},
-      pool_(options_.n_pages) {
+      pages_(options_.n_pages, executor, options_.prefix_caching, options_.spill),
+      tenants_(options_.tenant_weights) {
   const ExecutorLimits& limits = executor.limits();
   AGLM_CHECK(
       options_.max_batch_size >= 1 && options_.max_batch_size <= options_.max_batched_tokens &&
@@ -36,7 +37,6 @@ EngineCore::EngineCore(Executor& executor, const Tokenizer& tokenizer, CoreOptio
       options_.max_batched_tokens, limits.max_rows, limits.max_output_rows);
   AGLM_CHECK(options_.window.size >= 1 && options_.window.seconds >= 0, "a window of {}, {} s",
              options_.window.size, options_.window.seconds);
-  if (options_.prefix_caching) tree_.emplace(pool_, executor_, options_.spill);
   if (options_.speculation.method == "none") return;
   AGLM_CHECK(
       options_.draft == nullptr || (options_.draft->limits().page_tokens == limits.page_tokens &&
@@ -61,17 +61,15 @@ void EngineCore::compute_step() {
   end_overdue(begin);
   schedule(begin);
   const bool only_decodes = speculator_ && speculate();
-  build_input();
-  if (tokens_.empty()) return;
+  batch_.build(running_);
+  if (batch_.empty()) return;
+  observation_.decode_rows = batch_.decode_rows();
+  observation_.prefill_rows = batch_.prefill_rows();
+  observation_.draft_rows = batch_.draft_rows();
   const double computing = options_.clock();
-  gave_up_ =
-      !executor_.step({.tokens = tokens_,
-                       .embeddings = embeddings_,
-                       .positions = positions_,
-                       .sequences = sequences_,
-                       .output_rows = output_rows_,
-                       .logits = wants_logits_,
-                       .give_up = only_decodes || !may_give_up() ? nullptr : options_.urgent});
+  StepInput input = batch_.input();
+  if (!only_decodes && may_give_up()) input.give_up = options_.urgent;
+  gave_up_ = !executor_.step(input);
   if (gave_up_) {
     ++counters_.steps_given_up;
     return;
@@ -80,10 +78,10 @@ void EngineCore::compute_step() {
   const double computed = options_.clock();
   take_outputs();
   if (only_decodes) {
-    speculator_->step_took(static_cast<int32_t>(tokens_.size()), options_.clock() - computing);
+    speculator_->step_took(batch_.n_rows(), options_.clock() - computing);
   }
   const double seconds = options_.clock() - begin;
-  pace_.add(std::ssize(tokens_), computed - computing);
+  pace_.add(batch_.n_rows(), computed - computing);
   recent_step_seconds_ +=
       (seconds - recent_step_seconds_) * (recent_step_seconds_ == 0 ? 1 : kNewestStepShare);
   if (observer_) {
@@ -127,12 +125,9 @@ bool EngineCore::speculate() {
     Sequence& sequence = *running_[i];
     if (sequence.rows == 0) continue;
     int32_t& length = candidates_[next++].length;
-    const auto missing = [&] {
-      return pages_for(sequence.n_known() + length, scheduler_limits_.page_tokens) -
-             std::ssize(sequence.pages);
-    };
-    while (length > 0 && missing() > n_free_pages()) --length;
-    if (length > 0 && missing() > 0) allocate_pages(missing(), sequence);
+    const auto missing = [&] { return pages_.missing(sequence, sequence.n_known() + length); };
+    while (length > 0 && missing() > pages_.n_free()) --length;
+    if (length > 0) pages_.grow(sequence, sequence.n_known() + length);
   }
   speculator_->draft(candidates_, scratch_, options_.clock);
   end_faulty();
@@ -154,56 +149,6 @@ void EngineCore::end_faulty() {
     }
   }
   for (const auto& [id, fault] : faults) end_request(id, FinishReason::kError, fault);
-}
-
-void EngineCore::build_input() {
-  tokens_.clear();
-  sequences_.clear();
-  output_rows_.clear();
-  embeddings_.clear();
-  positions_.clear();
-  wants_logits_ = false;
-  for (size_t i = 0; i < running_.size(); ++i) {
-    const Sequence& sequence = *running_[i];
-    const int32_t rows = sequence.rows;
-    if (rows == 0) continue;
-    const auto first_row = static_cast<int32_t>(tokens_.size());
-    sequences_.push_back({.first_row = first_row,
-                          .n_rows = rows + sequence.n_drafted(),
-                          .start_position = sequence.computed,
-                          .pages = sequence.pages});
-    const int64_t output_from = view(sequence).output_from;
-    const bool decodes = sequence.n_known() > sequence.n_prompt() && rows == 1;
-    (decodes ? observation_.decode_rows : observation_.prefill_rows) += rows;
-    for (int32_t row = 0; row < rows; ++row) {
-      tokens_.push_back(sequence.text().at(sequence.computed + row));
-      if (sequence.computed + row < output_from) continue;
-      output_rows_.push_back(first_row + row);
-      wants_logits_ |= !sequence.embeds();
-    }
-    observation_.draft_rows += sequence.n_drafted();
-    for (const TokenId drafted : sequence.drafts.draft) {
-      output_rows_.push_back(static_cast<int32_t>(tokens_.size()));
-      tokens_.push_back(drafted);
-    }
-    sequence.request->job.rows.append_embeddings(sequence.computed, sequence.computed + rows,
-                                                 first_row, embeddings_);
-  }
-  build_positions();
-}
-
-// Only where one of them is not where its tokens are.
-void EngineCore::build_positions() {
-  const bool own = std::ranges::all_of(running_, [](const SequencePtr& s) {
-    return s->rows == 0 || s->request->job.rows.own_positions();
-  });
-  if (own) return;
-  for (const SequencePtr& sequence : running_) {
-    const int32_t n = sequence->rows == 0 ? 0 : sequence->rows + sequence->n_drafted();
-    for (int32_t row = 0; row < n; ++row) {
-      positions_.push_back(sequence->request->job.rows.position(sequence->computed + row));
-    }
-  }
 }
 
 }  // namespace autoglm

@@ -19,13 +19,15 @@
 #include "devices/executor.h"
 #include "engine/answer.h"
 #include "engine/engine_load.h"
-#include "engine/page_pool.h"
-#include "engine/prefix_tree.h"
 #include "engine/request_check.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/sequence_pages.h"
 #include "engine/speculation/speculator.h"
+#include "engine/step_batch.h"
 #include "engine/step_pace.h"
+#include "engine/tenants.h"
+#include "engine/untold_events.h"
 #include "engine/waiting_requests.h"
 
 namespace autoglm {
@@ -72,7 +74,7 @@ class EngineCore {
   // Steps before that time would do nothing: all that there is gathers in a batch window.
   std::optional<double> resting_until() const;
   // Writes the prefix tree's pages to the spill, where there is one.
-  void save();
+  void save() { pages_.save(); }
   // After add(), cancel(), cancel_all() or step() has thrown: ends all there is with `error`, as
   // far as it has not ended, and begins anew, with no cached pages. May throw too; call it again
   // then.
@@ -103,20 +105,12 @@ class EngineCore {
   void end_too_long(const Sequence& sequence);
   StepBudget budget() const;
   double seconds_per_row() const;  // in a full step; 0: not known
-  SchedulerSequence view(const Sequence& sequence) const;
-  int64_t most_shared_pages(const Sequence& sequence) const;
-  int64_t n_free_pages() const { return pool_.n_free() + (tree_ ? tree_->n_evictable() : 0); }
-  void allocate_pages(int64_t n, Sequence& sequence);
-  void publish_pages(Sequence& sequence);
-  void release_pages(Sequence& sequence);
 
   void compute_step();
   // Drafts for those that decode. Returns whether the step does nothing else.
   bool speculate();
   // Requests whose drafting met a fault of ours.
   void end_faulty();
-  void build_input();
-  void build_positions();
   bool may_give_up() const;
   void take_outputs();
   void learn(Sequence& sequence, int64_t n_known, bool ended);
@@ -132,7 +126,6 @@ class EngineCore {
   void end_request(uint64_t id, FinishReason reason, const std::optional<Error>& error);
   void end_overdue(double now);
   void emit(Sequence& sequence, GenerationEvent event);
-  void emit(const Sequence& sequence, Result<std::vector<float>> embedding);
   void tell_events();
   void sequence_ended(Sequence& sequence);
   void request_ended(const ActiveRequest& request);
@@ -142,32 +135,26 @@ class EngineCore {
   const CoreOptions options_;
   const RequestLimits request_limits_;
   const SchedulerLimits scheduler_limits_;
-  PagePool pool_;
-  std::optional<PrefixTree> tree_;
-  std::map<std::string, Tenant> tenants_;  // that have requests
-  std::vector<SequencePtr> running_;       // by rank
-  std::deque<SequencePtr> waiting_;        // by age
+  SequencePages pages_;
+  Tenants tenants_;
+  std::vector<SequencePtr> running_;  // by rank
+  std::deque<SequencePtr> waiting_;   // by age
+  UntoldEvents events_;
   std::shared_ptr<EngineObserver> observer_;
   EngineStats counters_;
   StepObservation observation_;
   SamplerScratch scratch_;
   std::optional<Speculator> speculator_;
   StepPace pace_;
-  std::vector<std::function<void()>> untold_;  // events, in order
-  bool gave_up_ = false;                       // the last step
+  bool gave_up_ = false;  // the last step
   double recent_step_seconds_ = 0;
   double mean_answer_tokens_ = 0;
 
   // The step under way; kept to reuse their memory.
   std::vector<SchedulerSequence> running_views_, waiting_views_;
   std::vector<size_t> waiting_places_;  // in waiting_, of waiting_views_
-  std::vector<TokenId> tokens_;
-  std::vector<StepSequence> sequences_;
-  std::vector<int32_t> output_rows_;
-  std::vector<StepEmbeddings> embeddings_;
-  std::vector<RotaryPosition> positions_;
   std::vector<DraftCandidate> candidates_;
-  bool wants_logits_ = false;
+  StepBatch batch_;
 };
 
 }  // namespace autoglm

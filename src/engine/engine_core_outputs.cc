@@ -18,7 +18,7 @@ void EngineCore::take_outputs() {
   int32_t output = 0;
   for (size_t i = 0; i < running_.size(); ++i) {
     Sequence& sequence = *running_[i];
-    const int64_t output_from = view(sequence).output_from;
+    const int64_t output_from = sequence.output_from();
     const int64_t begin = sequence.computed;
     const int64_t n_known = sequence.n_known();
     sequence.computed += sequence.rows;
@@ -40,17 +40,15 @@ void EngineCore::take_outputs() {
     if (ended) {
       running_[i].reset();
     } else {
-      publish_pages(sequence);
+      pages_.publish(sequence);
     }
   }
   std::erase(running_, nullptr);
 }
 
 void EngineCore::learn(Sequence& sequence, int64_t n_known, bool ended) {
-  // Pages that only drafted tokens needed: others may want them before this sequence does.
-  if (!ended) {
-    pool_.trim(pages_for(sequence.n_known(), scheduler_limits_.page_tokens), sequence.pages);
-  }
+  // What only drafted tokens needed.
+  if (!ended) pages_.trim(sequence);
   const int32_t n_drafted = sequence.n_drafted();
   if (n_drafted == 0) {
     // Behind it may be tokens that a grammar forced.
@@ -175,8 +173,8 @@ bool EngineCore::take_token(Sequence& sequence, int32_t output_index) {
   }
   const bool ended = event.finish_reason != FinishReason::kNone;
   if (ended) {
-    publish_pages(sequence);
-    release_pages(sequence);
+    pages_.publish(sequence);
+    pages_.release(sequence);
     const auto length = static_cast<double>(sequence.taken.size());
     mean_answer_tokens_ +=
         (length - mean_answer_tokens_) * (mean_answer_tokens_ == 0 ? 1 : kNewestAnswerShare);
@@ -209,12 +207,12 @@ void EngineCore::finish_embedding(Sequence& sequence) {
   for (size_t i = 0; i < embedding.size(); ++i) {
     embedding[i] = static_cast<float>(sequence.hidden_sum[i] * scale);
   }
-  release_pages(sequence);
+  pages_.release(sequence);
   ActiveRequest& request = *sequence.request;
   sequence_ended(sequence);
   request.observation.finish_reason = FinishReason::kStop;
   request_ended(request);
-  emit(sequence, std::move(embedding));
+  events_.add(sequence.request, std::move(embedding));
 }
 
 }  // namespace autoglm

@@ -43,9 +43,7 @@ void EngineCore::recover(const Error& error) {
       logger()->error("an event was not taken: {}", problem.what());
     }
   }
-  tree_.reset();
-  pool_ = PagePool(options_.n_pages);
-  if (options_.prefix_caching) tree_.emplace(pool_, executor_, options_.spill);
+  pages_.reset();
 }
 
 }  // namespace autoglm

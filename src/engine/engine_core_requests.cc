@@ -19,20 +19,7 @@ void EngineCore::add(Job&& job) {
   request->max_tokens = job.on_embedding ? 0 : answer_limit(asked, request_limits_);
   request->unfinished = sampling.n;
   const Scheduling& scheduling = asked.scheduling;
-  const auto [place, is_new] = tenants_.try_emplace(scheduling.tenant);
-  request->tenant = &place->second;
-  if (is_new) {
-    // It begins where the others are: who was away has saved nothing up.
-    Tenant& tenant = place->second;
-    const auto weight = options_.tenant_weights.find(scheduling.tenant);
-    if (weight != options_.tenant_weights.end()) tenant.share.weight = weight->second;
-    tenant.share.paid = std::numeric_limits<double>::infinity();
-    for (const auto& [name, other] : tenants_) {
-      tenant.share.paid = std::min(tenant.share.paid, other.share.paid);
-    }
-    if (tenants_.size() == 1) tenant.share.paid = 0;
-  }
-  request->tenant->n_sequences += sampling.n;
+  request->tenant = tenants_.join(scheduling.tenant, sampling.n);
   // Neither can stand in for the other: the tenant's length comes first.
   request->salt =
       fmt::format("{}:{}{}", scheduling.tenant.size(), scheduling.tenant, scheduling.cache_salt);
@@ -107,18 +94,9 @@ void EngineCore::cancel_all() {
 }
 
 void EngineCore::tell_events() {
-  if (untold_.empty()) return;
+  if (events_.empty()) return;
   options_.before_events();
-  // Whoever is told may cancel, which adds events.
-  while (!untold_.empty()) {
-    for (const auto& tell : std::exchange(untold_, {})) {
-      try {
-        tell();
-      } catch (const std::exception& problem) {  // the callback's affair, and its request's
-        logger()->error("an event was not taken: {}", problem.what());
-      }
-    }
-  }
+  events_.tell();
 }
 
 void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Error> error) {
@@ -126,8 +104,8 @@ void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Erro
     ++counters_.internal_errors;
     logger()->error("request {}: {}", sequence.request->job.request.request_id, error->message());
   }
-  if (reason != FinishReason::kError) publish_pages(sequence);
-  release_pages(sequence);
+  if (reason != FinishReason::kError) pages_.publish(sequence);
+  pages_.release(sequence);
   if (!sequence.embeds()) {
     emit(sequence, {.finish_reason = reason, .error = std::move(error)});
     return;
@@ -136,10 +114,10 @@ void EngineCore::end(Sequence& sequence, FinishReason reason, std::optional<Erro
   sequence_ended(sequence);
   request.observation.finish_reason = reason;
   request_ended(request);
-  emit(sequence, error ? std::move(*error)
-                       : Error{.code = ErrorCode::kCancelled,
-                               .what = "the request was cancelled",
-                               .where = "embedding"});
+  events_.add(sequence.request, error ? std::move(*error)
+                                      : Error{.code = ErrorCode::kCancelled,
+                                              .what = "the request was cancelled",
+                                              .where = "embedding"});
 }
 
 void EngineCore::emit(Sequence& sequence, GenerationEvent event) {
@@ -156,23 +134,14 @@ void EngineCore::emit(Sequence& sequence, GenerationEvent event) {
     event.last = request.unfinished == 0;
   }
   if (event.last) request_ended(request);
-  untold_.push_back(
-      [request = sequence.request, event = std::move(event)] { request->job.on_event(event); });
-}
-
-void EngineCore::emit(const Sequence& sequence, Result<std::vector<float>> embedding) {
-  untold_.push_back([request = sequence.request, embedding = std::move(embedding)]() mutable {
-    request->job.on_embedding(std::move(embedding));
-  });
+  events_.add(sequence.request, std::move(event));
 }
 
 void EngineCore::sequence_ended(Sequence& sequence) {
   sequence.ended = true;
   ActiveRequest& request = *sequence.request;
   --request.unfinished;
-  if (--request.tenant->n_sequences > 0) return;
-  tenants_.erase(request.job.request.scheduling.tenant);
-  request.tenant = nullptr;
+  if (tenants_.leave(request.job.request.scheduling.tenant)) request.tenant = nullptr;
 }
 
 void EngineCore::request_ended(const ActiveRequest& request) {
@@ -216,7 +185,7 @@ EngineStats EngineCore::stats() const {
     if (sequence->request.get() != last) ++stats.requests_waiting;
     last = sequence->request.get();
   }
-  stats.kv_cache_usage = 1.0 - static_cast<double>(n_free_pages()) / pool_.size();
+  stats.kv_cache_usage = 1.0 - static_cast<double>(pages_.n_free()) / pages_.n_pages();
   if (options_.spill != nullptr) {
     stats.kv_spill_pages_written = options_.spill->n_written();
     stats.kv_spill_pages_read = options_.spill->n_read();
@@ -254,24 +223,10 @@ EngineLoad EngineCore::load() const {
 }
 
 std::optional<std::string> EngineCore::check_invariants() const {
-  std::vector<std::vector<int32_t>> owned;
-  std::vector<const PrefixPath*> paths;
   for (size_t i = 0; i < running_.size(); ++i) {
     const Sequence& sequence = *running_[i];
     if (i > 0 && sequence.rank() < running_[i - 1]->rank()) return "the ranks are out of order";
     if (sequence.computed >= sequence.n_known()) return "a running sequence has nothing to do";
-    const auto n_pages = std::ssize(sequence.pages);
-    if (n_pages * scheduler_limits_.page_tokens < sequence.computed) {
-      return "a sequence has computed more than its pages hold";
-    }
-    if (n_pages > pages_for(sequence.n_known(), scheduler_limits_.page_tokens)) {
-      return "a sequence holds pages for tokens that it does not have";
-    }
-    if (std::ssize(sequence.path) * scheduler_limits_.page_tokens > sequence.computed) {
-      return "a sequence shares what it has not computed";
-    }
-    owned.emplace_back(sequence.pages.begin() + std::ssize(sequence.path), sequence.pages.end());
-    paths.push_back(&sequence.path);
   }
   std::pair<uint64_t, int32_t> last{0, -1};
   for (const SequencePtr& sequence : waiting_) {
@@ -280,13 +235,7 @@ std::optional<std::string> EngineCore::check_invariants() const {
     if (!sequence->pages.empty() || sequence->computed != 0) return "a waiting sequence has pages";
   }
   if (std::ssize(running_) > options_.max_batch_size) return "too many sequences run";
-  if (tree_) {
-    if (auto wrong = tree_->check(paths)) return wrong;
-    owned.push_back(tree_->pages());
-  }
-  std::vector<const std::vector<int32_t>*> owners;
-  for (const auto& pages : owned) owners.push_back(&pages);
-  return pool_.check(owners);
+  return pages_.check(running_);
 }
 
 }  // namespace autoglm

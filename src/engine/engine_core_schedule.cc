@@ -1,4 +1,4 @@
-// Who runs in the coming step and with how many rows; and the pages that this takes.
+// Who runs in the coming step, and with how many rows.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -73,40 +73,20 @@ std::optional<double> EngineCore::resting_until() const {
   return time;
 }
 
-SchedulerSequence EngineCore::view(const Sequence& sequence) const {
-  const int64_t last = sequence.n_known() - 1;
-  const bool prompt_rows_left = sequence.prompt_rows_done < sequence.prompt_rows();
-  return {.known = sequence.n_known(),
-          .computed = sequence.computed,
-          .output_from = prompt_rows_left ? std::min(sequence.prompt_rows_done, last) : last,
-          .pages = std::ssize(sequence.pages),
-          .service_class = service_class(sequence.priority())};
-}
-
-// What has an output row that is wanted must be computed by the sequence itself.
-int64_t EngineCore::most_shared_pages(const Sequence& sequence) const {
-  return view(sequence).output_from / scheduler_limits_.page_tokens;
-}
-
 void EngineCore::find_candidates(double now) {
   waiting_views_.clear();
   waiting_places_.clear();
-  std::vector<TenantShare> shares;
-  for (auto& [name, tenant] : tenants_) {
-    tenant.index = static_cast<int32_t>(shares.size());
-    shares.push_back(tenant.share);
-  }
+  const std::vector<TenantShare> shares = tenants_.shares();
   const Queue queued = queue();
   const bool full = std::ssize(running_) >= options_.max_batch_size;
   for (const int32_t next :
        admission_order(options_.window, now, queued.sequences, shares, options_.max_batch_size)) {
     const size_t place = queued.places[static_cast<size_t>(next)];
     const Sequence& sequence = *waiting_[place];
-    SchedulerSequence seen = view(sequence);
+    SchedulerSequence seen = sequence.view();
     if (full && seen.service_class >= service_class(running_.back()->priority())) break;
-    if (tree_) {
-      const PrefixTree::Found found =
-          tree_->find(sequence.request->salt, sequence.text(), most_shared_pages(sequence));
+    if (pages_.shares()) {
+      const PrefixTree::Found found = pages_.find(sequence);
       seen.computed = found.pages * scheduler_limits_.page_tokens;
       seen.pages = found.held;
       if (pages_are_coming(sequence, found.pages)) continue;
@@ -119,7 +99,7 @@ void EngineCore::find_candidates(double now) {
 // Whether somebody is computing more of this sequence's beginning than can be found yet: to wait
 // for it is quicker than to compute it a second time.
 bool EngineCore::pages_are_coming(const Sequence& sequence, int64_t found_pages) const {
-  const int64_t most = most_shared_pages(sequence);
+  const int64_t most = sequence.output_from() / scheduler_limits_.page_tokens;
   const std::vector<TokenId>& prompt = sequence.request->job.request.prompt;
   const auto computes = [&](const Sequence& other) {
     if (service_class(other.priority()) > service_class(sequence.priority()) ||
@@ -145,9 +125,9 @@ void EngineCore::schedule(double now) {
     waiting_places_.clear();
     if (admits) find_candidates(now);
     running_views_.clear();
-    for (const SequencePtr& sequence : running_) running_views_.push_back(view(*sequence));
+    for (const SequencePtr& sequence : running_) running_views_.push_back(sequence->view());
     const StepPlan plan =
-        plan_step(scheduler_limits_, budget(), n_free_pages(), running_views_, waiting_views_);
+        plan_step(scheduler_limits_, budget(), pages_.n_free(), running_views_, waiting_views_);
     if (plan.preempt == StepPlan::Preempt::kNobody) {
       if (running_.empty() && plan.n_admitted == 0 && !waiting_views_.empty()) {
         end_too_long(*waiting_[waiting_places_.front()]);
@@ -171,13 +151,13 @@ void EngineCore::end_too_long(const Sequence& sequence) {
   end_request(sequence.request->job.id, FinishReason::kError,
               internal_error(fmt::format("a sequence of {} tokens does not fit into the pool of {} "
                                          "pages alone",
-                                         sequence.n_known(), pool_.size())));
+                                         sequence.n_known(), pages_.n_pages())));
 }
 
 void EngineCore::preempt_last() {
   SequencePtr sequence = std::move(running_.back());
   running_.pop_back();
-  release_pages(*sequence);
+  pages_.release(*sequence);
   sequence->computed = 0;
   sequence->drafts.forget_text();
   ++sequence->request->observation.preemptions;
@@ -197,13 +177,7 @@ void EngineCore::admit(int32_t n, const StepPlan& plan) {
     SequencePtr& waiting = waiting_[waiting_places_[i]];
     Sequence& sequence = *waiting;
     sequence.rows = plan.rows[n_running + i];
-    if (tree_) {
-      tree_->acquire(sequence.request->salt, sequence.text(), most_shared_pages(sequence),
-                     sequence.path, sequence.pages);
-      sequence.computed = std::ssize(sequence.path) * scheduler_limits_.page_tokens;
-      sequence.drafts.draft_computed =
-          tree_->drafted_pages(sequence.path) * scheduler_limits_.page_tokens;
-    }
+    pages_.acquire(sequence);
     if (!sequence.answer) {
       ActiveRequest& request = *sequence.request;
       if (auto started = sequence.start(tokenizer_, options_.end); !started) {
@@ -211,7 +185,7 @@ void EngineCore::admit(int32_t n, const StepPlan& plan) {
       }
       if (request.started++ == 0) request.started_at = options_.clock();
       if (sequence.choice == 0) request.usage.cached_tokens = sequence.computed;
-      counters_.prefix_cache_queries += tree_ ? sequence.n_prompt() : 0;
+      counters_.prefix_cache_queries += pages_.shares() ? sequence.n_prompt() : 0;
       counters_.prefix_cache_hits += sequence.computed;
     }
     running_.push_back(std::move(waiting));
@@ -220,47 +194,7 @@ void EngineCore::admit(int32_t n, const StepPlan& plan) {
   std::sort(running_.begin(), running_.end(),
             [](const SequencePtr& a, const SequencePtr& b) { return a->rank() < b->rank(); });
   for (const auto& [id, fault] : faults) end_request(id, FinishReason::kError, fault);
-  for (const SequencePtr& sequence : running_) {
-    const int64_t wanted = pages_for(sequence->n_known(), scheduler_limits_.page_tokens);
-    allocate_pages(wanted - std::ssize(sequence->pages), *sequence);
-  }
-}
-
-void EngineCore::allocate_pages(int64_t n, Sequence& sequence) {
-  if (n <= 0) return;
-  if (tree_) {
-    tree_->allocate(static_cast<int32_t>(n), sequence.pages);
-  } else {
-    pool_.allocate(static_cast<int32_t>(n), sequence.pages);
-  }
-}
-
-void EngineCore::publish_pages(Sequence& sequence) {
-  if (!tree_) return;
-  const int64_t full = sequence.computed / scheduler_limits_.page_tokens;
-  while (std::ssize(sequence.path) < full) {
-    const int64_t begin = std::ssize(sequence.path) * scheduler_limits_.page_tokens;
-    const bool replaced =
-        tree_->publish(sequence.request->salt, sequence.text(), sequence.path, sequence.pages);
-    // What the draft model had computed lies in the page that was given back.
-    int64_t& drafted = sequence.drafts.draft_computed;
-    if (replaced) drafted = std::min(drafted, begin);
-  }
-}
-
-void EngineCore::release_pages(Sequence& sequence) {
-  if (tree_) {
-    tree_->set_drafted(sequence.path,
-                       sequence.drafts.draft_computed / scheduler_limits_.page_tokens);
-    pool_.trim(std::ssize(sequence.path), sequence.pages);
-    sequence.pages.clear();
-    tree_->release(sequence.path);
-  }
-  pool_.release(sequence.pages);
-}
-
-void EngineCore::save() {
-  if (tree_) tree_->save();
+  for (const SequencePtr& sequence : running_) pages_.grow(*sequence, sequence->n_known());
 }
 
 }  // namespace autoglm

@@ -25,6 +25,7 @@
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/speculation/speculator.h"
+#include "engine/tenants.h"
 #include "engine/thoughts.h"
 
 namespace autoglm {
@@ -39,13 +40,6 @@ struct Job {
   double accepted_at = 0;          // by the core's clock
   GenerationCallback on_event;     // for an answer
   EmbeddingCallback on_embedding;  // or, instead, for the mean of the hidden states
-};
-
-// Whose requests these are. Kept while it has any.
-struct Tenant {
-  TenantShare share;
-  int64_t n_sequences = 0;
-  int32_t index = 0;  // of the step under way
 };
 
 // What the sequences of one request share.
@@ -81,6 +75,18 @@ struct Sequence {
     if (embeds()) return n_prompt();
     const bool logprobs = choice == 0 && request->job.request.sampling.prompt_logprobs.has_value();
     return logprobs ? n_prompt() - 1 : 0;
+  }
+  // The first position that is still to be computed for its own result.
+  int64_t output_from() const {
+    const int64_t last = n_known() - 1;
+    return prompt_rows_done < prompt_rows() ? std::min(prompt_rows_done, last) : last;
+  }
+  SchedulerSequence view() const {
+    return {.known = n_known(),
+            .computed = computed,
+            .output_from = output_from(),
+            .pages = std::ssize(pages),
+            .service_class = service_class(priority())};
   }
   // All but the last token is computed, and the next one is wanted.
   bool decodes() const {
