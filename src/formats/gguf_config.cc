@@ -132,6 +132,12 @@ Result<GgufModel> read_model(const Gguf& gguf) {
   model.architecture = find_architecture(*name);
   if (model.architecture == nullptr) return unknown_architecture(gguf, *name);
   const auto key = [&](std::string_view rest) { return key_of(*name, rest); };
+  // Their three-dimensional tensors of experts are no matrices that a dense layer could use.
+  if (const auto experts = AGLM_TRY(gguf.integer(key("expert_count"))); experts.value_or(0) != 0) {
+    return Error{ErrorCode::kUnsupported, "mixtures of experts are not supported",
+                 fmt::format("{}: {}", gguf.where, key("expert_count")), "0 experts",
+                 fmt::format("{}", *experts)};
+  }
   model.layers = AGLM_TRY(required(gguf, key("block_count"), kMaxLayers));
   model.hidden_size = AGLM_TRY(required(gguf, key("embedding_length"), kMaxSize));
   model.intermediate_size = AGLM_TRY(required(gguf, key("feed_forward_length"), kMaxSize));

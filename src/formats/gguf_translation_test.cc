@@ -211,6 +211,9 @@ TEST(GgufTranslation, RefusesWhatItCannotTranslate) {
     return error_of("llama", [&](TinyFile& t) { t.metadata.add_uint32(key, value); });
   };
   EXPECT_THAT(wrong("llama.attention.value_length", 8), HasSubstr("expected 6, the same as keys"));
+  EXPECT_THAT(wrong("llama.expert_count", 4),
+              HasSubstr("llama.expert_count: mixtures of experts are not supported (expected 0"));
+  EXPECT_EQ(wrong("llama.expert_count", 0), "translated");
   EXPECT_THAT(wrong("llama.rope.dimension_count", 8), HasSubstr("expected 1 to 6, found 8"));
   EXPECT_THAT(wrong("llama.rope.dimension_count", 3), HasSubstr("an even number"));
   EXPECT_THAT(wrong("llama.attention.key_length", 1u << 30), HasSubstr("expected 1 to 268435456"));
