@@ -187,9 +187,18 @@ class Soak:
                 self.fail(f"{faults:.0f} internal errors")
         self.report(idle, busy)
 
+    def fill_pages(self):
+        """Every page of the pool once: memory that the system gives when it is first written to."""
+        tokens, prompts, length = self.metric("autoglm:kv_pool_tokens{"), 16, 500
+        for turn in range(int(1.2 * tokens / (prompts * length)) + 1):
+            body = {"prompt": [[turn + 3, n + 3, *((i * 7 + n) % 250 + 3 for i in range(length - 2))] for n in range(prompts)],
+                    "max_tokens": 1}
+            self.wire.ask("filling", http_request("POST", "/v1/completions", body), "POST")
+
     def warm_up(self, seconds):
         """Every kind of hostile work once, then all clients together for a part of the time: caches are full by then."""
         rng = random.Random(f"{self.seed} warm-up")
+        self.fill_pages()
         for function, _ in hostile.KINDS.values():
             self.guarded(self.hostile, function, rng)
         least, most = WARM_UP_SECONDS
