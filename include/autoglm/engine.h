@@ -10,6 +10,7 @@
 
 #include "autoglm/model.h"
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 class InferenceEngine {
@@ -39,3 +40,4 @@ class InferenceEngine {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 
 #include "autoglm/result.h"
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 enum class TokenId : int32_t {};
@@ -200,3 +201,4 @@ struct GenerationResult {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop

@@ -16,6 +16,7 @@
 #include "autoglm/result.h"
 #include "autoglm/tools.h"
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 // Speculative decoding: tokens are guessed and then verified several in a step. Answers stay what
@@ -278,3 +279,4 @@ class GLMModel {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop

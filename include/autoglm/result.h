@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 enum class ErrorCode {
@@ -95,6 +96,7 @@ class [[nodiscard]] Result<void> {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop
 
 // auto value = AGLM_TRY(call());   returns the error from the enclosing function when call()
 // failed. A statement of its own: inside the braces of an initialiser g++ 12 does not destroy the

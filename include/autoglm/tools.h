@@ -10,6 +10,7 @@
 
 #include "autoglm/generation.h"
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 struct AnswerDelta {
@@ -78,3 +79,4 @@ struct ToolRules {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop

@@ -2,6 +2,7 @@
 // compares them.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 inline constexpr const char* kVersion = "0.1.0";
@@ -10,3 +11,4 @@ inline constexpr const char* kVersion = "0.1.0";
 const char* version();
 
 }  // namespace autoglm
+#pragma GCC visibility pop

@@ -20,6 +20,14 @@ LD_LIBRARY_PATH=$libs "$work/generate" "$model" "Hello" > "$work/with-pkg-config
 cmp "$work/with-cmake.txt" "$work/with-pkg-config.txt"
 test -s "$work/with-cmake.txt"
 
+# The library shows what its headers declare, and nothing else of ours.
+nm -DC --defined-only "$libs/libautoglm.so" | grep -oP '^\w* [A-Z] (typeinfo (name )?for |vtable for )?autoglm::\K\w+' |
+  sort -u > "$work/shown-names"
+test -s "$work/shown-names"
+while read -r name; do
+  grep -qw "$name" "$work/prefix"/include/autoglm/*.h || { echo "libautoglm.so shows autoglm::$name"; exit 1; }
+done < "$work/shown-names"
+
 # The program that docs/cpp-api.md shows, as it stands there, under the warnings that users have on.
 awk '/^```cpp$/ {on = 1; next} /^```$/ {on = 0} on' "$source/docs/cpp-api.md" > "$work/shown.cc"
 g++ -std=c++20 -Wall -Wextra -Werror "$work/shown.cc" $(pkg-config --cflags --libs autoglm) -o "$work/shown"
