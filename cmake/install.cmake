@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # One library from all rooms: users link autoglm::autoglm and need none of our dependencies' headers.
-set(rooms base tensor quant formats text kernels graph devices models engine runtime train observe serve)
+set(rooms base tensor quant formats text kernels graph devices models engine runtime train observe state guard serve)
 add_library(libautoglm SHARED ${CMAKE_SOURCE_DIR}/src/version.cc)
 set_target_properties(libautoglm PROPERTIES OUTPUT_NAME autoglm EXPORT_NAME autoglm
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})

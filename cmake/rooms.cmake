@@ -68,7 +68,9 @@ function(autoglm_test NAME)
   target_precompile_headers(${NAME} REUSE_FROM autoglm_test_headers)
   include(GoogleTest)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${TEST_LABEL} TIMEOUT ${TEST_TIMEOUT})
+    # No keys of whoever runs the tests.
+    PROPERTIES LABELS ${TEST_LABEL} TIMEOUT ${TEST_TIMEOUT}
+    ENVIRONMENT "XDG_STATE_HOME=${CMAKE_BINARY_DIR}/no-state;STATE_DIRECTORY=")
 endfunction()
 
 function(autoglm_room NAME)

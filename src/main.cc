@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -44,6 +45,19 @@ void read_help_word(std::vector<std::string>& words) {
   words.emplace_back("--help");
 }
 
+// Other users of the machine see the words of every process; not those that are secrets, from here
+// on. (Nobody can hide them before; a file or a variable is the better place.)
+void hide_secrets(int argc, char** argv) {
+  constexpr std::string_view kFlag = "--api-key";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    char* secret = nullptr;
+    if (word == kFlag && i + 1 < argc) secret = argv[i + 1];
+    if (word.starts_with(std::string(kFlag) + "=")) secret = argv[i] + kFlag.size() + 1;
+    if (secret != nullptr) std::memset(secret, '*', std::strlen(secret));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -61,11 +75,13 @@ int main(int argc, char** argv) {
   autoglm::add_bench_command(line);
   autoglm::add_synthetic_command(line);
   autoglm::add_pack_command(line);
+  autoglm::add_key_command(line);
   autoglm::add_quantize_command(line);
   autoglm::add_perplexity_command(line);
   // Last: commands inherit a footer that stands when they are added.
   line.app.footer("autoglm COMMAND --help tells more of a command. Start with: autoglm chat");
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  hide_secrets(argc, argv);  // `words` has copies
   read_help_word(words);
   try {
     (void)autoglm::configure_log("warn", "text");  // until settings say otherwise

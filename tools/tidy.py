@@ -27,7 +27,9 @@ ROOMS = {
     "runtime": {"tensor", "quant", "graph", "formats", "models", "devices", "text", "kernels", "engine"},
     "train": {"tensor", "quant", "graph", "formats", "models", "devices", "text", "kernels"},
     "observe": set(),
-    "serve": {"observe"},
+    "state": set(),
+    "guard": {"state"},
+    "serve": {"observe", "state", "guard"},
 }
 EVERYTHING = set(ROOMS) | {"cli"}
 MAX_LINES = 800

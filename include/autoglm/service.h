@@ -10,6 +10,7 @@
 #include "autoglm/model.h"
 #include "autoglm/result.h"
 
+#pragma GCC visibility push(default)
 namespace autoglm {
 
 struct ServiceOptions {
@@ -29,6 +30,16 @@ struct ServiceOptions {
   // ".name": those below it; "*": any. Addresses always pass.
   std::vector<std::string> allowed_hosts{};
   bool chat_page = true;  // GET /
+  // Who may ask (docs/security.md). Keys in clear, and a file with one a line; each opens
+  // everything but the scopes `audit` and `gateway`.
+  std::vector<std::string> api_keys{};
+  std::string api_key_file{};
+  // Folder of the keys that `autoglm key` makes; empty: $STATE_DIRECTORY, $XDG_STATE_HOME/autoglm
+  // or
+  // ~/.local/state/autoglm. Where there is no key at all, an address that other machines can reach
+  // gets one, which is written to `api-key` in that folder.
+  std::string state_dir{};
+  bool no_auth = false;  // nobody is asked for a key, whoever can reach the address
 };
 
 class GLMService {
@@ -55,6 +66,8 @@ class GLMService {
   Result<void> run();
   // From any thread or signal handler context of run().
   void stop();
+  // What listen() has told of keys, for people: empty where none is asked for.
+  std::string key_notice() const;
   // The signal, when a second one ended run(): nobody wants to wait for what is under way. Else 0.
   int second_signal() const;
 
@@ -65,3 +78,4 @@ class GLMService {
 };
 
 }  // namespace autoglm
+#pragma GCC visibility pop

@@ -53,12 +53,17 @@ SettingFlags::SettingFlags(CLI::App& command, SettingScope scope)
     std::string help(setting.help);
     const std::string otherwise = setting.get(defaults);
     if (!otherwise.empty()) help += fmt::format(" [{}]", otherwise);
-    command
-        .add_option_function<std::string>(
-            flag_name(key), [state, key](const std::string& text) { state->given[key] = text; },
-            help)
-        ->type_name(setting.value)
-        ->group("Settings");
+    const bool alone = setting.value == "BOOL";  // --no-auth says all by itself
+    CLI::Option* option = command
+                              .add_option_function<std::string>(
+                                  flag_name(key),
+                                  [state, key, alone](const std::string& text) {
+                                    state->given[key] = text.empty() && alone ? "true" : text;
+                                  },
+                                  help)
+                              ->type_name(setting.value)
+                              ->group("Settings");
+    if (alone) option->expected(0, 1);
   }
 }
 

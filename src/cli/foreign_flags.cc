@@ -18,8 +18,7 @@ constexpr std::array<ForeignFlag, 34> kForeignFlags = {{
     {"--tensor-parallel-size -tp --tp --tp-size --num-shard --pipeline-parallel-size -pp "
      "--pp-size --data-parallel-size -dp --dp-size",
      "", "nothing: one process runs the model on one machine"},
-    {"--api-key --api-keys --api-key-file", "",
-     "nothing: keys are checked by a proxy in front of the server"},
+    {"--api-keys", "--api-key", "or a file of them: --api-key-file"},
     {"--ssl-keyfile --ssl-certfile --ssl-key-file --ssl-cert-file", "",
      "nothing: TLS is a proxy's in front of the server"},
     {"--n-predict --predict --max-new-tokens --max-length", "--max-tokens",

@@ -16,18 +16,21 @@ namespace autoglm {
 namespace {
 
 // What a new user may type next, on standard output so that it can be copied.
-void print_greeting(const GLMModel& model, const Settings& settings, uint16_t port) {
+void print_greeting(const GLMModel& model, const Settings& settings, const GLMService& service) {
   const ModelInfo& info = model.info();
   std::string host = settings.service.host;
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "::") host = "::1";
-  const std::string url = fmt::format(
-      "http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  const std::string url =
+      fmt::format("http://{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]",
+                  service.port());
   fmt::print(
       "{} is ready: {:.1f} million parameters, weights {}, {} tokens of context, {} kernels\n\n",
       visible(info.name), static_cast<double>(info.parameters) / 1e6,
       info.quantization == "none" ? "as stored" : "in " + info.quantization, info.max_model_len,
       info.instruction_set);
+  const std::string keys = service.key_notice();
+  if (!keys.empty()) fmt::print("{}\n", keys);
   if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);
   fmt::print(
       "Try:        curl -N {}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
@@ -43,7 +46,7 @@ Result<void> load_into(GLMService& service, const Settings& settings) {
   try {
     const GLMModel model = AGLM_TRY(load_model(settings));
     service.attach(model);
-    print_greeting(model, settings, service.port());
+    print_greeting(model, settings, service);
     return {};
   } catch (const std::exception& problem) {  // out of memory, mostly
     return Error{ErrorCode::kResourceExhausted, problem.what(), settings.model_name_or_path, "",

@@ -131,6 +131,15 @@ SettingInfo names_setting(std::string_view key, std::string_view value, std::str
           [reach](const Settings& s) { return fmt::format("{}", fmt::join(reach(s), ",")); }};
 }
 
+// What --print-config and help must not show.
+template <class Reach>
+SettingInfo secrets_setting(std::string_view key, std::string_view value, std::string_view help,
+                            Reach reach) {
+  SettingInfo info = names_setting(key, value, help, reach);
+  info.get = [](const Settings&) { return std::string(); };
+  return info;
+}
+
 // Judged before the model is loaded. Nobody means all addresses by saying nothing, least of all by
 // a variable that is not set (AUTOGLM_HOST=$ADDRESS).
 SettingInfo host_setting() {
@@ -331,6 +340,20 @@ std::vector<SettingInfo> service_settings() {
           "names that clients may call the server by, beside localhost, the machine's and host; "
           ".name: those below it; *: any",
           [](auto& s) -> auto& { return s.service.allowed_hosts; }),
+      secrets_setting(
+          "api_key", "KEY[,KEY]", "keys that requests may show; better in api_key_file",
+          [](auto& s) -> auto& { return s.service.api_keys; }),
+      text_setting(
+          "api_key_file", "PATH", "file with one such key a line",
+          [](auto& s) -> auto& { return s.service.api_key_file; }),
+      text_setting(
+          "state_dir", "PATH",
+          "folder for keys and what else outlives the process; empty: $STATE_DIRECTORY, "
+          "$XDG_STATE_HOME/autoglm or ~/.local/state/autoglm",
+          [](auto& s) -> auto& { return s.service.state_dir; }),
+      bool_setting(
+          "no_auth", "ask nobody for a key, whoever can reach the address",
+          [](auto& s) -> auto& { return s.service.no_auth; }),
       origins_setting(),
       bool_setting(
           "chat_page", "serve the chat page at /",

@@ -24,9 +24,10 @@ struct RequestContext {
   std::string id{};          // the answer's X-Request-Id, and the engine's for its generations
   std::string_view route{};  // of a fixed set: "/v1/chat/completions"
   std::string principal{};   // who has proved who it is; empty where nobody is asked to
-  // Whose work it is: what X-Tenant says, else the body's `user` as it is spelled there.
+  // Whose work it is: the key's tenant, or what X-Tenant says where that is to be believed; where
+  // no keys are asked for, else the body's `user` as it is spelled there.
   std::string tenant{};
-  bool tenant_outranks = false;  // the first: who stands before us knows, whatever the body says
+  bool tenant_outranks = false;  // one of the first two: whatever the body says
   TraceContext trace{};
   // Of the transport, where it carries one; the field `timeout_ms` may ask for an earlier one.
   std::optional<std::chrono::steady_clock::time_point> deadline{};

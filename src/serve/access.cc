@@ -182,11 +182,12 @@ std::vector<Header> answer_headers(const AccessRules& rules, const Request& requ
   return headers;
 }
 
-std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& request) {
+std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& request,
+                                       bool keys_asked) {
   // What tells nothing but that the server lives is there for every probe.
   const bool probe = request.path == "/health" || request.path == "/ready";
   const std::string_view authority = authority_of(request);
-  if (!probe && !host_allowed(rules, authority)) {
+  if (!probe && !keys_asked && !host_allowed(rules, authority)) {
     return ApiError{.status = 403,
                     .message = fmt::format(
                         "the server is not known by the name \"{}\": name it in allowed_hosts "

@@ -29,7 +29,9 @@ Result<AccessRules> access_rules(const ServiceOptions& options);
 // asked for, and the request's id.
 std::vector<Header> answer_headers(const AccessRules& rules, const Request& request);
 
-// Why a request is not served, whatever it asks for.
-std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& request);
+// Why a request is not served, whatever it asks for. `keys_asked`: a page that was led here from
+// elsewhere has no key, so the server may be called by any name.
+std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& request,
+                                       bool keys_asked);
 
 }  // namespace autoglm::serve

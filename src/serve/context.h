@@ -10,6 +10,7 @@
 
 #include "autoglm/service.h"
 #include "base/json.h"
+#include "guard/gate.h"
 #include "observe/metrics.h"
 #include "serve/access.h"
 #include "serve/backend.h"
@@ -26,6 +27,7 @@ struct ServiceContext {
   int64_t created = 0;  // seconds since the epoch
   bool chat_page = true;
   AccessRules access;
+  mutable guard::Gate gate;  // of the server's thread
   std::function<bool()> draining;
   mutable RequestTasks tasks;
   RequestObservers observers;  // of every request that a route takes; the metrics are one

@@ -88,10 +88,15 @@ observe::TraceContext parse_traceparent(std::string_view header) {
           .sampled = kOdd.find(flags[1]) != std::string_view::npos};
 }
 
-RequestContext request_context(const Request& request, std::string_view route) {
-  RequestContext context{.id = request.id, .route = route};
-  context.tenant = request.header("X-Tenant");
-  context.tenant_outranks = !context.tenant.empty();
+RequestContext request_context(const Request& request, std::string_view route,
+                               const guard::Principal& principal) {
+  RequestContext context{.id = request.id, .route = route, .principal = principal.name};
+  if (principal.scopes.has(guard::Scope::kGateway)) {
+    context.tenant = request.header("X-Tenant-ID");
+    if (context.tenant.empty()) context.tenant = request.header("X-Tenant");
+  }
+  if (context.tenant.empty()) context.tenant = principal.tenant;
+  context.tenant_outranks = principal.proved || !context.tenant.empty();
   if (!context.tenant_outranks) {
     const std::string_view user = spelled_member(request.body, "user");
     if (user.size() <= kMaxUserBytes) context.tenant = user;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "guard/gate.h"
 #include "observe/request_observer.h"
 #include "serve/http/message.h"
 
@@ -16,7 +17,8 @@ using observe::RequestContext;
 std::string request_id(const Request& request);
 
 // Precondition: the request has its id. `route`: its name, of a fixed set.
-RequestContext request_context(const Request& request, std::string_view route);
+RequestContext request_context(const Request& request, std::string_view route,
+                               const guard::Principal& principal);
 
 // The spelling of the text that is the member `key` of the object in `json`, escapes and all;
 // empty where there is none, or `json` is none. Not a check: the field may be wrong, or lie too far

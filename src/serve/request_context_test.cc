@@ -33,14 +33,36 @@ TEST(RequestContext, TheHeaderOutranksTheField) {
   Request request;
   request.id = "req_1";
   request.body = R"({"user": "field"})";
-  const RequestContext own = request_context(request, "/infer");
+  const RequestContext own = request_context(request, "/infer", {});
   EXPECT_EQ(own.id, "req_1");
   EXPECT_EQ(own.route, "/infer");
   EXPECT_EQ(own.tenant, "field");
   EXPECT_FALSE(own.tenant_outranks);
   request.headers = {{"x-tenant", "header"}};
-  EXPECT_EQ(request_context(request, "/infer").tenant, "header");
-  EXPECT_TRUE(request_context(request, "/infer").tenant_outranks);
+  EXPECT_EQ(request_context(request, "/infer", {}).tenant, "header");
+  EXPECT_TRUE(request_context(request, "/infer", {}).tenant_outranks);
+}
+
+// Once keys are asked for, what a client says of itself counts only where its key says so.
+TEST(RequestContext, TheKeysTenantOutranksAllButAGateway) {
+  Request request;
+  request.body = R"({"user": "field"})";
+  guard::Principal principal{
+      .name = "key 1", .tenant = "its", .scopes = {guard::Scope::kInference}, .proved = true};
+  const auto context = [&] { return request_context(request, "/infer", principal); };
+  EXPECT_EQ(context().principal, "key 1");
+  EXPECT_EQ(context().tenant, "its");
+  EXPECT_TRUE(context().tenant_outranks);
+  for (const char* name : {"X-Tenant", "X-Tenant-ID"}) {
+    request.headers = {{name, "another"}};
+    EXPECT_EQ(context().tenant, "its") << name;
+    principal.scopes.add(guard::Scope::kGateway);
+    EXPECT_EQ(context().tenant, "another") << name;
+    principal.scopes = {guard::Scope::kInference};
+  }
+  principal.tenant = "";
+  EXPECT_EQ(context().tenant, "");
+  EXPECT_TRUE(context().tenant_outranks) << "the field is not looked at";
 }
 
 TEST(RequestContext, OfALargeBodyOnlyTheBeginningIsLookedAt) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "autoglm/version.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
 #include "serve/guarded.h"
+#include "serve/key_rules.h"
 #include "serve/page.h"
 #include "serve/request_context.h"
 
@@ -165,28 +167,39 @@ void page(const Call& call, Request&) {
   reply(call, chat_page_response());
 }
 
+// Who may: everybody, also where keys are asked for, or a key with that scope. Nothing is for
+// everybody by not saying so.
+struct Who {
+  bool everybody = false;
+  guard::Scope scope = guard::Scope::kInference;
+};
+constexpr Who kEverybody{.everybody = true};
+constexpr Who kInference{.scope = guard::Scope::kInference};
+constexpr Who kMetricsReaders{.scope = guard::Scope::kMetrics};
+
 struct Route {
   std::string_view method;
   std::string_view path;
+  Who who;
   RouteFunction run;
 };
 
 constexpr std::array kRoutes = {
-    Route{"GET", "/", page},
-    Route{"GET", "/health", health},
-    Route{"GET", "/ready", ready},
-    Route{"GET", "/version", version_route},
-    Route{"GET", "/metrics", metrics},
-    Route{"GET", "/v1/models", models},
-    Route{"POST", "/infer", generate<plan_infer>},
-    Route{"POST", "/v1/chat/completions", generate<plan_chat>},
-    Route{"POST", "/v1/completions", generate<plan_completions>},
-    Route{"POST", "/v1/embeddings", embeddings},
-    Route{"POST", "/tokenize", answer<answer_tokenize>},
-    Route{"POST", "/detokenize", answer<answer_detokenize>},
-    Route{"POST", "/apply-template", answer<answer_apply_template>},
+    Route{"GET", "/", kEverybody, page},
+    Route{"GET", "/health", kEverybody, health},
+    Route{"GET", "/ready", kEverybody, ready},
+    Route{"GET", "/version", kInference, version_route},
+    Route{"GET", "/metrics", kMetricsReaders, metrics},
+    Route{"GET", "/v1/models", kInference, models},
+    Route{"POST", "/infer", kInference, generate<plan_infer>},
+    Route{"POST", "/v1/chat/completions", kInference, generate<plan_chat>},
+    Route{"POST", "/v1/completions", kInference, generate<plan_completions>},
+    Route{"POST", "/v1/embeddings", kInference, embeddings},
+    Route{"POST", "/tokenize", kInference, answer<answer_tokenize>},
+    Route{"POST", "/detokenize", kInference, answer<answer_detokenize>},
+    Route{"POST", "/apply-template", kInference, answer<answer_apply_template>},
 };
-constexpr Route kModelRoute{"GET", "/v1/models/{id}", model};
+constexpr Route kModelRoute{"GET", "/v1/models/{id}", kInference, model};
 
 const Route* find_route(std::string_view path) {
   for (const Route& candidate : kRoutes) {
@@ -200,11 +213,24 @@ const Route* find_route(std::string_view path) {
 
 void route(const ServiceContext& context, Request request,
            const std::shared_ptr<Exchange>& exchange) {
-  if (const std::optional<ApiError> refusal = access_refusal(context.access, request)) {
+  if (const std::optional<ApiError> refusal =
+          access_refusal(context.access, request, context.gate.closed())) {
     exchange->respond(error_response(*refusal));
     return;
   }
   const Route* found = find_route(request.path);
+  // A preflight carries no key, and asks for nothing but whether one may ask.
+  const bool everybody = request.method == "OPTIONS" || (found != nullptr && found->who.everybody);
+  const guard::Scope scope = found != nullptr ? found->who.scope : guard::Scope::kInference;
+  guard::Principal principal;
+  if (!everybody) {
+    auto admitted = context.gate.admit(shown_key(request), scope);
+    if (const auto* refusal = std::get_if<guard::Refusal>(&admitted)) {
+      exchange->respond(refusal_response(*refusal, scope));
+      return;
+    }
+    principal = std::get<guard::Principal>(std::move(admitted));
+  }
   if (found == nullptr) {
     if (request.method == "OPTIONS" && request.path == "*") {
       exchange->respond(Response{.status = 204, .content_type = ""});
@@ -219,8 +245,9 @@ void route(const ServiceContext& context, Request request,
   }
   const bool get = found->method == "GET";
   if (request.method == found->method || (get && request.method == "HEAD")) {
-    const Call call{context, exchange,
-                    context.tasks.begin(request_context(request, found->path), context.observers)};
+    const Call call{
+        context, exchange,
+        context.tasks.begin(request_context(request, found->path, principal), context.observers)};
     found->run(call, request);
     return;
   }

@@ -40,6 +40,7 @@ Result<void> GLMService::listen() { return impl_->core.listen(); }
 uint16_t GLMService::port() const { return impl_->core.port(); }
 Result<void> GLMService::run() { return impl_->core.run(); }
 void GLMService::stop() { impl_->core.stop(); }
+std::string GLMService::key_notice() const { return impl_->core.key_notice(); }
 int GLMService::second_signal() const { return impl_->core.second_signal(); }
 
 }  // namespace autoglm

@@ -8,6 +8,7 @@
 
 #include "autoglm/version.h"
 #include "serve/api/errors.h"
+#include "serve/key_rules.h"
 #include "serve/request_context.h"
 #include "serve/router.h"
 
@@ -150,11 +151,17 @@ ServiceCore::~ServiceCore() {
 
 Result<void> ServiceCore::listen() {
   AGLM_TRY(wrong_option_);
-  return server_->listen();
+  // Before the address is open: nothing is answered without it.
+  KeyRules keys = AGLM_TRY(key_rules(options_));
+  context_.gate = std::move(keys.gate);
+  key_notice_ = std::move(keys.notice);
+  AGLM_TRY(server_->listen());
+  has_keys_ = true;
+  return {};
 }
 
 Result<void> ServiceCore::run() {
-  AGLM_TRY(wrong_option_);
+  if (!has_keys_) AGLM_TRY(listen());
   return server_->run();
 }
 

@@ -31,6 +31,7 @@ class ServiceCore {
   uint16_t port() const { return server_->port(); }
   Result<void> run();
   void stop() { server_->stop(); }
+  std::string key_notice() const { return key_notice_; }
   int second_signal() const { return server_->second_signal(); }
   const ServiceContext& context() const { return context_; }
 
@@ -38,6 +39,8 @@ class ServiceCore {
   class WireMetrics;
   const ServiceOptions options_;
   Result<void> wrong_option_;
+  std::string key_notice_;
+  bool has_keys_ = false;   // listen() has been called
   ServiceContext context_;  // the model's part of it once `loaded_`
   std::atomic<bool> loaded_ = false;
   std::unique_ptr<WireMetrics> wire_;

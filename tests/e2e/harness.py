@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -27,10 +28,14 @@ NEEDS_STORIES = unittest.skipUnless(shared_data("weights/stories260K/hf"),
                                     "conformance data not found: set AUTOGLM_TEST_DATA to its folder")
 
 
+# No keys of whoever runs the tests.
+STATE = tempfile.TemporaryDirectory(prefix="autoglm-state-")
+
+
 def environment(**changes):
     """This process's environment without settings that would change the program's behaviour."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("AUTOGLM_")}
-    return {**clean, **changes}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AUTOGLM_") and k != "STATE_DIRECTORY"}
+    return {**clean, "XDG_STATE_HOME": STATE.name, **changes}
 
 
 def autoglm(*arguments, stdin="", timeout=120, env=None):

@@ -12,7 +12,7 @@
 namespace autoglm::serve {
 namespace {
 
-constexpr std::array<std::string_view, 16> kSingleHeaders = {
+constexpr std::array<std::string_view, 17> kSingleHeaders = {
     "Host",
     "Content-Length",
     "Content-Type",
@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, 16> kSingleHeaders = {
     "Proxy-Authorization",
     "X-Api-Key",
     "X-Tenant",
+    "X-Tenant-ID",
     "X-Request-Id",
     "Traceparent",
     "Origin",

@@ -23,10 +23,10 @@ class Answer {
     this.#controller.abort();
   }
 
-  async ask(body) {
+  async ask(body, keyHeaders) {
     try {
       const response = await fetch('v1/chat/completions', {
-        method: 'POST', headers: { 'Content-Type': 'application/json' },
+        method: 'POST', headers: { 'Content-Type': 'application/json', ...keyHeaders },
         body: JSON.stringify(body), signal: this.#controller.signal,
       });
       if (!response.ok) {

@@ -36,6 +36,35 @@ element('settings-toggle').onclick = () => {
   element('settings-toggle').setAttribute('aria-expanded', String(hidden));
 };
 
+// A server may ask for a key. It is kept for this tab alone, and sent to this server alone.
+const session = (what) => { try { return what(sessionStorage); } catch { return null; } };
+element('key').value = session((s) => s.getItem('key')) || '';
+const keyHeaders = () => (element('key').value ? { Authorization: `Bearer ${element('key').value}` } : {});
+element('key').onchange = () => {
+  session((s) => s.setItem('key', element('key').value));
+  loadModel();
+};
+
+async function loadModel() {
+  try {
+    const response = await fetch('v1/models', { headers: keyHeaders() });
+    const wanted = response.status === 401 || response.status === 403;
+    if (wanted || element('key').value) element('key-row').hidden = false;
+    element('welcome').textContent = wanted ? text.keyWanted : whereWordsGo();
+    if (wanted) {
+      element('settings').hidden = false;
+      element('settings-toggle').setAttribute('aria-expanded', 'true');
+      element('key').focus();
+      return;
+    }
+    const [model] = (await response.json()).data;
+    element('model').textContent = model.id;
+    element('max-tokens').max = model.max_model_len;
+  } catch {
+    element('model').textContent = '';
+  }
+}
+
 // What belongs to a conversation lives in its object. An answer keeps the conversation that it was asked
 // in; the page shows the current one, so what an earlier one still hears changes nothing.
 const newConversation = () => ({ turns: [], running: null });  // running: an Answer
@@ -132,7 +161,7 @@ function ask(question) {
   messages.append(turn.element);
   refresh();
   toEnd();
-  turn.answer.ask(body);
+  turn.answer.ask(body, keyHeaders());
 }
 
 function askAgain(turn) {
@@ -175,7 +204,4 @@ element('clear').onclick = () => {
 };
 
 refresh();
-fetch('v1/models').then((r) => r.json()).then((list) => {
-  element('model').textContent = list.data[0].id;
-  element('max-tokens').max = list.data[0].max_model_len;
-}).catch(() => { element('model').textContent = ''; });
+loadModel();
