@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/json_text.h"
 
@@ -35,7 +36,7 @@ std::string path_of(const json::Fields& fields, std::string_view key) {
 std::string short_text(const json::value& value) {
   constexpr size_t kMost = 40;
   std::string text = dump(value);
-  if (text.size() > kMost) text = printable_utf8(text.substr(0, kMost)) + "...";
+  if (text.size() > kMost) text = repair_utf8(text.substr(0, kMost)) + "...";
   return text;
 }
 

@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/grammar/schema_object_rules.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/grammar/free_text.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/reader.h"
 #include "text/grammar/regex_syntax.h"
 #include "text/grammar/rules.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {
