@@ -93,6 +93,13 @@ size_t incomplete_utf8_tail(std::string_view bytes) {
   return incomplete ? tail.size() : 0;
 }
 
+std::string_view utf8_prefix(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  text = text.substr(0, max_bytes);
+  text.remove_suffix(incomplete_utf8_tail(text));
+  return text;
+}
+
 EncodedCharacter encode_utf8(char32_t code) {
   if (code < 0x80) return {{static_cast<char>(code)}, 1};
   const size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;

@@ -104,6 +104,8 @@ std::string repair_utf8(std::string_view bytes);
 
 // How many bytes at the end begin a well-formed sequence that more bytes could end: 0 to 3.
 size_t incomplete_utf8_tail(std::string_view bytes);
+// The first bytes of a text, at most so many, that end where a character does.
+std::string_view utf8_prefix(std::string_view text, size_t max_bytes);
 
 // Any code up to 1FFFFF, surrogates too: whether it may be written is the caller's to know.
 void append_utf8(std::string& out, char32_t code);

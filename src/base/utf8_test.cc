@@ -178,6 +178,17 @@ TEST(Utf8, RepairsEachPartOnce) {
   EXPECT_FALSE(is_valid_utf8("\xC0\xAF"));
 }
 
+TEST(Utf8, CutsBetweenCharacters) {
+  const std::string_view text = "aé你🙂";  // of 1, 2, 3 and 4 bytes
+  const std::vector<size_t> taken = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};  // by how many may be
+  for (size_t most = 0; most < taken.size(); ++most) {
+    EXPECT_EQ(utf8_prefix(text, most), text.substr(0, taken[most])) << most;
+  }
+  // What is broken by itself stays: that is for others to mend.
+  EXPECT_EQ(utf8_prefix("a\xE4\xBD", 3), "a\xE4\xBD");
+  EXPECT_EQ(utf8_prefix("\x80\x80\x80", 2), "\x80\x80");
+}
+
 TEST(Utf8, FindsTheEdgesOfCharacters) {
   const std::string_view text = "aé你🙂";  // of 1, 2, 3 and 4 bytes
   EXPECT_EQ(count_characters(text), 4u);

@@ -194,8 +194,9 @@ Result<json::value> answer_model(const ServiceContext& context, std::string_view
   for (const std::string& served : context.model_names) {
     if (served == name) return json::value(model_json(context, served));
   }
-  return Error{ErrorCode::kNotFound, "no such model is served here",   "model",
-               context.model_name(), repair_utf8(name.substr(0, 100)), ErrorReason::kUnknownModel};
+  return Error{
+      ErrorCode::kNotFound, "no such model is served here",      "model",
+      context.model_name(), repair_utf8(utf8_prefix(name, 100)), ErrorReason::kUnknownModel};
 }
 
 }  // namespace autoglm::serve

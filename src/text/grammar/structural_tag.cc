@@ -278,7 +278,9 @@ class TagBuilder {
                      "tag, triggered_tags or tags_with_separator"};
   }
 
-  static std::string printable(const std::string& text) { return repair_utf8(text.substr(0, 64)); }
+  static std::string printable(const std::string& text) {
+    return repair_utf8(utf8_prefix(text, 64));
+  }
 
   GrammarBuilder& builder_;
   const JsonPrelude& prelude_;
