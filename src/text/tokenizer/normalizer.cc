@@ -3,8 +3,8 @@
 
 #include <type_traits>
 
+#include "base/search.h"
 #include "base/utf8.h"
-#include "text/search.h"
 #include "text/tokenizer/byte_level.h"
 
 namespace autoglm {
