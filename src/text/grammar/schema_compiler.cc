@@ -358,7 +358,9 @@ Result<void> SchemaCompiler::refuse_unknown(const Expanded& all, unsigned types,
 Result<void> SchemaCompiler::build_value(const Expanded& all, const Conjunction& c, int32_t rule) {
   const unsigned bits = AGLM_TRY(types(all));
   if (const auto listed = AGLM_TRY(values(all))) return build_values(*listed, all, bits, rule);
-  AGLM_TRY(refuse_unknown(all, bits, c.origin));
+  // Older drafts pass over what stands beside a $ref.
+  const Schema origin = is_in(all.schemas, c.origin) ? c.origin : nullptr;
+  AGLM_TRY(refuse_unknown(all, bits, origin));
   const int32_t begin = builder_.begin(rule), end = builder_.end(rule);
   if ((bits & kNull) != 0) builder_.text(begin, "null", end);
   if ((bits & kBoolean) != 0) {
@@ -371,8 +373,8 @@ Result<void> SchemaCompiler::build_value(const Expanded& all, const Conjunction&
   }
   if ((bits & kInteger) != 0) AGLM_TRY(build_number(all, bits, rule));
   if ((bits & kString) != 0) AGLM_TRY(build_string(all, rule));
-  if ((bits & kArray) != 0) AGLM_TRY(build_array(all, c.origin, rule));
-  if ((bits & kObject) != 0) AGLM_TRY(build_object(all, c.origin, rule));
+  if ((bits & kArray) != 0) AGLM_TRY(build_array(all, origin, rule));
+  if ((bits & kObject) != 0) AGLM_TRY(build_object(all, origin, rule));
   return {};
 }
 
