@@ -51,6 +51,12 @@ std::vector<TooMuch> too_much() {
       {"lists of values", Kind::kJson,
        R"({"allOf": [{"enum": [)" + numbered("#", ",", 60'000) + R"(]}, {"enum": [)" +
            numbered("1#", ",", 60'000) + "]}]}"},
+      // Each value is tried on all alternatives at once, and satisfies none.
+      {"lists of values beside alternatives", Kind::kJson,
+       R"({"enum": [)" + numbered("[#" + repeated(",[1]", 60) + R"(,"no"])", ",", 2000) +
+           R"(], "items": {"anyOf": [{"type": "integer"}, {"type": "array", "maxItems": 1}]},
+               "anyOf": [)" +
+           numbered(R"({"type": "array", "maxItems": 2#})", ",", 300) + "]}"},
       {"pairs of alternatives", Kind::kJson,
        R"({"oneOf": [)" + numbered(R"({"type": "string", "pattern": "^x#[0-9]*y"})", ",", 2000) +
            "]}"},

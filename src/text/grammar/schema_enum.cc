@@ -144,20 +144,22 @@ class Filter {
     return filter;
   }
 
+  // Pays for each byte: values that do not satisfy the schemas take as long as those that do.
   Result<bool> takes(const SchemaContext& context, const json::value& value) const {
     if (!program_) return !nothing_;
     // Its own text, as build_text() writes it, without white space.
-    const std::string text = boost::json::serialize(value);
+    const std::string text = value.is_number() ? number_text(value) : boost::json::serialize(value);
     LazyAutomaton automaton(*program_);
-    const auto derived = [&](std::string_view candidate) {
-      int32_t state = automaton.start();
-      for (const char c : candidate) state = automaton.next(state, static_cast<uint8_t>(c));
-      return automaton.complete(state);
-    };
-    const bool as_serialized = derived(text);
-    if (!(value.is_number() ? derived(number_text(value)) : as_serialized)) return false;
-    AGLM_TRY(context.spend(kStepsOfComparison * text.size() + automaton.work()));
-    return true;
+    int32_t state = automaton.start();
+    uint64_t paid = 0;
+    for (const char c : text) {
+      state = automaton.next(state, static_cast<uint8_t>(c));
+      AGLM_TRY(context.spend(kStepsOfComparison + automaton.work() - paid));
+      paid = automaton.work();
+      if (state == LazyAutomaton::kDead) return false;
+      if (state == LazyAutomaton::kTooLarge) return Work::error(context.where);
+    }
+    return automaton.complete(state);
   }
 
  private:
