@@ -9,6 +9,19 @@
 #include "text/grammar/schema_negation.h"
 
 namespace autoglm::grammar {
+namespace {
+
+// Values and members that a schema's keywords hold.
+size_t n_entries(const json::object& schema) {
+  size_t n = 0;
+  for (const auto& member : schema) {
+    if (member.value().is_array()) n += member.value().get_array().size();
+    if (member.value().is_object()) n += member.value().get_object().size();
+  }
+  return n;
+}
+
+}  // namespace
 
 Schema SchemaCombinators::made(json::value schema, Schema like) {
   made_.push_back(std::move(schema));
@@ -37,6 +50,9 @@ Result<Expanded> SchemaCombinators::expand(const Schemas& schemas) {
       if (context_.index.legacy()) continue;  // its siblings mean nothing
     }
     all.schemas.push_back(schema);
+    // What a few entries cost is in kStepsOfSchema.
+    const size_t entries = kStepsOfEntry * n_entries(schema->get_object());
+    if (entries > kStepsOfSchema) AGLM_TRY(context_.spend(entries - kStepsOfSchema));
     if (const json::value* list = keyword(schema, "allOf")) {
       if (list->is_array()) AGLM_TRY(context_.spend(list->get_array().size() * found.size()));
       if (!list->is_array() || list->get_array().empty()) {

@@ -23,6 +23,8 @@ using Schemas = std::vector<Schema>;
 inline constexpr size_t kMaxRules = 20'000;
 // Each schema of a conjunction is looked through for every keyword.
 inline constexpr size_t kStepsOfSchema = 100;
+// And each value that a keyword lists, or member that it names, is looked at a few times.
+inline constexpr size_t kStepsOfEntry = 5;
 
 struct SchemaContext {
   GrammarBuilder& builder;

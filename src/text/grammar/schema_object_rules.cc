@@ -11,6 +11,8 @@ namespace {
 
 // Keys are told apart by which of the patterns they match: 2^n kinds.
 constexpr size_t kMaxPatterns = 6;
+constexpr size_t kStepsOfName = 100;  // it is copied into sets
+constexpr size_t kStepsOfKey = 20;    // it is looked up by its hash
 
 Result<size_t> pattern_number(const SchemaContext& context, ObjectRules& rules, Schema schema,
                               std::string_view source) {
@@ -72,6 +74,7 @@ Result<ObjectRules> object_rules(const SchemaContext& context, const SchemaCombi
         return context.index.invalid(*schema, "properties", "must be an object");
       }
       own.properties = &properties->get_object();
+      AGLM_TRY(context.spend(kStepsOfName * own.properties->size()));
       for (const auto& property : *own.properties) note(property.key());
     }
     if (const json::value* patterns = object.if_contains("patternProperties")) {
@@ -101,12 +104,18 @@ Result<ObjectRules> object_rules(const SchemaContext& context, const SchemaCombi
     if (value.is_bool()) continue;
     if (!value.is_array())
       return context.index.invalid(*schema, "required", "must be a list of names");
+    AGLM_TRY(context.spend(kStepsOfName * value.get_array().size()));
     for (const json::value& name : value.get_array()) {
       if (!name.is_string())
         return context.index.invalid(*schema, "required", "must be a list of names");
       note(std::string_view(name.get_string()));
       rules.required.emplace(name.get_string());
     }
+  }
+  // What holds for a key is asked of each schema and each pattern.
+  for (const std::string& name : rules.names) {
+    AGLM_TRY(
+        context.spend(kStepsOfKey * rules.keywords.size() + name.size() * rules.patterns.size()));
   }
   return rules;
 }
