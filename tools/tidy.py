@@ -32,6 +32,15 @@ ROOMS = {
     "serve": {"observe", "state", "guard"},
 }
 EVERYTHING = set(ROOMS) | {"cli"}
+# The same inside text: what a folder, or a file beside the folders, may include of text besides itself. The files that are
+# not named here put the folders together.
+TEXT_ROOMS = {
+    "tokenizer.h": set(),
+    "tokenizer": {"tokenizer.h"},
+    "grammar": {"tokenizer.h"},
+    "jinja": set(),
+    "tools": set(),
+}
 MAX_LINES = 800
 NEVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # The host program's logger, which may write to its standard output; ours is logger() (base/log.h).
@@ -55,8 +64,21 @@ def check_includes(path, text):
         match = re.match(r'#include "([a-z_]+)/', line)
         if match and match[1] != "autoglm" and match[1] in EVERYTHING and match[1] not in allowed:
             yield f"{number}: room {room} may not include {match[1]}/ (docs/ARCHITECTURE.md)"
+        if room == "text" and not is_test:
+            yield from check_text_include(number, parts[2], len(parts) > 3, line)
         if re.match(r"#\s*if", line) and room in ("models", "engine") and "pragma" not in line:
             yield f"{number}: no conditional compilation in {room}/"
+
+
+def check_text_include(number, part, is_folder, line):
+    """An #include of text by `part` of it, a folder or a file beside the folders."""
+    match = re.match(r'#include "text/([a-z_0-9.]+)', line)
+    if not match:
+        return
+    if is_folder and part not in TEXT_ROOMS:
+        yield f"{number}: no rule says what text/{part}/ may include (docs/ARCHITECTURE.md)"
+    elif part in TEXT_ROOMS and match[1] not in TEXT_ROOMS[part] | {part}:
+        yield f"{number}: text/{part} may not include text/{match[1]} (docs/ARCHITECTURE.md)"
 
 
 def check_tries(text):

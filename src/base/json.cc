@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "base/utf8.h"
 
 namespace autoglm::json {
 
@@ -62,7 +63,7 @@ Error Fields::wrong(std::string_view key, std::string_view expected) const {
   std::string found = "nothing";
   if (v != nullptr) {
     found = boost::json::serialize(*v);
-    if (found.size() > 60) found = found.substr(0, 57) + "...";
+    if (found.size() > 60) found = std::string(utf8_prefix(found, 57)) + "...";
     found = fmt::format("{} {}", kind_name(*v), found);
   }
   return Error{v == nullptr ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,

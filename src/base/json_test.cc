@@ -55,5 +55,14 @@ TEST(JsonFields, SayWhichFieldIsMissingOrWrong) {
   EXPECT_EQ(child->boolean("b").error().where, "config.json.o: b");
 }
 
+TEST(JsonFields, CutLongValuesBetweenCharacters) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "语";
+  const value document{{"s", text}};
+  // A quotation mark and 18 characters are 55 bytes of the 57.
+  EXPECT_EQ(Fields(document.get_object(), "").integer("s").error().found,
+            "string \"" + text.substr(0, size_t{18} * 3) + "...");
+}
+
 }  // namespace
 }  // namespace autoglm::json

@@ -13,9 +13,9 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/visible_text.h"
 #include "cli/progress_bar.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {

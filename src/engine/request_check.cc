@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "autoglm/limits.h"
+#include "base/utf8.h"
 #include "engine/prompt_inputs.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {
@@ -122,7 +123,7 @@ Result<std::string> snapshot_in(const std::string& repository, const std::string
         return no_snapshot(
             repository, fmt::format("{}'s snapshot is not in the cache", ref),
             fmt::format("{} (the same download again completes it), or NAME@REVISION",
-                        target->substr(0, 64)),
+                        std::string(utf8_prefix(*target, 64))),
             there);
       }
     }
@@ -137,8 +138,8 @@ Result<std::string> snapshot_in(const std::string& repository, const std::string
     if (name.starts_with(revision)) found.push_back(name);
   }
   if (found.size() == 1) return path_of(found.front());
-  return no_snapshot(repository, "the cache does not have this revision", revision.substr(0, 64),
-                     there);
+  return no_snapshot(repository, "the cache does not have this revision",
+                     std::string(utf8_prefix(revision, 64)), there);
 }
 
 Result<std::optional<std::string>> hub_snapshot(const std::string& id, const std::string& revision,

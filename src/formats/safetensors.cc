@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "formats/shape.h"
 
 namespace autoglm {
@@ -89,9 +90,10 @@ Result<DType> parse_dtype(const json::Fields& fields) {
         DType::kI64, DType::kU8, DType::kBool, DType::kF8E4M3, DType::kF8E5M2}) {
     if (dtype_info(dtype).name == name) return dtype;
   }
-  return Error{
-      ErrorCode::kUnsupported, "tensor has an unsupported dtype", fields.where() + ": dtype",
-      "F32, F16, BF16, F64, I8, I16, I32, I64, U8, BOOL, F8_E4M3 or F8_E5M2", name.substr(0, 40)};
+  return Error{ErrorCode::kUnsupported, "tensor has an unsupported dtype",
+               fields.where() + ": dtype",
+               "F32, F16, BF16, F64, I8, I16, I32, I64, U8, BOOL, F8_E4M3 or F8_E5M2",
+               std::string(utf8_prefix(name, 40))};
 }
 
 Result<std::vector<int64_t>> parse_shape(const json::Fields& fields) {

@@ -6,16 +6,12 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {
 
 constexpr std::array<std::string_view, 3> kSpecials{"<|endoftext|>", "<|user|>", "<|assistant|>"};
-
-std::string utf8(uint32_t code) {
-  if (code < 0x80) return std::string(1, static_cast<char>(code));
-  return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
-}
 
 // GPT-2's character for each byte: itself where it is printable, else one from U+0100 on.
 std::array<std::string, 256> byte_characters() {
@@ -24,7 +20,7 @@ std::array<std::string, 256> byte_characters() {
   for (uint32_t byte = 0; byte < 256; ++byte) {
     const bool printable =
         (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-    characters[byte] = utf8(printable ? byte : next++);
+    append_utf8(characters[byte], printable ? byte : next++);
   }
   return characters;
 }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "serve/api/json_text.h"
+#include "base/utf8.h"
 
 namespace autoglm::serve {
 namespace {
@@ -134,7 +134,7 @@ Result<std::vector<std::string>> parse_origins(std::string_view text) {
     if (is_origin(origin)) continue;
     return Error{ErrorCode::kInvalidArgument, "not a list of origins", "cors_allow_origin",
                  "origins such as http://localhost:3000 separated by commas, or *",
-                 fmt::format("\"{}\"", printable_utf8(origin.substr(0, 100)))};
+                 fmt::format("\"{}\"", repair_utf8(utf8_prefix(origin, 100)))};
   }
   return origins;
 }
@@ -154,7 +154,7 @@ Result<AccessRules> access_rules(const ServiceOptions& options) {
     if (!is_visible(name) || name.empty() || name.find_first_of("/,") != std::string::npos) {
       return Error{ErrorCode::kInvalidArgument, "not a host's name", "allowed_hosts",
                    "names such as chat.example.org, .example.org for those below it, or *",
-                   fmt::format("\"{}\"", printable_utf8(std::string_view(name).substr(0, 100)))};
+                   fmt::format("\"{}\"", repair_utf8(utf8_prefix(name, 100)))};
     }
     rules.hosts.push_back(name.starts_with('.') ? lower(name) : name_of(name));
   }
@@ -192,7 +192,7 @@ std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& 
                     .message = fmt::format(
                         "the server is not known by the name \"{}\": name it in allowed_hosts "
                         "(--allowed-hosts) if it should be",
-                        printable_utf8(authority.substr(0, 100))),
+                        repair_utf8(utf8_prefix(authority, 100))),
                     .code = "host_not_allowed"};
   }
   if (request.method == "POST" && is_plain_form(rules, request)) {
@@ -200,7 +200,7 @@ std::optional<ApiError> access_refusal(const AccessRules& rules, const Request& 
                     .message = fmt::format(
                         "the body must be JSON (expected Content-Type: application/json, found "
                         "\"{}\")",
-                        printable_utf8(request.header("Content-Type").substr(0, 100))),
+                        repair_utf8(utf8_prefix(request.header("Content-Type"), 100))),
                     .code = "unsupported_media_type"};
   }
   return std::nullopt;

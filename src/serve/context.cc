@@ -6,9 +6,9 @@
 #include <chrono>
 #include <random>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
-#include "serve/api/json_text.h"
 
 namespace autoglm::serve {
 
@@ -33,7 +33,7 @@ Result<void> check_model(const ServiceContext& context, const json::Fields& fiel
                "no such model is served here",
                "model",
                fmt::format("{}", fmt::join(context.model_names, ", ")),
-               printable_utf8(std::string_view(*model).substr(0, 100)),
+               repair_utf8(utf8_prefix(*model, 100)),
                ErrorReason::kUnknownModel};
 }
 

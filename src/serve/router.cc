@@ -12,6 +12,7 @@
 
 #include "autoglm/version.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/generation.h"
 #include "serve/api/http_sinks.h"
@@ -238,8 +239,8 @@ void route(const ServiceContext& context, Request request,
     }
     exchange->respond(error_response(
         ApiError{.status = 404,
-                 .message = "there is no " + printable_utf8(request.method.substr(0, 20)) + " " +
-                            printable_utf8(request.path.substr(0, 100)),
+                 .message = "there is no " + repair_utf8(utf8_prefix(request.method, 20)) + " " +
+                            repair_utf8(utf8_prefix(request.path, 100)),
                  .code = "unknown_url"}));
     return;
   }
@@ -257,7 +258,7 @@ void route(const ServiceContext& context, Request request,
     response = error_response(ApiError{.status = 405,
                                        .message = std::string(found->path) + " takes " +
                                                   std::string(found->method) + ", not " +
-                                                  printable_utf8(request.method.substr(0, 20)),
+                                                  repair_utf8(utf8_prefix(request.method, 20)),
                                        .code = "method_not_allowed"});
   }
   response.headers.push_back({"Allow", allow});

@@ -23,6 +23,17 @@ TEST(Service, NamesUnknownPathsAndMethods) {
   EXPECT_EQ(service.post("/health", "").status, 405);
 }
 
+TEST(Service, CutsWhatItQuotesBetweenCharacters) {
+  RunningService service;
+  std::string name;
+  for (int i = 0; i < 60; ++i) name += "语";
+  const HttpAnswer answer =
+      service.post("/v1/completions", R"({"prompt":"a","model":")" + name + R"("})");
+  const json::value message = parsed(answer.body).at("error").at("message");
+  EXPECT_THAT(std::string(message.as_string()), HasSubstr(name.substr(0, size_t{33} * 3)));
+  EXPECT_THAT(std::string(message.as_string()), Not(HasSubstr("\uFFFD")));
+}
+
 TEST(Service, BoundsTheScoresOfPromptsInOneAnswer) {
   RunningService service;
   const std::string prompt(4000, 'a');

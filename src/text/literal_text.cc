@@ -7,7 +7,7 @@
 #include <array>
 #include <map>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {
@@ -147,9 +147,7 @@ std::vector<size_t> LiteralText::unmark(std::string& text, std::string_view mark
   size_t done = 0;
   for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, done)) {
     plain.append(text, done, at - done);
-    size_t begin = plain.empty() ? 0 : plain.size() - 1;
-    while (begin > 0 && (static_cast<unsigned char>(plain[begin]) & 0xC0) == 0x80) --begin;
-    places.push_back(begin);
+    places.push_back(plain.empty() ? 0 : character_begin(plain, plain.size() - 1));
     done = at + mark.size();
   }
   plain.append(text, done);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "serve/backend.h"
 #include "text/tools/call_grammar.h"
 #include "text/tools/output_parser.h"
@@ -254,10 +255,7 @@ class FakeBackend : public ModelBackend {
   }
 
   // Of the bytes of one UTF-8 character: whether they are all there.
-  static bool is_whole(std::string_view bytes) {
-    const auto lead = static_cast<unsigned char>(bytes.front());
-    return bytes.size() == (lead < 0x80 ? 1U : lead < 0xe0 ? 2U : lead < 0xf0 ? 3U : 4U);
-  }
+  static bool is_whole(std::string_view bytes) { return incomplete_utf8_tail(bytes) == 0; }
 
   void run(Running& running, const GenerationRequest& request, const GenerationCallback& on_event) {
     Usage usage{.prompt_tokens = std::ssize(request.prompt)};

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/utf8.h"
 #include "serve/api/answer_format.h"
 #include "serve/api/json_text.h"
 
@@ -22,7 +23,7 @@ void append_logprob(std::string& out, float logprob) {
 void append_token(std::string& out, const ModelBackend& backend, const TokenLogprob& token) {
   const std::string bytes = backend.token_text(token.id);
   out += "{\"token\":";
-  append_string(out, printable_utf8(bytes));
+  append_string(out, repair_utf8(bytes));
   out += ",\"logprob\":";
   append_logprob(out, token.logprob);
   out += ",\"bytes\":[";
@@ -104,7 +105,7 @@ json::value finish_reason_json(const ChoiceEnd& end) {
 
 json::value stop_reason_json(const ChoiceEnd& end) {
   if (end.stop_token) return static_cast<int64_t>(*end.stop_token);
-  return end.stop_reason ? json::value(printable_utf8(*end.stop_reason)) : json::value(nullptr);
+  return end.stop_reason ? json::value(repair_utf8(*end.stop_reason)) : json::value(nullptr);
 }
 
 std::string text_of(const AnswerPiece& piece) {
@@ -151,7 +152,7 @@ void append_prompt_logprobs(std::string& out, const ModelBackend& backend,
                      static_cast<int32_t>(token.id));
       append_logprob(out, token.logprob);
       fmt::format_to(std::back_inserter(out), ",\"rank\":{},\"decoded_token\":", token.rank);
-      append_string(out, printable_utf8(backend.token_text(token.id)));
+      append_string(out, repair_utf8(backend.token_text(token.id)));
       out += '}';
     };
     append(positions[i]->taken, '{');
@@ -167,7 +168,7 @@ void append_prompt_logprobs(std::string& out, const ModelBackend& backend,
 // tokens never share a key.
 std::string CompletionLogprobs::spelled(TokenId id) const {
   std::string bytes = backend_->token_text(id);
-  if (is_utf8(bytes)) return bytes;
+  if (is_valid_utf8(bytes)) return bytes;
   std::string text = "bytes:";
   for (const char c : bytes) {
     fmt::format_to(std::back_inserter(text), "\\x{:02x}", static_cast<unsigned char>(c));
@@ -180,7 +181,7 @@ void CompletionLogprobs::add_token(TokenId id) {
   append_string(tokens_, spelled(id));
   separate(offsets_);
   offsets_ += fmt::to_string(offset_);
-  offset_ += count_characters(backend_->token_text(id));
+  offset_ += static_cast<int64_t>(count_characters(backend_->token_text(id)));
 }
 
 void CompletionLogprobs::add(const PositionLogprobs& position) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -71,7 +72,7 @@ Result<void> check_parts(const json::array& parts, const std::string& where) {
     const std::string type = AGLM_TRY(required_string(part, "type"));
     if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
       return not_offered(param, fmt::format("content of type \"{}\" is not supported by this model",
-                                            printable_utf8(type.substr(0, 40))));
+                                            repair_utf8(utf8_prefix(type, 40))));
     }
   }
   return {};
@@ -173,7 +174,7 @@ Result<ToolWish> read_tools(const json::Fields& fields) {
   }
   if (!found) {
     return bad_field("tool_choice", "no such tool", "the name of one in tools",
-                     printable_utf8(std::string_view(wish.name).substr(0, 100)));
+                     repair_utf8(utf8_prefix(wish.name, 100)));
   }
   return wish;
 }
@@ -188,7 +189,7 @@ Result<void> read_thinking(const json::Fields& fields, json::object& context) {
       const std::string type = AGLM_TRY(required_string(inner, "type"));
       if (type != "enabled" && type != "disabled" && type != "adaptive" && type != "auto") {
         return bad_field("thinking.type", "unknown kind", "\"enabled\" or \"disabled\"",
-                         printable_utf8(std::string_view(type).substr(0, 40)));
+                         repair_utf8(utf8_prefix(type, 40)));
       }
       enabled = type != "disabled";
     } else if (thinking->is_bool()) {

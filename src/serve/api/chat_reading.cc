@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -60,7 +61,7 @@ Result<ChatReading> read_chat_reading(const ServiceContext& context, const json:
   const std::string format = AGLM_TRY(string_field(fields, "reasoning_format")).value_or("auto");
   if (format != "auto" && format != "none" && format != "deepseek") {
     return bad_field("reasoning_format", "unknown format", "auto, deepseek or none",
-                     printable_utf8(std::string_view(format).substr(0, 40)));
+                     repair_utf8(utf8_prefix(format, 40)));
   }
   AnswerReaderOptions options{.prompt = prompt, .separate_reasoning = format != "none"};
   AGLM_TRY(hold_calls(context, wish, options, reading));

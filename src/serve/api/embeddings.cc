@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -42,7 +43,7 @@ Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string
   const std::string format = AGLM_TRY(fields.string_or("encoding_format", "float"));
   if (format != "float" && format != "base64") {
     return bad_field("encoding_format", "not a format", "\"float\" or \"base64\"",
-                     printable_utf8(format.substr(0, 40)));
+                     repair_utf8(utf8_prefix(format, 40)));
   }
   plan.base64 = format == "base64";
   const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "base/utf8.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
@@ -57,7 +58,7 @@ std::string_view code_of(const Error& error) {
 }
 
 json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(printable_utf8(text));
+  return text.empty() ? json::value(nullptr) : json::value(repair_utf8(text));
 }
 
 }  // namespace
@@ -95,7 +96,7 @@ ApiError api_error(const Error& error) {
 
 std::string error_body(const ApiError& error) {
   json::object body;
-  body["message"] = printable_utf8(error.message);
+  body["message"] = repair_utf8(error.message);
   body["type"] = type_of(error.status);
   body["param"] = or_null(error.param);
   body["code"] = or_null(error.code);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/json_text.h"
 
@@ -35,7 +36,7 @@ std::string path_of(const json::Fields& fields, std::string_view key) {
 std::string short_text(const json::value& value) {
   constexpr size_t kMost = 40;
   std::string text = dump(value);
-  if (text.size() > kMost) text = printable_utf8(text.substr(0, kMost)) + "...";
+  if (text.size() > kMost) text = repair_utf8(utf8_prefix(text, kMost)) + "...";
   return text;
 }
 
@@ -122,7 +123,7 @@ Result<std::vector<TokenId>> token_ids(const json::array& list, std::string_view
     if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() >= vocab_size) {
       return bad_field(fmt::format("{}[{}]", param, i), "not a token id",
                        fmt::format("an integer from 0 to {}", vocab_size - 1),
-                       dump(item).substr(0, 40));
+                       std::string(utf8_prefix(dump(item), 40)));
     }
     ids.push_back(TokenId{static_cast<int32_t>(item.get_int64())});
   }

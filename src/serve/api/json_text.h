@@ -1,4 +1,4 @@
-// JSON values to text for answers, and token bytes to strings that JSON can hold.
+// JSON values to text for answers.
 #pragma once
 
 #include <concepts>
@@ -30,11 +30,5 @@ inline void add_member(std::string& text, std::string_view key, const json::valu
 }
 // A string as JSON writes it, quotes included.
 void append_string(std::string& out, std::string_view text);
-
-// Bytes that are no UTF-8 become U+FFFD, one for each maximal broken part.
-std::string printable_utf8(std::string_view bytes);
-bool is_utf8(std::string_view bytes);
-// Characters that begin in these bytes.
-int64_t count_characters(std::string_view bytes);
 
 }  // namespace autoglm::serve

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
-#include "serve/api/json_text.h"
 
 namespace autoglm::serve {
 namespace {
@@ -96,7 +96,7 @@ Result<std::vector<TokenId>> read_prediction(const ModelBackend& backend,
   const json::Fields prediction = AGLM_TRY(required_object(fields, "prediction"));
   const std::string type = AGLM_TRY(required_string(prediction, "type"));
   if (type != "content") {
-    return bad_field("prediction.type", "unknown kind", "\"content\"", printable_utf8(type));
+    return bad_field("prediction.type", "unknown kind", "\"content\"", repair_utf8(type));
   }
   const json::value* content = prediction.find("content");
   if (content == nullptr) {

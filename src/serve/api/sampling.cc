@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "autoglm/limits.h"
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
-#include "serve/api/json_text.h"
 #include "serve/api/structured_output.h"
 
 namespace autoglm::serve {
@@ -213,7 +213,7 @@ Result<void> read_logit_bias(const json::Fields& fields, const ModelInfo& model,
     if (code != std::errc() || end != key.data() + key.size() || id < 0 || id >= model.vocab_size) {
       return bad_field("logit_bias", "key is not a token id",
                        fmt::format("\"0\" to \"{}\"", model.vocab_size - 1),
-                       printable_utf8(key.substr(0, 40)));
+                       repair_utf8(utf8_prefix(key, 40)));
     }
     if (const auto bias =
             AGLM_TRY(number_field(biases, key, -limits::kMaxLogitBias, limits::kMaxLogitBias))) {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
-#include "serve/api/json_text.h"
 
 namespace autoglm::serve {
 namespace {
@@ -80,7 +80,7 @@ Result<void> check_known(const json::Fields& structured) {
     const bool known = std::ranges::find(kStyles, key) != kStyles.end() ||
                        std::ranges::find(kStructured, key, &WishField::name) != kStructured.end();
     if (known) continue;
-    return bad_field(fmt::format("structured_outputs.{}", printable_utf8(key.substr(0, 64))),
+    return bad_field(fmt::format("structured_outputs.{}", repair_utf8(utf8_prefix(key, 64))),
                      "unknown field");
   }
   return {};
@@ -152,7 +152,7 @@ Result<StructuredOutput> response_format(const json::Fields& fields) {
   }
   return bad_field("response_format.type", "unknown type",
                    "text, json_object, json_schema or structural_tag",
-                   printable_utf8(type.substr(0, 64)));
+                   repair_utf8(utf8_prefix(type, 64)));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/json_text.h"
@@ -45,7 +46,7 @@ void append_id(std::string& out, TokenId id) {
 
 // llama-server's piece: a string, or a list of bytes when it is a part of a character.
 void append_piece(std::string& out, const std::string& bytes) {
-  if (is_utf8(bytes)) return append_string(out, bytes);
+  if (is_valid_utf8(bytes)) return append_string(out, bytes);
   for (size_t i = 0; i < bytes.size(); ++i) {
     fmt::format_to(std::back_inserter(out), "{}{}", i == 0 ? '[' : ',',
                    static_cast<unsigned char>(bytes[i]));
@@ -135,7 +136,7 @@ Result<std::string> answer_tokenize(const ServiceContext& context, std::string_v
   answer += ",\"token_strs\":";
   if (with_strings) {
     AGLM_TRY(append_list(answer, ids, task, [&](std::string& out, TokenId id) {
-      append_string(out, printable_utf8(backend.token_text(id)));
+      append_string(out, repair_utf8(backend.token_text(id)));
     }));
   } else {
     answer += "null";
@@ -156,7 +157,7 @@ Result<std::string> answer_detokenize(const ServiceContext& context, std::string
   const std::vector<TokenId> ids =
       AGLM_TRY(token_ids(list, "tokens", context.backend->info().vocab_size));
   const bool skip_special = AGLM_TRY(boolean_field(fields, "skip_special_tokens", false));
-  const std::string text = printable_utf8(AGLM_TRY(context.backend->detokenize(ids, skip_special)));
+  const std::string text = repair_utf8(AGLM_TRY(context.backend->detokenize(ids, skip_special)));
   if (2 * text.size() > kMaxAnswerBytes) {
     return bad_field("tokens", "the answer would be too large",
                      fmt::format("at most {} bytes", kMaxAnswerBytes / 2),
@@ -195,7 +196,7 @@ Result<json::value> answer_model(const ServiceContext& context, std::string_view
   }
   return Error{
       ErrorCode::kNotFound, "no such model is served here",      "model",
-      context.model_name(), printable_utf8(name.substr(0, 100)), ErrorReason::kUnknownModel};
+      context.model_name(), repair_utf8(utf8_prefix(name, 100)), ErrorReason::kUnknownModel};
 }
 
 }  // namespace autoglm::serve

@@ -2,24 +2,10 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace autoglm::grammar {
 namespace {
-
-constexpr char32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF, kLast = 0x10FFFF;
-
-int encode(char32_t c, std::array<uint8_t, 4>& out) {
-  if (c < 0x80) {
-    out[0] = static_cast<uint8_t>(c);
-    return 1;
-  }
-  const int length = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  for (int i = length - 1; i > 0; --i, c >>= 6) {
-    out[static_cast<size_t>(i)] = static_cast<uint8_t>(0x80 | (c & 0x3F));
-  }
-  constexpr std::array<uint8_t, 5> kLead{0, 0, 0xC0, 0xE0, 0xF0};
-  out[0] = static_cast<uint8_t>(kLead[static_cast<size_t>(length)] | c);
-  return length;
-}
 
 // Splits until the bytes of a range's ends differ only in positions after which all are free.
 void split(char32_t first, char32_t last, std::vector<ByteSequence>& out) {
@@ -46,17 +32,17 @@ void split(char32_t first, char32_t last, std::vector<ByteSequence>& out) {
       }
     }
   }
-  std::array<uint8_t, 4> low{}, high{};
-  ByteSequence sequence;
-  sequence.length = encode(first, low);
-  encode(last, high);
-  for (size_t i = 0; i < 4; ++i) sequence.bytes[i] = {low[i], high[i]};
+  const EncodedCharacter low = encode_utf8(first), high = encode_utf8(last);
+  ByteSequence sequence{.length = static_cast<int>(low.length)};
+  for (size_t i = 0; i < low.length; ++i) {
+    sequence.bytes[i] = {static_cast<uint8_t>(low.bytes[i]), static_cast<uint8_t>(high.bytes[i])};
+  }
   out.push_back(sequence);
 }
 
 }  // namespace
 
-CodePointSet CodePointSet::all() { return of(0, kLast); }
+CodePointSet CodePointSet::all() { return of(0, kLastCodePoint); }
 
 CodePointSet CodePointSet::of(char32_t first, char32_t last) {
   CodePointSet set;
@@ -65,7 +51,7 @@ CodePointSet CodePointSet::of(char32_t first, char32_t last) {
 }
 
 void CodePointSet::add(char32_t first, char32_t last) {
-  last = std::min(last, kLast);
+  last = std::min(last, kLastCodePoint);
   if (first > last) return;
   if (first <= kLastSurrogate && last >= kFirstSurrogate) {
     if (first < kFirstSurrogate) add(first, kFirstSurrogate - 1);
@@ -95,7 +81,7 @@ CodePointSet CodePointSet::complement() const {
     if (range.first > next) result.add(next, range.first - 1);
     next = range.last + 1;
   }
-  result.add(next, kLast);
+  result.add(next, kLastCodePoint);
   return result;
 }
 

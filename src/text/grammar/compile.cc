@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/reader.h"
 #include "text/grammar/regex_syntax.h"
 #include "text/grammar/rules.h"
 #include "text/grammar/structural_tag.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/grammar/lazy_automaton.h"
 
 namespace autoglm::grammar {
@@ -111,7 +112,7 @@ Result<Dfa> Dfa::of_length(int64_t least, int64_t most, std::string_view where, 
     const auto here = static_cast<int32_t>(n);
     const int32_t next = n < top ? here + 1 : most >= 0 ? kNone : here;
     for (size_t byte = 0; byte < 256; ++byte) {
-      state.next[byte] = (byte & 0xC0) == 0x80 ? here : next;
+      state.next[byte] = is_continuation(static_cast<char>(byte)) ? here : next;
     }
     counter.states_.push_back(state);
   }

@@ -4,10 +4,10 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/grammar/reader.h"
 #include "text/grammar/rules.h"
 #include "text/grammar/work.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -211,7 +211,7 @@ class Parser {
 
   Result<char32_t> scalar(int digits) {
     const char32_t c = AGLM_TRY(reader_.hexadecimal(digits));
-    if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) return reader_.error("no such character");
+    if (!is_scalar_value(c)) return reader_.error("no such character");
     return c;
   }
 

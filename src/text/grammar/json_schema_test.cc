@@ -285,6 +285,15 @@ TEST(JsonSchema, ReferencesEvenToThemselves) {
         {R"({"a": 1, "b": null})"}, {R"({"a": "1"})", R"({"b": 1})"});
 }
 
+TEST(JsonSchema, OlderDraftsPassOverWhatStandsBesideAReference) {
+  const std::string draft_7 = R"({"$schema": "http://json-schema.org/draft-07/schema#", )";
+  check(draft_7 + R"("$ref": "#", "unevaluatedProperties": false})", {R"({"a": 1})", "[1]"}, {});
+  check(draft_7 + R"("$ref": "#", "unevaluatedItems": false})", {R"({"a": 1})", "[1]"}, {});
+  check(draft_7 + R"("$ref": "#/definitions/a", "unevaluatedProperties": false,
+                     "definitions": {"a": {"properties": {"b": {"type": "null"}}}}})",
+        {R"({"b": null, "c": 1})"}, {R"({"b": 1})"});
+}
+
 TEST(JsonSchema, WhatCannotBeEnforcedIsRefusedByKeywordAndPointer) {
   const auto refused = [](const std::string& schema) { return refusal(Kind::kJson, schema); };
   EXPECT_THAT(refused(R"({"properties": {"a/b": {"type": "array", "uniqueItems": true}}})"),

@@ -8,10 +8,10 @@
 #include <array>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/grammar/reader.h"
 #include "text/grammar/regex_syntax.h"
 #include "text/grammar/rules.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -350,7 +350,7 @@ class Parser {
           case '/': break;
           default: return reader_.error("unknown escape", "\\n \\r \\t \\x \\u \\U \\\\ \\\"");
         }
-        if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) return reader_.error("no such character");
+        if (!is_scalar_value(c)) return reader_.error("no such character");
       }
       append_utf8(text, c);
     }

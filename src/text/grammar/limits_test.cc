@@ -51,6 +51,21 @@ std::vector<TooMuch> too_much() {
       {"lists of values", Kind::kJson,
        R"({"allOf": [{"enum": [)" + numbered("#", ",", 60'000) + R"(]}, {"enum": [)" +
            numbered("1#", ",", 60'000) + "]}]}"},
+      // Each value is tried on all alternatives at once, and satisfies none.
+      {"lists of values beside alternatives", Kind::kJson,
+       R"({"enum": [)" + numbered("[#" + repeated(",[1]", 60) + R"(,"no"])", ",", 2000) +
+           R"(], "items": {"anyOf": [{"type": "integer"}, {"type": "array", "maxItems": 1}]},
+               "anyOf": [)" +
+           numbered(R"({"type": "array", "maxItems": 2#})", ",", 300) + "]}"},
+      {"lists of values for each alternative", Kind::kJson,
+       R"({"type": "boolean", "not": {"enum": [)" + numbered("#", ",", 100'000) +
+           R"(]}, "anyOf": [)" + numbered(R"({"maxLength": #})", ",", 15'000) + "]}"},
+      {"required properties for each pair of alternatives", Kind::kJson,
+       R"({"type": "object", "required": [)" + numbered(R"("p#")", ",", 50'000) +
+           R"(], "oneOf": [)" + numbered(R"({"maxProperties": #})", ",", 100) + "]}"},
+      {"schemas for each property", Kind::kJson,
+       R"({"type": "object", "properties": {)" + numbered(R"("p#": true)", ",", 20'000) +
+           R"(}, "allOf": [)" + numbered(R"({"properties": {"q#": true}})", ",", 10'000) + "]}"},
       {"pairs of alternatives", Kind::kJson,
        R"({"oneOf": [)" + numbered(R"({"type": "string", "pattern": "^x#[0-9]*y"})", ",", 2000) +
            "]}"},

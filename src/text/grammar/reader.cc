@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/grammar/builder.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 

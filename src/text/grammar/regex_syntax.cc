@@ -9,8 +9,8 @@
 #include <map>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/grammar/work.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -369,7 +369,7 @@ class Parser {
     int n = 0;
     while (!reader_.skip("}")) {
       value = value * 16 + AGLM_TRY(reader_.hexadecimal(1));
-      if (++n > 6 || value > 0x10FFFF) return reader_.error("no such character");
+      if (++n > 6 || value > kLastCodePoint) return reader_.error("no such character");
     }
     return value;
   }
@@ -377,7 +377,7 @@ class Parser {
   // \u0041, \u{1F600}, and a surrogate pair as one character.
   Result<char32_t> utf16() {
     const char32_t high = AGLM_TRY(braced_or(4));
-    if (high < 0xD800 || high > 0xDFFF) return high;
+    if (!is_surrogate(high)) return high;
     if (high < 0xDC00 && reader_.skip("\\u")) {
       const char32_t low = AGLM_TRY(reader_.hexadecimal(4));
       if (low >= 0xDC00 && low <= 0xDFFF) {

@@ -1,11 +1,13 @@
-// Numbers: "minimum", "maximum", their exclusive forms, "multipleOf".
+// Numbers: "minimum", "maximum", their exclusive forms, "multipleOf", and the numbers that
+// negations rule out. The languages of digits are made by decimal_ranges.h.
+#include "text/grammar/schema_numbers.h"
+
 #include <fmt/format.h>
 
 #include <utility>
 
-#include "text/grammar/decimal_ranges.h"
-#include "text/grammar/schema_compiler.h"
-#include "text/grammar/schema_negation.h"
+#include "text/grammar/dfa.h"
+#include "text/grammar/schema_values.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -20,7 +22,7 @@ ExpressionPtr spellings(const Decimal& number) {
 
 }  // namespace
 
-Result<NumberRange> SchemaCompiler::range_of(const Expanded& all) const {
+Result<NumberRange> range_of(const SchemaContext& context, const Expanded& all) {
   NumberRange range;
   const auto raise = [&](const Decimal& bound, bool strictly) {
     const int order = range.least ? compare(bound, *range.least) : 1;
@@ -41,7 +43,7 @@ Result<NumberRange> SchemaCompiler::range_of(const Expanded& all) const {
       bool out = strictly;
       // Draft 4: "exclusiveMinimum": true is said of "minimum".
       if (strictly && value.is_bool()) continue;
-      if (!value.is_number()) return index_.invalid(*schema, name, "must be a number");
+      if (!value.is_number()) return context.index.invalid(*schema, name, "must be a number");
       const json::value* exclusive =
           schema->get_object().if_contains(from_below ? "exclusiveMinimum" : "exclusiveMaximum");
       out |= exclusive != nullptr && exclusive->is_bool() && exclusive->get_bool();
@@ -51,37 +53,39 @@ Result<NumberRange> SchemaCompiler::range_of(const Expanded& all) const {
   return range;
 }
 
-Result<void> SchemaCompiler::build_number(const Expanded& all, unsigned types, int32_t rule) {
+Result<void> build_number(const SchemaContext& context, const Expanded& all, unsigned types,
+                          int32_t rule) {
+  GrammarBuilder& builder = context.builder;
   const bool integers = (types & kFraction) == 0;
-  const NumberRange range = AGLM_TRY(range_of(all));
+  const NumberRange range = AGLM_TRY(range_of(context, all));
   std::vector<std::pair<Schema, Decimal>> steps;
   for (const auto& [schema, value] : having(all, "multipleOf")) {
     const Decimal step = value.is_number() ? Decimal::of(value) : Decimal();
     if (step.zero() || step.negative) {
-      return index_.invalid(*schema, "multipleOf", "must be a number above 0");
+      return context.index.invalid(*schema, "multipleOf", "must be a number above 0");
     }
     steps.emplace_back(schema, step);
   }
-  const int32_t begin = builder_.begin(rule), end = builder_.end(rule);
+  const int32_t begin = builder.begin(rule), end = builder.end(rule);
   std::vector<ExpressionPtr> ruled_out;
   for (const json::value* value : none_of(all)) {
     if (value->is_number()) ruled_out.push_back(spellings(Decimal::of(*value)));
   }
   if (!range.least && !range.most && steps.empty() && ruled_out.empty()) {
-    builder_.call(begin, integers ? prelude_.integer : prelude_.number, end);
+    builder.call(begin, integers ? context.prelude.integer : context.prelude.number, end);
     return {};
   }
-  Dfa numbers = AGLM_TRY(numbers_in(range, integers, where_, builder_.work()));
+  Dfa numbers = AGLM_TRY(numbers_in(range, integers, context.where, context.work()));
   for (const auto& [schema, step] : steps) {
     const auto multiples = multiples_of(step);
-    if (!multiples) return index_.unsupported(*schema, "multipleOf", "has too many digits");
-    numbers = AGLM_TRY(Dfa::intersection(numbers, *multiples, where_, builder_.work()));
+    if (!multiples) return context.index.unsupported(*schema, "multipleOf", "has too many digits");
+    numbers = AGLM_TRY(Dfa::intersection(numbers, *multiples, context.where, context.work()));
   }
   for (const ExpressionPtr& texts : ruled_out) {
-    const Dfa one = AGLM_TRY(Dfa::of(*texts, where_, builder_.work()));
-    numbers = AGLM_TRY(Dfa::difference(numbers, one, where_, builder_.work()));
+    const Dfa one = AGLM_TRY(Dfa::of(*texts, context.where, context.work()));
+    numbers = AGLM_TRY(Dfa::difference(numbers, one, context.where, context.work()));
   }
-  numbers.build(builder_, begin, end, Spelling::kPlain);
+  numbers.build(builder, begin, end, Spelling::kPlain);
   return {};
 }
 

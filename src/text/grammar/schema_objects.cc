@@ -1,192 +1,153 @@
-// Objects: declared properties in their order, each required or not, then others, if any may be.
-#include <fmt/format.h>
+// Objects: declared properties in their order, each required or not, then others, if any may be;
+// "minProperties", "maxProperties". Which schemas hold for a member is known by
+// schema_object_rules.h, which keys there may be by schema_keys.h.
+#include "text/grammar/schema_objects.h"
 
 #include <algorithm>
-#include <set>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "text/grammar/schema_keys.h"
 #include "text/grammar/schema_object_rules.h"
 
 namespace autoglm::grammar {
+namespace {
 
-Result<SchemaCompiler::ObjectRules> SchemaCompiler::object_rules(const Expanded& all,
-                                                                 Schema origin) {
-  ObjectRules rules;
-  rules.bounds = AGLM_TRY(lengths(all, "minProperties", "maxProperties"));
-  std::set<std::string, std::less<>> noted;
-  const auto note = [&](std::string_view name) {
-    if (noted.contains(name)) return;
-    noted.emplace(name);
-    rules.names.emplace_back(name);
-  };
-  bool evaluates_all = false;
-  for (const Schema schema : all.schemas) {
-    const json::object& object = schema->get_object();
-    KeywordsOfObject own{.schema = schema};
-    if (const json::value* properties = object.if_contains("properties")) {
-      if (!properties->is_object()) {
-        return index_.invalid(*schema, "properties", "must be an object");
-      }
-      own.properties = &properties->get_object();
-      for (const auto& property : *own.properties) note(property.key());
+struct Property {
+  std::string name;
+  int32_t value = 0;  // the rule of its values
+  bool required = false;
+};
+
+// The properties that there may be; nothing where one is required that cannot be.
+Result<std::optional<std::vector<Property>>> properties_of(SchemaRules& rules,
+                                                           const ObjectRules& object,
+                                                           const AllowedKeys& allowed) {
+  std::vector<Property> properties;
+  for (const std::string& name : object.names) {
+    const bool required = object.required.contains(name);
+    Schemas schemas = schemas_of_key(object, name);
+    if (!allowed.contain(name) || allow_nothing(schemas)) {
+      if (required) return std::optional<std::vector<Property>>();
+      continue;
     }
-    if (const json::value* patterns = object.if_contains("patternProperties")) {
-      if (!patterns->is_object()) {
-        return index_.invalid(*schema, "patternProperties", "must be an object");
-      }
-      for (const auto& member : patterns->get_object()) {
-        const size_t which = AGLM_TRY(pattern_number(rules, schema, member.key()));
-        own.patterns.emplace_back(which, &member.value());
-      }
-    }
-    own.others = object.if_contains("additionalProperties");
-    evaluates_all |= own.others != nullptr;
-    if (own.properties != nullptr || !own.patterns.empty() || own.others != nullptr) {
-      rules.keywords.push_back(std::move(own));
-    }
-    if (const json::value* names = object.if_contains("propertyNames")) {
-      rules.key_schemas.push_back(names);
-    }
+    const int32_t value = AGLM_TRY(rules.rule_of(std::move(schemas)));
+    properties.push_back({name, value, required});
   }
-  if (origin != nullptr && !evaluates_all) {
-    rules.unevaluated = origin->get_object().if_contains("unevaluatedProperties");
-    AGLM_TRY(refuse_negations(all, origin, "unevaluatedProperties"));
-  }
-  for (const auto& [schema, value] : having(all, "required")) {
-    // Draft 3 said it of the property itself.
-    if (value.is_bool()) continue;
-    if (!value.is_array()) return index_.invalid(*schema, "required", "must be a list of names");
-    for (const json::value& name : value.get_array()) {
-      if (!name.is_string()) return index_.invalid(*schema, "required", "must be a list of names");
-      note(std::string_view(name.get_string()));
-      rules.required.emplace(name.get_string());
-    }
-  }
-  return rules;
+  return std::optional(std::move(properties));
 }
 
-Result<void> SchemaCompiler::build_object(const Expanded& all, Schema origin, int32_t rule) {
-  ObjectRules rules = AGLM_TRY(object_rules(all, origin));
-  const bool anything = rules.keywords.empty() && rules.names.empty() &&
-                        rules.key_schemas.empty() && rules.unevaluated == nullptr &&
-                        rules.bounds.least == 0 && rules.bounds.most < 0;
-  if (anything) {
-    builder_.call(builder_.begin(rule), prelude_.object, builder_.end(rule));
-    return {};
+// How many members there may be, as far as the grammar has to count them.
+struct Counts {
+  int64_t n_required = 0;
+  int64_t least = 0, most = -1;  // no bound
+  int64_t top = 0;               // numbers above this are alike
+
+  bool fit(int64_t n) const { return most < 0 || n <= most; }
+};
+Result<Counts> counts_of(const SchemaContext& context, const ObjectRules& object,
+                         int64_t n_properties, bool has_others, const json::value& schema) {
+  Counts counts{.n_required = static_cast<int64_t>(object.required.size()),
+                .least = object.bounds.least,
+                .most = object.bounds.most};
+  if (counts.least <= counts.n_required) counts.least = 0;
+  if (!has_others && counts.most >= n_properties) counts.most = -1;
+  if (has_others && counts.least > n_properties + 1) {
+    return context.index.unsupported(schema, "minProperties",
+                                     "larger than the number of declared properties, and one");
   }
-  if (!rules.key_schemas.empty()) {
-    const Expanded keys = AGLM_TRY(expand(rules.key_schemas));
-    if (AGLM_TRY(next_disjunction(keys, {}))) {
-      return index_.unsupported(*all.schemas[0], "propertyNames", "with alternatives");
-    }
-    AGLM_TRY(refuse_unknown(keys, kString, nullptr));
-    const unsigned bits = AGLM_TRY(types(keys));
-    rules.no_keys = keys.never || (bits & kString) == 0;
-    rules.keys = AGLM_TRY(string_language(keys, true));
+  counts.top = std::max(counts.least, counts.most >= 0 ? counts.most + 1 : 0);
+  if ((counts.top + 1) * (n_properties + 1) > 100'000) {
+    return context.index.unsupported(schema, "maxProperties", "too many combinations");
   }
-  return build_members(rules, rule, *all.schemas[0]);
+  return counts;
 }
 
-// After a key: its colon, its value and the white space after it.
-void SchemaCompiler::member(int32_t key_end, int32_t value, int32_t to) {
-  const int32_t rule = builder_.rule_of(key_end);
-  const int32_t colon = builder_.add_node(rule), before = builder_.add_node(rule),
-                start = builder_.add_node(rule), after = builder_.add_node(rule);
-  space(key_end, colon);
-  builder_.text(colon, ":", before);
-  gap(before, start);
-  builder_.call(start, value, after);
-  space(after, to);
-}
+struct Members {
+  std::vector<Property> properties;
+  std::vector<KeyClass> others;
+  Counts counts;
+};
 
 // Nodes by how many declared properties stand before, and how many members there are (as far as
 // bounds make that matter): at the beginning without a member before, then behind a member, where
 // a comma or the end comes.
-Result<void> SchemaCompiler::build_members(const ObjectRules& rules, int32_t rule,
-                                           const json::value& schema) {
-  struct Property {
-    std::string name;
-    int32_t value = 0;
-    bool required = false;
-  };
-  std::vector<Property> properties;
-  for (const std::string& name : rules.names) {
-    const bool required = rules.required.contains(name);
-    const bool key_allowed = !rules.no_keys && (!rules.keys || rules.keys->matches(name));
-    if (!key_allowed) {
-      if (required) return {};  // nothing can satisfy it
-      continue;
-    }
-    Schemas schemas = AGLM_TRY(schemas_of_key(rules, name));
-    const bool never = std::any_of(schemas.begin(), schemas.end(),
-                                   [](Schema s) { return s->is_bool() && !s->get_bool(); });
-    if (never && required) return {};
-    if (never) continue;
-    const int32_t value = AGLM_TRY(rule_of(std::move(schemas)));
-    properties.push_back({name, value, required});
-  }
-  const std::vector<KeyClass> others = AGLM_TRY(free_keys(rules));
+Result<void> build_members(const SchemaContext& context, const ObjectRules& object,
+                           const Members& members, int32_t rule) {
+  GrammarBuilder& builder = context.builder;
+  const auto& [properties, others, counts] = members;
   const auto n = static_cast<int64_t>(properties.size());
-  const auto n_required = static_cast<int64_t>(rules.required.size());
-  int64_t least = rules.bounds.least, most = rules.bounds.most;
-  if (least <= n_required) least = 0;
-  if (others.empty() && most >= n) most = -1;
-  if (!others.empty() && least > n + 1) {
-    return index_.unsupported(schema, "minProperties",
-                              "larger than the number of declared properties, and one");
-  }
-  // Counts above this are alike.
-  const int64_t top = std::max(least, most >= 0 ? most + 1 : 0);
-  if ((top + 1) * (n + 1) > 100'000) {
-    return index_.unsupported(schema, "maxProperties", "too many combinations");
-  }
-  const auto next_node = [&] { return builder_.add_node(rule); };
+  const auto next_node = [&] { return builder.add_node(rule); };
   const auto grid = [&] {
     std::vector<std::vector<int32_t>> nodes(static_cast<size_t>(n + 1));
     for (auto& row : nodes) {
-      for (int64_t c = 0; c <= top; ++c) row.push_back(next_node());
+      for (int64_t c = 0; c <= counts.top; ++c) row.push_back(next_node());
     }
     return nodes;
   };
   // ready: a key may come; behind: a member was read.
   const std::vector<std::vector<int32_t>> ready = grid(), behind = grid();
   const int32_t open = next_node(), begin = next_node(), close = next_node(), brace = next_node();
-  builder_.text(builder_.begin(rule), "{", open);
-  gap(open, begin);
-  gap_at_end(close, brace);
-  builder_.text(brace, "}", builder_.end(rule));
-  builder_.empty(begin, ready[0][0]);
-  const auto fits = [&](int64_t c) { return most < 0 || c <= most; };
+  builder.text(builder.begin(rule), "{", open);
+  context.gap(open, begin);
+  context.gap_at_end(close, brace);
+  builder.text(brace, "}", builder.end(rule));
+  builder.empty(begin, ready[0][0]);
   // No member at all.
-  if (n_required == 0 && least <= 0) builder_.empty(begin, brace);
-  for (int64_t i = 0; i <= n && !builder_.failed(); ++i) {
-    AGLM_TRY(spend(static_cast<size_t>((top + 1) * (n - i + 1))));
-    for (int64_t c = 0; c <= top; ++c) {
+  if (counts.n_required == 0 && counts.least <= 0) builder.empty(begin, brace);
+  for (int64_t i = 0; i <= n && !builder.failed(); ++i) {
+    AGLM_TRY(context.spend(static_cast<size_t>((counts.top + 1) * (n - i + 1))));
+    for (int64_t c = 0; c <= counts.top; ++c) {
       const auto row = static_cast<size_t>(i), column = static_cast<size_t>(c);
       const int32_t key = ready[row][column], after = behind[row][column];
       // After a member: a comma, or the end where all that must come has come.
       const int32_t comma = next_node();
-      builder_.text(after, ",", comma);
-      gap(comma, key);
+      builder.text(after, ",", comma);
+      context.gap(comma, key);
       const bool all_there = std::none_of(properties.begin() + i, properties.end(),
                                           [](const Property& p) { return p.required; });
-      if (all_there && c >= least && fits(c)) builder_.empty(after, close);
+      if (all_there && c >= counts.least && counts.fit(c)) builder.empty(after, close);
       if (i == n) continue;
       const Property& property = properties[row];
-      if (!property.required) builder_.empty(key, ready[row + 1][column]);
-      const int64_t count = std::min(c + 1, top);
-      if (!fits(c + 1)) continue;
+      if (!property.required) builder.empty(key, ready[row + 1][column]);
+      const int64_t next = std::min(c + 1, counts.top);
+      if (!counts.fit(c + 1)) continue;
       const int32_t quote = next_node(), spelled = next_node(), key_end = next_node();
-      builder_.text(key, "\"", quote);
-      builder_.expression(quote, *text_of(property.name), spelled, Spelling::kJsonString);
-      builder_.text(spelled, "\"", key_end);
-      member(key_end, property.value, behind[row + 1][static_cast<size_t>(count)]);
+      builder.text(key, "\"", quote);
+      builder.expression(quote, *text_of(property.name), spelled, Spelling::kJsonString);
+      builder.text(spelled, "\"", key_end);
+      build_member(context, key_end, property.value, behind[row + 1][static_cast<size_t>(next)]);
     }
   }
-  if (!others.empty() && !builder_.failed()) {
-    build_other_members(rules, others, ready.back(), close, least, most);
+  if (!others.empty() && !builder.failed()) {
+    build_other_members(context,
+                        {object.names, others, ready.back(), close, counts.least, counts.most});
   }
   return {};
+}
+
+}  // namespace
+
+Result<void> build_object(const SchemaContext& context, SchemaCombinators& combinators,
+                          SchemaRules& rules, const Expanded& all, int32_t rule) {
+  const ObjectRules object = AGLM_TRY(object_rules(context, combinators, all));
+  if (object.empty()) {
+    context.builder.call(context.builder.begin(rule), context.prelude.object,
+                         context.builder.end(rule));
+    return {};
+  }
+  const json::value& schema = *all.schemas[0];
+  const AllowedKeys allowed = AGLM_TRY(allowed_keys(context, combinators, object, schema));
+  auto properties = AGLM_TRY(properties_of(rules, object, allowed));
+  if (!properties) return {};
+  Members members{.properties = std::move(*properties)};
+  members.others = AGLM_TRY(free_keys(context, rules, object, allowed));
+  members.counts =
+      AGLM_TRY(counts_of(context, object, static_cast<int64_t>(members.properties.size()),
+                         !members.others.empty(), schema));
+  return build_members(context, object, members, rule);
 }
 
 }  // namespace autoglm::grammar

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/grammar/free_text.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/reader.h"
 #include "text/grammar/regex_syntax.h"
 #include "text/grammar/rules.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm::grammar {
 namespace {
@@ -278,7 +278,9 @@ class TagBuilder {
                      "tag, triggered_tags or tags_with_separator"};
   }
 
-  static std::string printable(const std::string& text) { return repair_utf8(text.substr(0, 64)); }
+  static std::string printable(const std::string& text) {
+    return repair_utf8(utf8_prefix(text, 64));
+  }
 
   GrammarBuilder& builder_;
   const JsonPrelude& prelude_;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace autoglm::grammar {
 namespace {
 
@@ -19,18 +21,6 @@ void set_bit(std::vector<uint64_t>& words, int32_t id) {
 }
 
 }  // namespace
-
-// The bytes that follow a lead byte of UTF-8 (Unicode 15, table 3-7).
-struct MaskMaker::LeadBytes {
-  int first, last;
-  int second_first, second_last;
-  int n_more;  // free continuation bytes after the second
-};
-const MaskMaker::LeadBytes MaskMaker::kLeadBytes[] = {
-    {0xC2, 0xDF, 0x80, 0xBF, 0}, {0xE0, 0xE0, 0xA0, 0xBF, 1}, {0xE1, 0xEC, 0x80, 0xBF, 1},
-    {0xED, 0xED, 0x80, 0x9F, 1}, {0xEE, 0xEF, 0x80, 0xBF, 1}, {0xF0, 0xF0, 0x90, 0xBF, 2},
-    {0xF1, 0xF3, 0x80, 0xBF, 2}, {0xF4, 0xF4, 0x80, 0x8F, 2},
-};
 
 void MaskMaker::set(int32_t begin, int32_t end, std::vector<uint64_t>& words) const {
   for (const int32_t token : trie_.tokens(begin, end)) set_bit(words, token);
@@ -50,11 +40,8 @@ int MaskMaker::run_through(int32_t state, uint8_t byte, bool pass_ends) {
     target = automaton_.next(state, byte);
     if (target <= LazyAutomaton::kTooLarge) return 0;
   } else {
-    const auto* lead = std::ranges::find_if(kLeadBytes, [&](const LeadBytes& bytes) {
-      return bytes.first <= byte && byte <= bytes.last;
-    });
-    if (lead == std::end(kLeadBytes) || !after_lead_byte(state, byte, byte, *lead, target))
-      return 0;
+    const Utf8Row* row = utf8_row(static_cast<char>(byte));
+    if (row == nullptr || !after_first_byte(state, byte, byte, *row, target)) return 0;
   }
   if (automaton_.complete(target) && !pass_ends) return 0;
   return std::min(1 + known_run(target, pass_ends), TokenTrie::kAnyLength);
@@ -107,8 +94,8 @@ bool MaskMaker::walk(int32_t root, int32_t state, bool pass_ends, std::vector<ui
 
 // The state that all characters with a first byte in [first, last] lead to. `target`: that it has
 // to be, if not -1; else it is found.
-bool MaskMaker::after_lead_byte(int32_t state, int first, int last, const LeadBytes& bytes,
-                                int32_t& target) {
+bool MaskMaker::after_first_byte(int32_t state, int first, int last, const Utf8Row& row,
+                                 int32_t& target) {
   const auto same = [&](int32_t from, int begin, int end, int32_t& to) {
     for (int b = begin; b <= end; ++b) {
       const int32_t next = automaton_.next(from, static_cast<uint8_t>(b));
@@ -119,11 +106,11 @@ bool MaskMaker::after_lead_byte(int32_t state, int first, int last, const LeadBy
   };
   int32_t at = -1;
   if (!same(state, first, last, at)) return false;
-  for (int i = 0; i <= bytes.n_more; ++i) {
-    int32_t next = i == bytes.n_more ? target : -1;
-    if (!same(at, i == 0 ? bytes.second_first : 0x80, i == 0 ? bytes.second_last : 0xBF, next)) {
-      return false;
-    }
+  for (int i = 1; i < row.length; ++i) {
+    const int begin = i == 1 ? row.second_first : kFirstContinuation;
+    const int end = i == 1 ? row.second_last : kLastContinuation;
+    int32_t next = i + 1 == row.length ? target : -1;
+    if (!same(at, begin, end, next)) return false;
     at = next;
   }
   target = at;
@@ -139,8 +126,8 @@ int32_t MaskMaker::after_plain_character(int32_t state) {
     if (target < 0) target = next;
     if (next != target || next <= LazyAutomaton::kTooLarge) return -1;
   }
-  for (const LeadBytes& lead : kLeadBytes) {
-    if (!after_lead_byte(state, lead.first, lead.last, lead, target)) return -1;
+  for (const Utf8Row& row : kUtf8Rows) {
+    if (!after_first_byte(state, row.first, row.last, row, target)) return -1;
   }
   return target;
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/grammar/lazy_automaton.h"
 #include "text/grammar/token_trie.h"
 
@@ -64,9 +65,7 @@ class MaskMaker {
   // Whether a plain character, or an end, leads away from the node.
   bool minds_plain_characters(int32_t node) const;
   int32_t after_plain_character(int32_t state);
-  struct LeadBytes;
-  static const LeadBytes kLeadBytes[8];
-  bool after_lead_byte(int32_t state, int first, int last, const LeadBytes& bytes, int32_t& target);
+  bool after_first_byte(int32_t state, int first, int last, const Utf8Row& row, int32_t& target);
   // Walks the nodes below `root`, which is reached at `state`. All tokens on the way are set in
   // `words`, and `reached` is told of each node but those of plain runs, which hold no end (or ends
   // are passed over).

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm::grammar {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/utf8.h"
 #include "text/jinja/format.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/represent.h"
@@ -64,8 +65,9 @@ Result<std::string> integer_text(const Value& v, const FormatSpec& spec) {
       prefix = "0X";
       break;
     case 'c': {
-      if (number < 0 || number > 0x10FFFF) return template_error("%c arg not in range(0x110000)");
-      append_code_point(digits, static_cast<char32_t>(number));
+      if (number < 0 || number > kLastCodePoint)
+        return template_error("%c arg not in range(0x110000)");
+      append_utf8(digits, static_cast<char32_t>(number));
       return digits;
     }
     default: digits = fmt::format("{}", magnitude);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/utf8.h"
 #include "text/jinja/unicode.h"
 
 namespace autoglm::jinja {
@@ -142,7 +143,7 @@ Result<char32_t> hexadecimal(std::string_view text, size_t& at, size_t length, c
     }
     code = code << 4 | static_cast<char32_t>(digit_value(text[at]));
   }
-  if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
+  if (!is_scalar_value(code)) {
     return Error{ErrorCode::kCorrupt,
                  fmt::format("\\{} escape is not a Unicode character", letter),
                  {},
@@ -176,9 +177,9 @@ Result<std::string> unescape(std::string_view quoted) {
       case 'r': out.push_back('\r'); break;
       case 't': out.push_back('\t'); break;
       case 'v': out.push_back('\v'); break;
-      case 'x': append_code_point(out, AGLM_TRY(hexadecimal(quoted, at, 2, 'x'))); break;
-      case 'u': append_code_point(out, AGLM_TRY(hexadecimal(quoted, at, 4, 'u'))); break;
-      case 'U': append_code_point(out, AGLM_TRY(hexadecimal(quoted, at, 8, 'U'))); break;
+      case 'x': append_utf8(out, AGLM_TRY(hexadecimal(quoted, at, 2, 'x'))); break;
+      case 'u': append_utf8(out, AGLM_TRY(hexadecimal(quoted, at, 4, 'u'))); break;
+      case 'U': append_utf8(out, AGLM_TRY(hexadecimal(quoted, at, 8, 'U'))); break;
       case 'N':
         return Error{ErrorCode::kUnsupported, "\\N{name} escapes are not supported", {}, {}, {}};
       default: {
@@ -188,7 +189,7 @@ Result<std::string> unescape(std::string_view quoted) {
                ++i) {
             code = code * 8 + static_cast<char32_t>(quoted[at++] - '0');
           }
-          append_code_point(out, code);
+          append_utf8(out, code);
           break;
         }
         out.push_back('\\');

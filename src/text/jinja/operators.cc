@@ -4,10 +4,10 @@
 
 #include <cmath>
 
+#include "base/search.h"
 #include "text/jinja/format.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/markup.h"
-#include "text/search.h"
 
 namespace autoglm::jinja {
 namespace {

@@ -1,6 +1,7 @@
 // Tags, bodies and the tokens under them. A body ends at one of the names its tag waits for.
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "text/jinja/check.h"
 #include "text/jinja/parser.h"
 
@@ -76,7 +77,7 @@ Error Parser::unexpected(std::string_view expected) const {
     case TokenKind::kVariableEnd: found = "'}}'"; break;
     case TokenKind::kString: found = "a string"; break;
     case TokenKind::kEnd: found = "the end of the template"; break;
-    default: found = fmt::format("'{}'", current().text.substr(0, 40));
+    default: found = fmt::format("'{}'", utf8_prefix(current().text, 40));
   }
   Error error = fail("template is malformed");
   error.expected = expected;

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/search.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/unicode.h"
-#include "text/search.h"
 
 namespace autoglm::jinja {
 

@@ -1,12 +1,12 @@
 // Python's str methods: strip, split, replace, find, case... Positions are code points.
 #include <fmt/format.h>
 
+#include "base/search.h"
 #include "text/jinja/builtins.h"
 #include "text/jinja/format.h"
 #include "text/jinja/interpreter.h"
 #include "text/jinja/split.h"
 #include "text/jinja/unicode.h"
-#include "text/search.h"
 
 namespace autoglm::jinja {
 namespace {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace autoglm::jinja {
 namespace {
 
@@ -51,17 +53,17 @@ const SpecialCase* special_case(char32_t code) {
 }
 
 void append_all(std::string& out, std::u32string_view codes) {
-  for (const char32_t code : codes) append_code_point(out, code);
+  for (const char32_t code : codes) append_utf8(out, code);
 }
 
 void append_upper(std::string& out, char32_t code) {
   if (const SpecialCase* entry = special_case(code)) return append_all(out, entry->upper);
-  append_code_point(out, static_cast<char32_t>(utf8proc_toupper(static_cast<int32_t>(code))));
+  append_utf8(out, static_cast<char32_t>(utf8proc_toupper(static_cast<int32_t>(code))));
 }
 
 void append_title(std::string& out, char32_t code) {
   if (const SpecialCase* entry = special_case(code)) return append_all(out, entry->title);
-  append_code_point(out, static_cast<char32_t>(utf8proc_totitle(static_cast<int32_t>(code))));
+  append_utf8(out, static_cast<char32_t>(utf8proc_totitle(static_cast<int32_t>(code))));
 }
 
 bool is_cased(char32_t code) { return is_upper(code) || is_lower(code) || is_title(code); }
@@ -99,9 +101,8 @@ bool is_final_sigma(std::string_view text, size_t begin, size_t end) {
 void append_lower(std::string& out, std::string_view text, size_t begin, size_t end,
                   char32_t code) {
   if (code == 0x130) return append_all(out, U"i\u0307");
-  if (code == 0x3A3)
-    return append_code_point(out, is_final_sigma(text, begin, end) ? 0x3C2 : 0x3C3);
-  append_code_point(out, static_cast<char32_t>(utf8proc_tolower(static_cast<int32_t>(code))));
+  if (code == 0x3A3) return append_utf8(out, is_final_sigma(text, begin, end) ? 0x3C2 : 0x3C3);
+  append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<int32_t>(code))));
 }
 
 }  // namespace
@@ -122,27 +123,9 @@ size_t byte_offset(std::string_view text, int64_t index) {
 }
 
 char32_t next_code_point(std::string_view text, size_t& at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(at);
-  size_t length = first < 0x80       ? 1
-                  : first >> 5 == 6  ? 2
-                  : first >> 4 == 14 ? 3
-                  : first >> 3 == 30 ? 4
-                                     : 0;
-  if (length == 1) {
-    ++at;
-    return first;
-  }
-  bool whole = length != 0 && at + length <= text.size();
-  for (size_t i = 1; whole && i < length; ++i) whole = byte(at + i) >> 6 == 2;
-  if (!whole) {
-    ++at;
-    return 0xFFFD;
-  }
-  char32_t code = first & (0xFF >> (length + 1));
-  for (size_t i = 1; i < length; ++i) code = code << 6 | (byte(at + i) & 0x3F);
-  at += length;
-  return code;
+  const Utf8Sequence next = decode_utf8_loosely(text.substr(at));
+  at += next.length;
+  return next.code;
 }
 
 size_t previous_offset(std::string_view text, size_t at) {
@@ -153,25 +136,6 @@ size_t previous_offset(std::string_view text, size_t at) {
     if (next == at) return at - back;
   }
   return at - 1;
-}
-
-void append_code_point(std::string& out, char32_t code) {
-  const auto put = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6);
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
 }
 
 bool is_space(char32_t code) {
@@ -285,7 +249,7 @@ std::string swap_case(std::string_view text) {
     } else if (is_lower(code)) {
       append_upper(out, code);
     } else {
-      append_code_point(out, code);
+      append_utf8(out, code);
     }
   }
   return out;

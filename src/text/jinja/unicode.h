@@ -1,5 +1,6 @@
-// Python's view of text over UTF-8: code points, whitespace, case. Input is expected to be valid
-// UTF-8; a stray byte counts as one code point and is kept as it is.
+// Python's view of text over UTF-8: code points, whitespace, case. Strings may
+// hold surrogates ('%c' makes them), so text is read loosely (base/utf8.h); a stray byte counts as
+// one code point and is kept as it is.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,6 @@ int64_t count_code_points(std::string_view text);
 size_t byte_offset(std::string_view text, int64_t index);
 // The code point at byte `at`, which moves behind it. Precondition: at < text.size().
 char32_t next_code_point(std::string_view text, size_t& at);
-void append_code_point(std::string& out, char32_t code);
 // The offset at which the code point that ends before `at` begins. Precondition: at > 0.
 size_t previous_offset(std::string_view text, size_t at);
 

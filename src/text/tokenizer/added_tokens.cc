@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {
@@ -16,14 +17,8 @@ constexpr size_t kMaxAddedTokens = size_t{1} << 20;
 // Trie nodes: a few hundred thousand bytes of added tokens, far above any real file.
 constexpr size_t kMaxTrieNodes = size_t{1} << 22;
 
-size_t previous_character(std::string_view text, size_t end) {
-  size_t at = end - 1;
-  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) --at;
-  return at;
-}
-
 bool word_ends_at(std::string_view text, size_t at) {
-  return at > 0 && is_word(character_at(text, previous_character(text, at)).code);
+  return at > 0 && is_word(character_at(text, character_begin(text, at - 1)).code);
 }
 
 bool word_begins_at(std::string_view text, size_t at) {
@@ -32,7 +27,7 @@ bool word_begins_at(std::string_view text, size_t at) {
 
 size_t skip_space_back(std::string_view text, size_t at, size_t floor) {
   while (at > floor) {
-    const size_t previous = previous_character(text, at);
+    const size_t previous = character_begin(text, at - 1);
     if (!is_white_space(character_at(text, previous).code)) break;
     at = previous;
   }

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <queue>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {

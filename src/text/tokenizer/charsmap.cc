@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/tokenizer/normalizer.h"
 
 namespace autoglm {

@@ -4,10 +4,10 @@
 #include <array>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/model.h"
 #include "text/tokenizer/normalizer.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {
@@ -42,7 +42,7 @@ class ByteFallbackDecoder : public Decoder {
       if (is_valid_utf8(run)) {
         out.push_back(std::move(run));
       } else {
-        out.insert(out.end(), run.size(), "\xEF\xBF\xBD");
+        out.insert(out.end(), run.size(), std::string(kReplacementText));
       }
       run.clear();
     };

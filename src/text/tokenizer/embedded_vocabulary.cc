@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/patterns.h"

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace autoglm {
 namespace {
 
@@ -149,10 +151,7 @@ class Reader {
         std::string_view(")]}{?*+|^").find(pattern_[at_]) != std::string_view::npos) {
       return std::nullopt;
     }
-    ++at_;
-    while (at_ < pattern_.size() && (static_cast<unsigned char>(pattern_[at_]) & 0xC0) == 0x80) {
-      ++at_;
-    }
+    at_ = character_end(pattern_, at_ + 1);
     return Part{};
   }
 

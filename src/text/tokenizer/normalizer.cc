@@ -3,7 +3,8 @@
 
 #include <type_traits>
 
-#include "text/search.h"
+#include "base/search.h"
+#include "base/utf8.h"
 #include "text/tokenizer/byte_level.h"
 
 namespace autoglm {
@@ -65,8 +66,7 @@ std::string strip(std::string text, bool left, bool right) {
     }
   }
   while (right && end > begin) {
-    size_t last = end - 1;
-    while (last > begin && (static_cast<uint8_t>(text[last]) & 0xC0) == 0x80) --last;
+    const size_t last = character_begin(text, end - 1);
     if (!is_white_space(character_at(text, last).code)) break;
     end = last;
   }

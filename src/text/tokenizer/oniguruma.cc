@@ -8,6 +8,7 @@
 #include <cctype>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode_additions.h"
 
 namespace autoglm {
@@ -102,7 +103,7 @@ class Translator {
       default: break;
     }
     size_t length = 1;
-    while ((static_cast<unsigned char>(peek(length)) & 0xC0) == 0x80) ++length;
+    while (is_continuation(peek(length))) ++length;
     atom(pattern_.substr(at_, length));
     at_ += length;
     return {};
@@ -200,7 +201,7 @@ class Translator {
         length = 6;
         break;
       default:
-        while ((static_cast<unsigned char>(peek(length)) & 0xC0) == 0x80) ++length;
+        while (is_continuation(peek(length))) ++length;
         if (c == 'x' && peek(2) == '{') {
           const size_t close = pattern_.find('}', at_);
           if (close == std::string_view::npos) return unsupported("\\x{ without its end");
@@ -273,7 +274,7 @@ class Translator {
       do {
         items += peek();
         ++at_;
-      } while ((static_cast<unsigned char>(peek()) & 0xC0) == 0x80);
+      } while (is_continuation(peek()));
       is_set = false;
     }
     if (is_set && peek() == '-' && peek(1) != ']') {
@@ -321,7 +322,7 @@ class Translator {
             if (close == std::string_view::npos) return unsupported("\\x{ without its end");
             length = close + 1 - at_;
           }
-          while ((static_cast<unsigned char>(peek(length)) & 0xC0) == 0x80) ++length;
+          while (is_continuation(peek(length))) ++length;
           items += pattern_.substr(at_, length);
         }
     }

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {

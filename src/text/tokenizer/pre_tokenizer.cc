@@ -1,7 +1,8 @@
 // One small class a pre-tokenizer.
 #include "text/tokenizer/pre_tokenizer.h"
 
-#include "text/search.h"
+#include "base/search.h"
+#include "base/utf8.h"
 #include "text/tokenizer/byte_level.h"
 #include "text/tokenizer/patterns.h"
 #include "text/tokenizer/unicode.h"

@@ -1,4 +1,5 @@
 // Pre-tokenizers of tokenizer.json.
+#include "base/utf8.h"
 #include "text/tokenizer/components.h"
 #include "text/tokenizer/unicode.h"
 

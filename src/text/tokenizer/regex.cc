@@ -9,6 +9,7 @@
 #include <array>
 #include <optional>
 
+#include "base/utf8.h"
 #include "text/tokenizer/linear_pattern.h"
 #include "text/tokenizer/oniguruma.h"
 #include "text/tokenizer/unicode.h"
@@ -72,8 +73,8 @@ class Search {
     size_t places = kFirstPlaces, ahead = kFirstAhead;
     uint32_t steps = kFirstSteps;
     for (;;) {
-      const size_t last = character_end(at + std::min(places, text_.size() - at));
-      const size_t end = character_end(last + std::min(ahead, text_.size() - last));
+      const size_t last = character_end(text_, at + std::min(places, text_.size() - at));
+      const size_t end = character_end(text_, last + std::min(ahead, text_.size() - last));
       int code = call(at, last, end, steps);
       // Compiled patterns are tried once behind the limit, be it inside a character.
       bool has_place = code >= 0 || code == PCRE2_ERROR_PARTIAL;
@@ -106,7 +107,7 @@ class Search {
         continue;
       }
       if (code != PCRE2_ERROR_NOMATCH || last >= text_.size()) return code;
-      at = character_end(last + 1);
+      at = character_end(text_, last + 1);
       steps = kFirstSteps;
       ahead = kFirstAhead;
       places = std::min(places * 2, kMaxPlaces);
@@ -119,12 +120,6 @@ class Search {
   }
 
  private:
-  // The first place at or behind `at` that is not inside a character.
-  size_t character_end(size_t at) const {
-    while (at < text_.size() && (static_cast<uint8_t>(text_[at]) & 0xC0) == 0x80) ++at;
-    return at;
-  }
-
   // Tries the places from `at` to `last`, showing the text up to `end`.
   int call(size_t at, size_t last, size_t end, uint32_t steps) {
     pcre2_set_match_limit(limits_.get(), steps);

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "text/tokenizer/added_tokens.h"
 #include "text/tokenizer/model.h"
 #include "text/tokenizer/normalizer.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {

@@ -3,9 +3,9 @@
 // that decoders which treat the first token specially treat both texts alike.
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer/model.h"
-#include "text/tokenizer/unicode.h"
 
 namespace autoglm {
 namespace {
@@ -62,7 +62,7 @@ std::string StreamDecoder::advance(bool last) {
   const std::string known = text_of(*tokenizer_, window.first(n_known), skip_special_tokens_);
   std::string text = text_of(*tokenizer_, window, skip_special_tokens_);
   size_t n_taken = window.size();
-  if (!last && ends_with_replacement(text)) {
+  if (!last && text.ends_with(kReplacementText)) {
     if (window.size() - n_known <= kMaxHeldTokens) return {};
     // Cut where the two sides decode to the same as the whole.
     for (n_taken = window.size() - 1; n_taken > n_known; --n_taken) {
@@ -77,13 +77,11 @@ std::string StreamDecoder::advance(bool last) {
   }
   // A decoder that rewrites text it has already given (none of the usual ones does) cannot be
   // streamed exactly: what differs is given again.
-  auto differs = std::mismatch(known.begin(), known.end(), text.begin(), text.end()).second;
+  const auto differs = std::mismatch(known.begin(), known.end(), text.begin(), text.end()).second;
+  auto begin = static_cast<size_t>(differs - text.begin());
   // A replacement character that has become a real one may share its first byte.
-  while (differs != text.begin() && differs != text.end() &&
-         (static_cast<unsigned char>(*differs) & 0xC0) == 0x80) {
-    --differs;
-  }
-  std::string fresh(differs, text.end());
+  if (begin < text.size()) begin = character_begin(text, begin);
+  std::string fresh = text.substr(begin);
   const size_t end = prefix_begin_ + n_taken;
   // The new window must begin with text of its own.
   const std::span<const TokenId> taken(ids_.begin() + prefix_end_, ids_.begin() + end);

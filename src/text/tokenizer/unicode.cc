@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode_reference.h"
 
 namespace autoglm {
@@ -22,112 +23,7 @@ bool is_ascii_punctuation(char32_t c) {
          (c >= 0x7B && c <= 0x7E);
 }
 
-// The length of the well-formed sequence at the start of `bytes`, or 0; then `invalid` is the
-// length of the maximal part that one U+FFFD stands for (at least 1).
-size_t well_formed_length(std::string_view bytes, size_t& invalid) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  invalid = 1;
-  size_t length = 0;
-  uint8_t low = 0x80, high = 0xBF;  // bounds of the second byte; the others have the usual ones
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    if (lead == 0xE0) low = 0xA0;
-    if (lead == 0xED) high = 0x9F;
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F;
-  } else {
-    return 0;
-  }
-  for (size_t i = 1; i < length; ++i) {
-    if (i >= bytes.size() || byte(i) < low || byte(i) > high) return 0;
-    invalid = i + 1;
-    low = 0x80;
-    high = 0xBF;
-  }
-  return length;
-}
-
 }  // namespace
-
-Character character_at(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[at + i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t left = text.size() - at;
-  if (lead < 0xE0 && left >= 2) return {char32_t(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
-  if (lead < 0xF0 && left >= 3) {
-    return {char32_t(lead & 0x0F) << 12 | char32_t(byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
-  }
-  if (left >= 4) {
-    return {char32_t(lead & 0x07) << 18 | char32_t(byte(1) & 0x3F) << 12 |
-                char32_t(byte(2) & 0x3F) << 6 | (byte(3) & 0x3F),
-            4};
-  }
-  return {lead, 1};
-}
-
-void append_utf8(std::string& out, char32_t code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | code >> 6);
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xE0 | code >> 12);
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | code >> 18);
-    out += static_cast<char>(0x80 | (code >> 12 & 0x3F));
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  }
-}
-
-size_t count_characters(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
-}
-
-bool is_valid_utf8(std::string_view bytes) {
-  for (size_t i = 0; i < bytes.size();) {
-    size_t invalid = 0;
-    const size_t length = well_formed_length(bytes.substr(i), invalid);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
-}
-
-std::string repair_utf8(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) {
-    size_t invalid = 0;
-    const size_t length = well_formed_length(bytes.substr(i), invalid);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-      i += invalid;
-    } else {
-      out.append(bytes, i, length);
-      i += length;
-    }
-  }
-  return out;
-}
-
-bool ends_with_replacement(std::string_view text) { return text.ends_with("\xEF\xBF\xBD"); }
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<uint8_t>(c) < 0x80; });
-}
 
 bool is_white_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||

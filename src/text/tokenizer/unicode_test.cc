@@ -1,24 +1,10 @@
-// Repairing UTF-8, and properties where a wrong table would show.
+// Properties where a wrong table would show.
 #include "text/tokenizer/unicode.h"
 
 #include <gtest/gtest.h>
 
 namespace autoglm {
 namespace {
-
-TEST(Unicode, RepairsEachMaximalInvalidPartWithOneReplacement) {
-  // Unicode 15, table 3-8 and its neighbours.
-  EXPECT_EQ(repair_utf8("a\xF1\x80\x80\xE1\x80\xC2"
-                        "b\x80"
-                        "c\x80\xBF"
-                        "d"),
-            "a\uFFFD\uFFFD\uFFFDb\uFFFDc\uFFFD\uFFFDd");
-  EXPECT_EQ(repair_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");  // a surrogate
-  EXPECT_EQ(repair_utf8("\xF4\x90\x80\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD");
-  EXPECT_EQ(repair_utf8("你好\xE4\xBD"), "你好\uFFFD");
-  EXPECT_TRUE(is_valid_utf8("naïve 🙂"));
-  EXPECT_FALSE(is_valid_utf8("\xC0\xAF"));
-}
 
 TEST(Unicode, LowersCharacterByCharacter) {
   // No final sigma: that would need the context.

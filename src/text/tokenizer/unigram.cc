@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/utf8.h"
 #include "text/tokenizer/unicode.h"
 
 namespace autoglm {

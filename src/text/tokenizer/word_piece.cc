@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/unicode.h"
+#include "base/utf8.h"
 
 namespace autoglm {
 namespace {
@@ -67,9 +67,9 @@ class WordPiece : public WordModel {
     std::string candidate;
     for (size_t at = 0; at < piece.size();) {
       size_t end = std::min(piece.size(), at + longest_);
-      while (end < piece.size() && is_inside_character(piece, end)) --end;
+      if (end < piece.size()) end = character_begin(piece, end);
       std::optional<int32_t> id;
-      for (; end > at; end = previous_character(piece, end)) {
+      for (; end > at; end = character_begin(piece, end - 1)) {
         AGLM_TRY(work.spend(TextWork::kPassCost + end - at + prefix_.size()));
         candidate.assign(at > 0 ? prefix_ : std::string()).append(piece.substr(at, end - at));
         id = vocabulary_.find(candidate);
@@ -86,15 +86,6 @@ class WordPiece : public WordModel {
   }
 
  private:
-  static bool is_inside_character(std::string_view text, size_t at) {
-    return (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
-  }
-  static size_t previous_character(std::string_view text, size_t end) {
-    --end;
-    while (end > 0 && is_inside_character(text, end)) --end;
-    return end;
-  }
-
   std::string prefix_;
   size_t max_characters_;
   size_t longest_ = 0;  // bytes of the longest token

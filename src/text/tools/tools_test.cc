@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "support/shared_data.h"
 #include "text/chat_template.h"
 #include "text/tools/json_scanner.h"
@@ -330,7 +331,7 @@ TEST(AllFormats, ACallCutAnywhereIsClosedOrLeftAsItCame) {
     const Read whole = read(format, answer);
     ASSERT_EQ(whole.calls.size(), 1u) << answer;
     for (size_t n = 0; n < answer.size(); ++n) {
-      if ((static_cast<unsigned char>(answer[n]) & 0xC0) == 0x80) continue;
+      if (is_continuation(answer[n])) continue;
       const std::string begun = answer.substr(0, n);
       read_pieces({.format = {.calls = format}}, {begun}, AnswerEnd::kTurn);
       OutputParser parser({.format = {.calls = format}}, catalog());

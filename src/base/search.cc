@@ -1,6 +1,6 @@
 // The C library's memmem searches by the two-way algorithm; std::string_view's find compares the
 // whole needle at every place where its first byte stands, which is quadratic.
-#include "text/search.h"
+#include "base/search.h"
 
 #include <cstring>
 #include <string>
