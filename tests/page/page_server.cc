@@ -1,7 +1,7 @@
 // The service over a scripted model, for the browser test: prints its port, serves until its
 // standard input ends, then says how many answers were cancelled. Flags: --answer TEXT, --pause-us
 // N between tokens (bytes), --endless: answers run until they are stopped, --thinking: the model's
-// thoughts are told apart, --error TEXT: answers end with this fault.
+// thoughts are told apart, --error TEXT: answers end with this fault, --api-key KEY: asked for.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +16,7 @@
 
 namespace {
 
-autoglm::serve::FakeScript script_of(int argc, char** argv) {
+autoglm::serve::FakeScript script_of(int argc, char** argv, autoglm::ServiceOptions& options) {
   using namespace autoglm;
   serve::FakeScript script;
   script.answer = "Hello from the <b>scripted</b> model. ";
@@ -32,6 +32,8 @@ autoglm::serve::FakeScript script_of(int argc, char** argv) {
       script.answer = argv[++i];
     } else if (flag == "--pause-us" && has_value) {
       script.pause = std::chrono::microseconds(std::atoi(argv[++i]));
+    } else if (flag == "--api-key" && has_value) {
+      options.api_keys = {argv[++i]};
     } else if (flag == "--error" && has_value) {
       script.fail_at_end = Error{ErrorCode::kResourceExhausted, argv[++i], "", "", ""};
     } else {
@@ -46,10 +48,11 @@ autoglm::serve::FakeScript script_of(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace autoglm;
-  auto backend = std::make_unique<serve::FakeBackend>(script_of(argc, argv));
+  ServiceOptions options;
+  options.state_dir = "/nonexistent";  // no keys of whoever runs the test
+  auto backend = std::make_unique<serve::FakeBackend>(script_of(argc, argv, options));
   backend->mutable_info().max_model_len = 1'000'000;  // room for very long answers
   const serve::FakeBackend& fake = *backend;
-  ServiceOptions options;
   options.port = 0;
   options.served_model_names = {"tiny-fake"};
   serve::ServiceCore core(std::move(backend), options);

@@ -42,6 +42,31 @@ def chat(browser, program, pictures):
     server.end()
 
 
+def key(browser, program, pictures):
+    """A server that asks for a key: the page asks for it, keeps it for the tab alone, and works with it."""
+    server = Server(program, "--api-key", "a-key-in-clear")
+    browser.open(server.url)
+    browser.wait_for("!document.getElementById('key-row').hidden")
+    expect_equal(browser.value("document.activeElement.id"), "key", "the keyboard is in the key's field")
+    expect("API key" in browser.value("document.getElementById('welcome').textContent"), "a key is asked for")
+    browser.screenshot(pictures / "key.png")
+    enter = """(() => { const e = document.getElementById('key'); e.value = '%s';
+                e.dispatchEvent(new Event('change')); })()"""
+    browser.value(enter % "a-wrong-key")
+    browser.type_and_send("Who are you?")
+    browser.wait_for(f"{PROBLEM}.includes('not valid')")
+    browser.value(enter % "a-key-in-clear")
+    browser.wait_for("document.getElementById('model').textContent === 'tiny-fake'")
+    ask(browser, "Who are you?")
+    expect_equal(browser.value(LAST_ANSWER), ANSWER, "an answer with the key")
+    expect_equal(browser.value("JSON.stringify(localStorage).includes('a-key')"), False, "the key is kept for the tab alone")
+    browser.open(server.url)
+    browser.wait_for("document.getElementById('model').textContent === 'tiny-fake'")
+    browser.value("sessionStorage.clear(); localStorage.clear()")
+    browser.take_problems()
+    server.end()
+
+
 def stop(browser, program, pictures):
     """By the button and by the keyboard: nothing comes after, the server is told, and what came stays."""
     for way in ("document.getElementById('stop').click()", None):
@@ -278,7 +303,7 @@ def long_answer(browser, program, pictures):
     server.end()
 
 
-CASES = [chat, stop, leave, send_while_running, thinking, endings, endings_of_the_service, where_words_go,
+CASES = [chat, key, stop, leave, send_while_running, thinking, endings, endings_of_the_service, where_words_go,
          hostile_text, long_answer]
 
 
