@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -16,26 +15,11 @@
 #include "kernels/linear/amx_integer.h"
 #include "kernels/linear/avx512_run.h"
 #include "kernels/rows/body.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 
 namespace autoglm {
 namespace {
-
-std::vector<float> random_values(int64_t n, uint32_t seed, float spread = 1.0f) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, spread);
-  std::vector<float> values(static_cast<size_t>(n));
-  for (float& v : values) v = normal(random);
-  return values;
-}
-
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
-                      const std::string& what) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
-        << what << " element " << i << ": " << a[i] << " and " << b[i];
-  }
-}
 
 struct Variant {
   const char* name;
@@ -59,9 +43,7 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
   }
   for (const int64_t n : {1, 16, 17, 128, 144}) shapes.push_back({2, n, 64});
   for (const int64_t k : {1, 63, 65, 128, 200, 320, 450}) shapes.push_back({9, 40, k});
-  for (const WeightFormatInfo& info : kWeightFormats) {
-    if (info.codes != CodeKind::kNone) continue;
-    const WeightFormat format = info.format;
+  for (const WeightFormat format : formats_of_floats()) {
     for (const Shape& s : shapes) {
       for (const bool swiglu : {false, true}) {
         const int64_t n = swiglu ? 2 * s.n : s.n;
@@ -209,7 +191,7 @@ TEST(EmulatedAttention, GivesTheGenericVariantsBits) {
   const std::vector<float> q = random_values(rows * heads * head_dim, 1);
   const std::vector<float> k = random_values(rows * head_dim, 2);
   const std::vector<float> v = random_values(rows * head_dim, 3);
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kI8}) {
+  for (const DType dtype : kKvDTypes) {
     for (const int64_t window : {0, 9}) {
       const int64_t stride = KvCache::page_bytes(dtype, 1, head_dim);
       Result<AlignedBuffer> memory = AlignedBuffer::allocate(static_cast<size_t>(2 * stride));
