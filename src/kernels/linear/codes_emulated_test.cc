@@ -43,7 +43,7 @@ TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
           return y;
         };
         const std::vector<float> expected = run(kLinearGeneric.run);
-        const std::vector<float> found = run(avx512::run_linear);
+        const std::vector<float> found = run(avx512::run_codes);
         ASSERT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)), 0)
             << weight_format_name(format) << " m " << m << " n " << n;
       }
