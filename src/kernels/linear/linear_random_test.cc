@@ -13,6 +13,7 @@
 #include "kernels/linear/code_form.h"
 #include "kernels/linear/code_testing.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/panel_kernels.h"
 #include "kernels/simd/half.h"
 #include "kernels/testing/guarded_rows.h"
 #include "kernels/testing/random_cases.h"
@@ -206,8 +207,8 @@ Near product(const Shape& shape, const std::vector<double>& x,
 
 class LinearCase {
  public:
-  LinearCase(Draw& draw, WeightFormat format)
-      : shape_(random_shape(draw, format)),
+  LinearCase(Draw& draw, WeightFormat format, int64_t m = 0)  // 0: any
+      : shape_(random_shape(draw, format, m)),
         weight_(draw, shape_),
         x_(shape_.m, shape_.k, shape_.k + draw.between(0, 40)),
         bias_(1, shape_.n, shape_.n),
@@ -254,6 +255,43 @@ class LinearCase {
     return y;
   }
 
+  // Threads lie next to each other in their working memory: a part takes no more than its variant
+  // says, and gives the same bits in exactly that.
+  void expect_part_fits(Isa isa, const GuardedRows& expected) const {
+    ThreadPool pool(1);
+    const Context context{.pool = pool, .isa = isa};
+    const GuardedBytes memory(QuantizedRows::bytes(shape_.m, shape_.k), 64);
+    QuantizedRows rows;
+    if (is_integer(shape_.format)) {
+      rows = QuantizedRows::at(memory.data(), shape_.m, shape_.k);
+      rows.rounding = rounding_of(shape_.format);
+      rows.tiled = takes_tiled_rows(isa, shape_.format, shape_.m);
+      if (!holds_codes(shape_.format)) rows.column_scales = weight_.packed.column_scales();
+      const GuardedBytes room(quantize_scratch_bytes(context, shape_.k), 64);
+      quantize_rows(context, x_.data(), x_.stride(), rows, room.span());
+    }
+    GuardedRows y(shape_.m, n_out(), y_stride_);
+    const LinearTask task =
+        linear_task({.weight = &weight_.packed,
+                     .m = shape_.m,
+                     .x = x_.data(),
+                     .x_stride = x_.stride(),
+                     .bias = has_bias_ ? bias_.data() : nullptr,
+                     .residual = has_residual_ ? residual_.data() : nullptr,
+                     .residual_stride = residual_.stride(),
+                     .y = y.data(),
+                     .y_stride = y.stride(),
+                     .epilogue = shape_.swiglu ? Epilogue::kSwiglu : Epilogue::kNone},
+                    rows);
+    const LinearVariant& variant = linear_variant(isa);
+    const GuardedBytes scratch(variant.scratch_bytes(shape_.format, shape_.k, shape_.m), 64);
+    variant.run(task, {.row_end = shape_.m, .panel_end = weight_.packed.n_panels()},
+                scratch.data());
+    const std::string what = shape_.text() + ", a part on " + std::string(isa_name(isa));
+    scratch.expect_untouched_outside(what + ": scratch");
+    y.expect_same(expected, what);
+  }
+
   void expect_near_double(const GuardedRows& y) const {
     const std::vector<std::vector<double>> x = taken(x_, weight_.packed);
     for (int64_t i = 0; i < shape_.m; ++i) {
@@ -267,8 +305,9 @@ class LinearCase {
   }
 
  private:
-  static Shape random_shape(Draw& draw, WeightFormat format) {
+  static Shape random_shape(Draw& draw, WeightFormat format, int64_t m) {
     Shape shape{.format = format, .m = draw.rows(70), .swiglu = draw.one_in(3)};
+    if (m > 0) shape.m = m;
     shape.n = draw.columns(100) * (shape.swiglu ? 2 : 1);
     shape.k = draw.columns(400);
     if (holds_codes(format)) {
@@ -344,6 +383,18 @@ TEST_P(RandomLinear, InstructionSetsAgreeWithEachOtherAndWithDouble) {
             some.row(i), found.row(from + i),
             what + ": row " + std::to_string(from + i) + " among " + std::to_string(n));
       }
+    }
+  });
+}
+
+TEST_P(RandomLinear, PartsFitTheWorkingMemoryThatIsTheirs) {
+  const WeightFormat format = *weight_format_named(GetParam());
+  for_random_cases(33, [&](Draw& draw) {
+    const auto m = static_cast<int64_t>(1 + draw.seed() % 33);
+    const LinearCase c(draw, format, m);
+    const GuardedRows expected = c.run(Isa::kGeneric, 1, 0, m);
+    for (const Isa isa : isas_here()) {
+      if (has_common_bits(isa, format)) c.expect_part_fits(isa, expected);
     }
   });
 }

@@ -19,7 +19,10 @@ namespace autoglm {
 
 class Draw {
  public:
-  explicit Draw(uint64_t seed) : random_(seed) {}
+  explicit Draw(uint64_t seed) : seed_(seed), random_(seed) {}
+
+  // For what is to be gone through case by case, and the same when a case is tried again.
+  uint64_t seed() const { return seed_; }
 
   // Both ends included.
   int64_t between(int64_t least, int64_t most) {
@@ -72,6 +75,7 @@ class Draw {
     }
   }
 
+  uint64_t seed_;
   std::mt19937_64 random_;
   std::normal_distribution<float> normal_;
 };
