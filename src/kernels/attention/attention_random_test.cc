@@ -14,6 +14,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention/plan.h"
 #include "kernels/simd/half.h"
 #include "kernels/testing/guarded_rows.h"
 #include "kernels/testing/random_cases.h"
@@ -120,6 +121,7 @@ class AttentionCase {
               scratch.span());
     const std::string what = text() + " on " + std::string(isa_name(isa));
     scratch.expect_untouched_outside(what + ": scratch");
+    if (threads == 1) expect_nodes_untouched(scratch, what);
     result.pages.expect_untouched_outside(what + ": pages");
     result.y.expect_untouched_outside(what);
     return result;
@@ -157,6 +159,15 @@ class AttentionCase {
   }
 
  private:
+  // One thread cuts no sequence: nodes, which lie behind its own working memory, stay as they were.
+  void expect_nodes_untouched(const GuardedBytes& scratch, const std::string& what) const {
+    const int64_t nodes = AttentionPlan::kNodesPerThread * fold_floats(padded_head(head_dim_)) *
+                          int64_t{sizeof(float)};
+    EXPECT_TRUE(std::ranges::all_of(scratch.span().last(static_cast<size_t>(nodes)),
+                                    [](std::byte b) { return b == GuardedBytes::kPoison; }))
+        << what << ": more working memory than a part's";
+  }
+
   int64_t n_heads() const { return n_kv_heads_ * group_; }
   int64_t kv_columns() const { return n_kv_heads_ * head_dim_; }
 

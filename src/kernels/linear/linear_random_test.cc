@@ -361,7 +361,7 @@ class RandomLinear : public testing::TestWithParam<std::string> {};
 
 TEST_P(RandomLinear, InstructionSetsAgreeWithEachOtherAndWithDouble) {
   const WeightFormat format = *weight_format_named(GetParam());
-  for_random_cases(40, [&](Draw& draw) {
+  for_random_cases(25, [&](Draw& draw) {
     const LinearCase c(draw, format);
     const int64_t m = c.shape().m;
     const GuardedRows first = c.run(Isa::kGeneric, 1, 0, m);
@@ -389,8 +389,8 @@ TEST_P(RandomLinear, InstructionSetsAgreeWithEachOtherAndWithDouble) {
 
 TEST_P(RandomLinear, PartsFitTheWorkingMemoryThatIsTheirs) {
   const WeightFormat format = *weight_format_named(GetParam());
-  for_random_cases(33, [&](Draw& draw) {
-    const auto m = static_cast<int64_t>(1 + draw.seed() % 33);
+  for_random_cases(20, [&](Draw& draw) {
+    const auto m = static_cast<int64_t>(1 + draw.seed() % 20);
     const LinearCase c(draw, format, m);
     const GuardedRows expected = c.run(Isa::kGeneric, 1, 0, m);
     for (const Isa isa : isas_here()) {

@@ -125,6 +125,10 @@ void expect_grouped_row(const QuantizedRows& q, int64_t row, std::span<const flo
     ASSERT_EQ(outlier.value, std::exchange(rest[static_cast<size_t>(outlier.column)], 0.0f))
         << what;
   }
+  // Those that stand out are the largest of all.
+  for (const Outlier& outlier : q.outliers_of(row)) {
+    for (const float v : rest) ASSERT_LT(std::abs(v), std::abs(outlier.value)) << what;
+  }
   for (int64_t g = 0; g < q.groups(); ++g) {
     const std::span group = std::span(rest).subspan(static_cast<size_t>(g * 32), 32);
     float peak = 0;
