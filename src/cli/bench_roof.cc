@@ -58,7 +58,7 @@ struct IsaState {
 // What the machine has, and why the program takes no more of it.
 std::vector<IsaState> isa_states(Isa used) {
   std::vector<IsaState> states;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+  for (const Isa isa : kIsas) {
     std::string_view state = "there, and surpassed by the one used";
     if (isa == used) {
       state = "used";

@@ -36,6 +36,15 @@ Result<KvDType> parse_kv_dtype(std::string_view name);  // "auto", "f32", "bf16"
 // formats those that no format holds become bf16.
 Result<std::optional<WeightFormat>> parse_quantize(std::string_view name);
 
+// What an instruction of a step has computed: [n_rows, instruction.result.columns], rows
+// instruction.result.stride apart. Gone when the next instruction runs.
+struct ComputedRows {
+  const Graph& graph;  // of the program
+  const Instruction& instruction;
+  const float* data = nullptr;
+  int64_t n_rows = 0;
+};
+
 struct DeviceOptions {
   std::optional<WeightFormat> quantize;  // as parse_quantize() tells
   KvDType kv_dtype = KvDType::kAuto;
@@ -47,6 +56,9 @@ struct DeviceOptions {
   int64_t max_context = 0;       // positions the model was made for
   bool fuse = true;              // false: one kernel call for each recorded op, the same bits
   std::function<void(double fraction, std::string_view stage)> progress;  // while loading
+  // Sees every result of a step but rows in int8, in the order of the program: for finding the op
+  // that is wrong.
+  std::function<void(const ComputedRows& rows)> on_result;
 };
 
 // What a model takes on the device, known before any weight is read.

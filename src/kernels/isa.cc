@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 
 namespace autoglm {
@@ -54,8 +53,6 @@ Isa detect() {
   return processor_has_amx() && kernel_grants_amx() ? Isa::kAmx : Isa::kAvx512;
 }
 
-constexpr std::array kAll = {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx};
-
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
@@ -73,6 +70,10 @@ Isa best_isa() {
   return best;
 }
 
+std::span<const Isa> isas_here() {
+  return std::span(kIsas).first(static_cast<size_t>(best_isa()) + 1);
+}
+
 Result<Isa> select_isa(std::string_view wish) {
   std::string_view where = "instruction set";
   if (wish.empty()) {
@@ -81,7 +82,7 @@ Result<Isa> select_isa(std::string_view wish) {
     wish = environment;
     where = "AUTOGLM_ISA";
   }
-  for (const Isa isa : kAll) {
+  for (const Isa isa : kIsas) {
     if (wish != isa_name(isa)) continue;
     if (isa <= best_isa()) return isa;
     return Error{ErrorCode::kUnsupported, "this machine does not have the instruction set",

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,11 +22,17 @@ enum class Isa : uint8_t {
   kAmx,      // kAvx512 and AMX tiles of int8 and bf16
 };
 
+// All of them, in that order.
+inline constexpr Isa kIsas[] = {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx};
+
 std::string_view isa_name(Isa isa);  // "generic", "avx2", "avx512", "amx"
 
 // The best that this machine and its operating system offer. Asks the kernel for the AMX state the
 // first time, so call it before threads start.
 Isa best_isa();
+
+// All that they offer, the best last.
+std::span<const Isa> isas_here();
 
 // `wish` is a name, or empty for the environment's AUTOGLM_ISA, or the best where that is unset
 // too. A wish that the machine cannot fulfil is an error that names what it has.

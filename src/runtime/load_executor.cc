@@ -23,7 +23,8 @@ Result<DeviceOptions> device_options(const ExecutorOptions& options, int64_t max
                        .max_output_rows = options.max_output_rows,
                        .max_context = max_context,
                        .fuse = options.fuse,
-                       .progress = options.progress};
+                       .progress = options.progress,
+                       .on_result = options.on_result};
 }
 
 // A checkpoint's model with its weights and the device that it is for: what all below begin with.

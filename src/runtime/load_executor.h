@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "autoglm/result.h"
-#include "devices/executor.h"
+#include "devices/device.h"
 #include "formats/checkpoint.h"
 #include "formats/pack_file.h"
 #include "graph/program.h"
@@ -27,6 +27,7 @@ struct ExecutorOptions {
   int32_t max_output_rows = 16;         // rows of logits of one step
   bool fuse = true;                     // false: one kernel call for each recorded op
   std::function<void(double fraction, std::string_view stage)> progress;
+  std::function<void(const ComputedRows& rows)> on_result;  // as DeviceOptions
 };
 
 // What a model is and what it will need, known without reading a weight. Option values that do not

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -22,6 +23,8 @@ struct RunOptions {
   std::string quantize = "none";
   int32_t threads = 1;
   std::string kv_cache_dtype = "auto";
+  bool fuse = true;
+  std::function<void(const ComputedRows& rows)> on_result;
 };
 
 class RunModel {
@@ -36,7 +39,9 @@ class RunModel {
                                              .kv_cache_dtype = options.kv_cache_dtype,
                                              .threads = options.threads,
                                              .max_rows = kRows,
-                                             .max_output_rows = kRows}));
+                                             .max_output_rows = kRows,
+                                             .fuse = options.fuse,
+                                             .on_result = options.on_result}));
     AGLM_TRY(loaded.executor->reserve_pages(kPages));
     return RunModel(std::move(loaded.executor));
   }

@@ -104,7 +104,7 @@ class Executing : public DeviceExecutor {
     const WeightFormat matrices = matrix_format(program_.graph, plans);
     const DType kv = kv_dtype(options.kv_dtype, matrices);
     kv_ = KvPool(program_.graph, kv);
-    AGLM_TRY(reserve_activations());
+    AGLM_TRY(reserve_activations(options));
 
     const Graph& made = program_.graph;
     const Node& first = made.node(0);
@@ -240,12 +240,12 @@ class Executing : public DeviceExecutor {
     }
   }
 
-  Result<void> reserve_activations() {
+  Result<void> reserve_activations(const DeviceOptions& options) {
     const int64_t rows = program_.max_rows[Rows::kTokens];
     arena_ = AGLM_TRY(AlignedBuffer::allocate(
         static_cast<size_t>(std::max<int64_t>(program_.plan.arena_bytes, 64))));
     tables_ = AGLM_TRY(RopeTables::reserve(program_.graph, rows));
-    calls_.emplace(program_, weights_, tables_.views(), arena_.data());
+    calls_.emplace(program_, weights_, tables_.views(), arena_.data(), options.on_result);
     scratch_ = AGLM_TRY(
         AlignedBuffer::allocate(static_cast<size_t>(calls_->scratch_bytes(context_, rows))));
     ids_.resize(static_cast<size_t>(rows));

@@ -219,8 +219,7 @@ TEST(CpuExecutor, ThreadsAndInstructionSetsNeverChangeABit) {
     const bool order_of_amx = held.dtype != DType::kF32;
     options.isa = isa_name(Isa::kGeneric);
     const std::vector<float> generic = outputs(options, held.dtype);
-    for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-      if (isa > best_isa()) continue;
+    for (const Isa isa : isas_here()) {
       for (const int threads : {1, 2, 3}) {
         options.isa = isa_name(isa);
         options.threads = threads;

@@ -1,20 +1,23 @@
 #include "devices/cpu/kernel_calls.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/linear/linear.h"
 
 namespace autoglm {
 
 KernelCalls::KernelCalls(const Program& program, const std::vector<HeldWeight>& weights,
-                         std::span<const RopeTable> tables, std::byte* arena) {
+                         std::span<const RopeTable> tables, std::byte* arena, OnResult on_result)
+    : graph_(program.graph), arena_(arena), on_result_(std::move(on_result)) {
   Binding binding(program, weights, tables, arena, quantized_);
   for (const Instruction& i : program.instructions) {
     const auto output = static_cast<size_t>(i.only_output);
     calls_.push_back(
         {.rows = i.node.shape.rows,
          .makes_logits = i.only_output >= 0 && program.outputs[output].name == kLogitsOutput,
-         .kernel = op_kernel(i.node.op).bind(binding, i)});
+         .kernel = op_kernel(i.node.op).bind(binding, i),
+         .instruction = &i});
   }
 }
 
@@ -35,8 +38,18 @@ bool KernelCalls::run(const Context& context, const StepState& step, const KvPoo
     const int64_t rows = step.rows(call.rows);
     if (rows == 0 || (call.makes_logits && !step.logits)) continue;
     call.kernel.run(run, rows);
+    if (on_result_) show(call, rows);
   }
   return true;
+}
+
+void KernelCalls::show(const Call& call, int64_t rows) const {
+  const Operand& result = call.instruction->result;
+  if (result.quantized) return;
+  on_result_({.graph = graph_,
+              .instruction = *call.instruction,
+              .data = reinterpret_cast<const float*>(arena_ + result.offset_bytes),
+              .n_rows = rows});
 }
 
 int64_t KernelCalls::scratch_bytes(const Context& context, int64_t max_rows) const {

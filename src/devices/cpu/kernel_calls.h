@@ -3,18 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "devices/cpu/op_kernels.h"
+#include "devices/device.h"
 
 namespace autoglm {
 
 class KernelCalls {
  public:
-  // As Binding.
+  using OnResult = std::function<void(const ComputedRows& rows)>;
+
+  // As Binding. `on_result`: as DeviceOptions.
   KernelCalls(const Program& program, const std::vector<HeldWeight>& weights,
-              std::span<const RopeTable> tables, std::byte* arena);
+              std::span<const RopeTable> tables, std::byte* arena, OnResult on_result);
 
   // False: the step was given up. Near its end it is finished all the same.
   bool run(const Context& context, const StepState& step, const KvPool& pool,
@@ -28,8 +32,13 @@ class KernelCalls {
     Rows rows = Rows::kTokens;
     bool makes_logits = false;  // and nothing else
     KernelCall kernel;
+    const Instruction* instruction = nullptr;
   };
+  void show(const Call& call, int64_t rows) const;
 
+  const Graph& graph_;
+  const std::byte* arena_;
+  OnResult on_result_;
   QuantizedPlaces quantized_;
   std::vector<Call> calls_;
 };

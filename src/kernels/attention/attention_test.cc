@@ -14,6 +14,8 @@
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/simd/half.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 
 namespace autoglm {
 namespace {
@@ -31,17 +33,6 @@ struct Shape {
            std::string(dtype_info(dtype).name);
   }
 };
-
-std::vector<Isa> isas() {
-  std::vector<Isa> all;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-    if (isa <= best_isa()) all.push_back(isa);
-  }
-  return all;
-}
-
-// Whether sums have an order of their own (amx_pages.h).
-bool takes_tiles(Isa isa, DType dtype) { return isa == Isa::kAmx && dtype == DType::kBF16; }
 
 float stored(float value, DType dtype) {
   if (dtype == DType::kBF16) return bf16_to_f32(f32_to_bf16(value));
@@ -194,15 +185,6 @@ std::vector<Shape> shapes() {
           {.n_heads = 5, .n_kv_heads = 1, .head_dim = 7, .window = 9, .dtype = DType::kI8}};
 }
 
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
-                      const std::string& what) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
-        << what << " element " << i << ": " << a[i] << " and " << b[i];
-  }
-}
-
 // Longer than several stretches, so that nodes are made and joined.
 std::vector<Shape> long_shapes() {
   return {{.n_heads = 6, .n_kv_heads = 2, .head_dim = 24, .dtype = DType::kBF16},
@@ -218,7 +200,7 @@ void expect_near_double(const Shape& shape, int64_t length) {
   // queries and weights are rounded to 16 bits.
   double tolerance = shape.dtype == DType::kI8 ? 3e-4 : 4e-6;
   // Of queries and weights 16 bits count.
-  if (takes_tiles(best_isa(), shape.dtype)) tolerance = 2e-5;
+  if (!has_common_bits(best_isa(), shape.dtype)) tolerance = 2e-5;
   for (size_t i = 0; i < y.size(); ++i) {
     ASSERT_NEAR(y[i], expected[i], tolerance) << shape.text() << " element " << i;
   }
@@ -233,7 +215,7 @@ TEST(Attention, StretchesJoinToTheSameBitsWhereverTheyAreComputed) {
   for (const Shape& shape : long_shapes()) {
     const Sequence sequence(shape, 1500);
     const std::vector<float> whole = sequence.run(best_isa(), 1, 1500);
-    if (!takes_tiles(best_isa(), shape.dtype)) {
+    if (has_common_bits(best_isa(), shape.dtype)) {
       expect_same_bits(sequence.run(Isa::kGeneric, 3, 1500), whole, shape.text() + " generic");
     }
     // Few rows and many threads: sequences are cut into blocks of stretches.
@@ -248,8 +230,8 @@ TEST(Attention, EveryVariantGivesTheGenericVariantsBits) {
   for (const Shape& shape : shapes()) {
     const Sequence sequence(shape, 101);
     const std::vector<float> expected = sequence.run(Isa::kGeneric, 1, 101);
-    for (const Isa isa : isas()) {
-      if (takes_tiles(isa, shape.dtype)) continue;
+    for (const Isa isa : isas_here()) {
+      if (!has_common_bits(isa, shape.dtype)) continue;
       expect_same_bits(sequence.run(isa, 1, 101), expected,
                        shape.text() + " " + std::string(isa_name(isa)));
     }

@@ -23,7 +23,16 @@ void run_float(const LinearTask& task, const LinearPart& part, std::byte* scratc
   }
 }
 
-inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+inline void run_floats(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  switch (task.format) {
+    case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
+    case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
+    default: return run_float<OneColumn<F32, LoadF32<F32>>>(task, part, scratch);
+  }
+}
+
+// int8 and progressive.
+inline void run_integers(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
   const bool few = part.row_end - part.row_begin <= 4;
   if (progressive_form(task.format).exists()) {
     // 6 rows by 2 panels: 12 sums, 4 scales, 4 products.
@@ -31,18 +40,19 @@ inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte
       run_panels<F32, IntegerMicro<kForm, 6, 2>>(task, part, scratch);
     });
   }
-  switch (task.format) {
-    case WeightFormat::kF32: return run_float<OneColumn<F32, LoadF32<F32>>>(task, part, scratch);
-    case WeightFormat::kF16: return run_float<OneColumn<F32, LoadF16<F32>>>(task, part, scratch);
-    case WeightFormat::kBF16: return run_float<Bf16Columns<F32>>(task, part, scratch);
-    case WeightFormat::kInt8:
-      if (few) return run_panels<F32, IntegerMicro<Progressive{}, 4, 4>>(task, part, scratch);
-      return run_panels<F32, IntegerMicro<Progressive{}, 12, 2>>(task, part, scratch);
-    default:
-      return with_code_form(task.format, [&]<int kForm>() {
-        run_panels<F32, CodeMicro<kForm>>(task, part, scratch);
-      });
-  }
+  if (few) return run_panels<F32, IntegerMicro<Progressive{}, 4, 4>>(task, part, scratch);
+  run_panels<F32, IntegerMicro<Progressive{}, 12, 2>>(task, part, scratch);
+}
+
+inline void run_codes(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  with_code_form(task.format,
+                 [&]<int kForm>() { run_panels<F32, CodeMicro<kForm>>(task, part, scratch); });
+}
+
+inline void run_linear(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  if (holds_codes(task.format)) return run_codes(task, part, scratch);
+  if (is_integer(task.format)) return run_integers(task, part, scratch);
+  run_floats(task, part, scratch);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/round_up.h"
 
 namespace autoglm {
@@ -22,7 +23,8 @@ int32_t sum_of(const int8_t* values, int64_t n) {
 int64_t CodeSums::bytes(WeightFormat format, int64_t k, int64_t rows) {
   if (!holds_codes(format)) return 0;
   const int64_t groups = QuantizedRows::padded(k) / code_form(format).group;
-  return round_up(rows, tile_of(rows, kMaxTile)) * groups * 3 * 4;
+  // Whole tiles of any variant: 5 rows in tiles of 4 are 8.
+  return round_up(rows, kMaxTile) * groups * 3 * 4;
 }
 
 CodeSums::CodeSums(const CodeForm& form, Taken taken, const QuantizedRows& q, int64_t row_begin,
@@ -30,6 +32,7 @@ CodeSums::CodeSums(const CodeForm& form, Taken taken, const QuantizedRows& q, in
     : first_row_(row_begin),
       groups_(q.padded_k() / form.group),
       tile_(tile_of(row_end - row_begin, taken.tile)) {
+  AGLM_DCHECK(kMaxTile % taken.tile == 0, "tiles of {} rows", taken.tile);
   auto* rest = reinterpret_cast<int32_t*>(scratch);
   const int64_t n = round_up(row_end - row_begin, tile_) * groups_;
   if (taken.excess != 0) arrays_.starts = std::exchange(rest, rest + n);

@@ -16,7 +16,7 @@ class CodeSums {
   // How a micro-kernel takes the activations.
   struct Taken {
     int excess = 0;  // added to each code
-    int64_t tile;    // rows at once, at most kMaxTile
+    int64_t tile;    // rows at once, a divisor of kMaxTile
   };
   static constexpr int64_t kMaxTile = 8;
 

@@ -11,11 +11,6 @@
 
 namespace autoglm {
 
-inline constexpr WeightFormat kCodeFormats[] = {
-    WeightFormat::kSimple4,        WeightFormat::kSimple4Minimum, WeightFormat::kSimple8,
-    WeightFormat::kSimple8Minimum, WeightFormat::kNested4,        WeightFormat::kNested8,
-    WeightFormat::kNested6,        WeightFormat::kNestedAny};
-
 // Row `row` of a matrix that depends on `row` alone; the extreme codes occur.
 inline void random_codes(WeightFormat format, int64_t columns, int64_t row, CodeRow& out) {
   const CodeForm& form = code_form(format);

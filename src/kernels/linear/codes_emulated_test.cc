@@ -10,13 +10,15 @@
 #include "base/thread_pool.h"
 #include "kernels/linear/avx512_run.h"
 #include "kernels/linear/code_testing.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 
 namespace autoglm {
 namespace {
 
 TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
   ThreadPool pool(1);
-  for (const WeightFormat format : kCodeFormats) {
+  for (const WeightFormat format : formats_of_codes()) {
     const int64_t k = 2 * code_form(format).columns() + (code_form(format).nested ? 0 : 32);
     for (const int64_t m : {1, 2, 7, 8, 9, 19}) {
       for (const int64_t n : {16, 50}) {
@@ -41,7 +43,7 @@ TEST(EmulatedCodes, GiveTheGenericVariantsBits) {
           return y;
         };
         const std::vector<float> expected = run(kLinearGeneric.run);
-        const std::vector<float> found = run(avx512::run_linear);
+        const std::vector<float> found = run(avx512::run_codes);
         ASSERT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)), 0)
             << weight_format_name(format) << " m " << m << " n " << n;
       }

@@ -9,6 +9,8 @@
 #include "base/thread_pool.h"
 #include "kernels/linear/code_testing.h"
 #include "kernels/linear/linear.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 
 namespace autoglm {
 namespace {
@@ -26,21 +28,13 @@ struct Shape {
 
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
-  for (const WeightFormat format : kCodeFormats) {
+  for (const WeightFormat format : formats_of_codes()) {
     const int64_t step = code_form(format).columns();
     for (const int64_t m : {1, 2, 3, 4, 5, 7, 8, 9, 33}) all.push_back({format, m, 50, 3 * step});
     for (const int64_t n : {1, 16, 17, 80}) all.push_back({format, 3, n, step});
     for (const int64_t k : {2, 4, 5}) all.push_back({format, 2, 20, k * step});
     all.push_back({format, 5, 70, step, true});
     all.push_back({format, 1, 32, 2 * step, true});
-  }
-  return all;
-}
-
-std::vector<Isa> isas() {
-  std::vector<Isa> all;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-    if (isa <= best_isa()) all.push_back(isa);
   }
   return all;
 }
@@ -88,16 +82,11 @@ struct Problem {
   }
 };
 
-void expect_same_bits(std::span<const float> a, std::span<const float> b, const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0) << what;
-}
-
 TEST(LinearCodes, EveryVariantGivesTheGenericVariantsBits) {
   for (const Shape& s : shapes()) {
     const Problem problem(s);
     const std::vector<float> expected = problem.run(Isa::kGeneric, 1, 0, s.m);
-    for (const Isa isa : isas()) {
+    for (const Isa isa : isas_here()) {
       expect_same_bits(problem.run(isa, 1, 0, s.m), expected,
                        s.text() + " " + std::string(isa_name(isa)));
     }
@@ -132,7 +121,7 @@ TEST(LinearCodes, AgreeWithASumInDouble) {
 }
 
 TEST(LinearCodes, DecodeToScaleTimesCodeLessMinimum) {
-  for (const WeightFormat format : kCodeFormats) {
+  for (const WeightFormat format : formats_of_codes()) {
     const bool nested = code_form(format).nested;
     const PackedWeight weight = random_code_weight(format, 21, 512, PackOrder::kPlain);
     std::vector<float> out(512);
@@ -155,11 +144,11 @@ TEST(LinearCodes, DecodeToScaleTimesCodeLessMinimum) {
 }
 
 TEST(LinearCodes, ARowDependsNeitherOnItsBatchNorOnThreads) {
-  for (const WeightFormat format : kCodeFormats) {
+  for (const WeightFormat format : formats_of_codes()) {
     const Problem problem({format, 33, 300, 512});
     const std::vector<float> all = problem.run(best_isa(), 1, 0, 33);
     for (const int64_t row : {0, 7, 32}) {
-      for (const Isa isa : isas()) {
+      for (const Isa isa : isas_here()) {
         expect_same_bits(problem.run(isa, 1, row, 1),
                          std::span(all).subspan(static_cast<size_t>(row) * 300, 300),
                          problem.shape.text());
@@ -172,7 +161,7 @@ TEST(LinearCodes, ARowDependsNeitherOnItsBatchNorOnThreads) {
 }
 
 TEST(LinearCodes, TakeNoMoreRoomThanPromised) {
-  for (const WeightFormat format : kCodeFormats) {
+  for (const WeightFormat format : formats_of_codes()) {
     const auto bytes = static_cast<double>(PackedWeight::bytes(format, 1024, 4096));
     EXPECT_EQ(bytes * 8 / (1024 * 4096), held_bits(code_kind_of(format)))
         << weight_format_name(format);

@@ -6,36 +6,18 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "kernels/attention/body.h"
 #include "kernels/linear/amx_bf16.h"
 #include "kernels/linear/amx_integer.h"
 #include "kernels/linear/avx512_run.h"
-#include "kernels/rows/body.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 
 namespace autoglm {
 namespace {
-
-std::vector<float> random_values(int64_t n, uint32_t seed, float spread = 1.0f) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, spread);
-  std::vector<float> values(static_cast<size_t>(n));
-  for (float& v : values) v = normal(random);
-  return values;
-}
-
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
-                      const std::string& what) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
-        << what << " element " << i << ": " << a[i] << " and " << b[i];
-  }
-}
 
 struct Variant {
   const char* name;
@@ -43,7 +25,13 @@ struct Variant {
   bool integer_only;
   bool tiled;
 };
-constexpr Variant kVariants[] = {{"avx512", avx512::run_linear, false, false},
+// Codes of files have a file of their own: to compile them all takes minutes.
+void run_avx512(const LinearTask& task, const LinearPart& part, std::byte* scratch) {
+  const auto run = is_integer(task.format) ? avx512::run_integers : avx512::run_floats;
+  run(task, part, scratch);
+}
+
+constexpr Variant kVariants[] = {{"avx512", run_avx512, false, false},
                                  {"amx", amx::run_integer, true, false},
                                  {"amx in tiles", amx::run_integer, true, true}};
 
@@ -59,9 +47,7 @@ TEST(EmulatedLinear, GivesTheGenericVariantsBits) {
   }
   for (const int64_t n : {1, 16, 17, 128, 144}) shapes.push_back({2, n, 64});
   for (const int64_t k : {1, 63, 65, 128, 200, 320, 450}) shapes.push_back({9, 40, k});
-  for (const WeightFormatInfo& info : kWeightFormats) {
-    if (info.codes != CodeKind::kNone) continue;
-    const WeightFormat format = info.format;
+  for (const WeightFormat format : formats_of_floats()) {
     for (const Shape& s : shapes) {
       for (const bool swiglu : {false, true}) {
         const int64_t n = swiglu ? 2 * s.n : s.n;
@@ -155,103 +141,6 @@ TEST(EmulatedLinear, SumsBf16OnAmxAsStated) {
           ASSERT_EQ(y[static_cast<size_t>(i * n + j)], sum) << "m " << m << " k " << k;
         }
       }
-    }
-  }
-}
-
-TEST(EmulatedRows, GiveTheGenericKernelsBits) {
-  const RowKernels& emulated = RowBody<avx512::F32>::kTable;
-  const RowKernels& generic = row_kernels(Isa::kGeneric);
-  for (const int64_t n : {1, 15, 16, 17, 70}) {
-    const std::vector<float> x = random_values(n, 1, 20.0f);
-    const std::vector<float> w = random_values(n, 2);
-    const auto both = [&](auto body) {
-      std::vector<float> a(x.size() + 1, 7.0f);
-      std::vector<float> b(x.size() + 1, 7.0f);
-      body(generic, a);
-      body(emulated, b);
-      expect_same_bits(b, a, "n " + std::to_string(n));
-    };
-    both([&](const RowKernels& k, std::vector<float>& y) { k.exp(x.data(), y.data(), n); });
-    both([&](const RowKernels& k, std::vector<float>& y) {
-      k.swiglu(x.data(), w.data(), y.data(), n);
-    });
-    both([&](const RowKernels& k, std::vector<float>& y) {
-      k.add(x.data(), w.data(), y.data(), n);
-    });
-    both([&](const RowKernels& k, std::vector<float>& y) {
-      k.norm({.n = n, .x = x.data(), .weight = w.data(), .eps = 1e-6f, .y = y.data()});
-    });
-    both([&](const RowKernels& k, std::vector<float>& y) {
-      std::copy(x.begin(), x.end(), y.begin());
-      k.rotate_half_split({.half = n / 2, .cos = w.data(), .sin = w.data(), .x = y.data()});
-    });
-    both([&](const RowKernels& k, std::vector<float>& y) {
-      alignas(64) int8_t values[128];
-      int16_t sums[4];
-      int32_t sum = 0;
-      k.quantize({.k = n,
-                  .x = x.data(),
-                  .values = values,
-                  .group_sums = sums,
-                  .sum = &sum,
-                  .scale = &y[0]});
-      for (int64_t i = 1; i < n; ++i) y[static_cast<size_t>(i)] = values[i];
-      y.back() = static_cast<float>(sum);
-    });
-  }
-}
-
-TEST(EmulatedAttention, GivesTheGenericVariantsBits) {
-  constexpr int64_t rows = 40, heads = 3, head_dim = 20;
-  ThreadPool pool(1);
-  const Context context{.pool = pool};
-  const std::vector<float> q = random_values(rows * heads * head_dim, 1);
-  const std::vector<float> k = random_values(rows * head_dim, 2);
-  const std::vector<float> v = random_values(rows * head_dim, 3);
-  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kI8}) {
-    for (const int64_t window : {0, 9}) {
-      const int64_t stride = KvCache::page_bytes(dtype, 1, head_dim);
-      Result<AlignedBuffer> memory = AlignedBuffer::allocate(static_cast<size_t>(2 * stride));
-      const KvCache cache{.data = memory->data(),
-                          .page_stride_bytes = stride,
-                          .dtype = dtype,
-                          .n_kv_heads = 1,
-                          .head_dim = head_dim};
-      const std::vector<int32_t> pages{1, 0};
-      const KvSequence sequence{.n_rows = rows, .pages = pages};
-      kv_write(context, {.sequences = {&sequence, 1},
-                         .k = k.data(),
-                         .k_stride = head_dim,
-                         .v = v.data(),
-                         .v_stride = head_dim,
-                         .cache = cache});
-      Result<AlignedBuffer> scratch =
-          AlignedBuffer::allocate(static_cast<size_t>(attention_part_scratch(head_dim)));
-      const auto run = [&](auto variant) {
-        std::vector<float> y(q.size());
-        const AttentionArgs args{.sequences = {&sequence, 1},
-                                 .n_heads = heads,
-                                 .q = q.data(),
-                                 .q_stride = heads * head_dim,
-                                 .scale = 0.2f,
-                                 .window = window,
-                                 .cache = cache,
-                                 .y = y.data(),
-                                 .y_stride = heads * head_dim};
-        for (int64_t row = 0; row < rows; row += 8) {
-          variant(args,
-                  AttentionPart{.sequence = &sequence,
-                                .row = row,
-                                .n_rows = 8,
-                                .n_heads = heads,
-                                .end_stretch = 1},
-                  scratch->data());
-        }
-        return y;
-      };
-      expect_same_bits(run(PagedAttention<avx512::F32, 2>::run), run(kAttentionGeneric.run),
-                       "window " + std::to_string(window));
     }
   }
 }

@@ -8,47 +8,20 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "kernels/simd/half.h"
+#include "kernels/testing/values.h"
+#include "kernels/testing/variants.h"
 #include "tensor/rotation.h"
 
 namespace autoglm {
 namespace {
 
-// Formats that are packed from floats.
-const std::vector<WeightFormat> kFormats = [] {
-  std::vector<WeightFormat> all;
-  for (const WeightFormatInfo& info : kWeightFormats) {
-    if (info.codes == CodeKind::kNone) all.push_back(info.format);
-  }
-  return all;
-}();
+const std::vector<WeightFormat> kFormats = formats_of_floats();
 constexpr float kGuard = -12345.0f;
-
-std::vector<Isa> isas() {
-  std::vector<Isa> all;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-    if (isa <= best_isa()) all.push_back(isa);
-  }
-  return all;
-}
-
-// Whether sums have an order of their own (linear.h).
-bool sums_pairs(Isa isa, WeightFormat format) {
-  return isa == Isa::kAmx && format == WeightFormat::kBF16;
-}
-
-std::vector<float> random_values(size_t n, uint32_t seed, float spread = 1.0f) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, spread);
-  std::vector<float> values(n);
-  for (float& v : values) v = normal(random);
-  return values;
-}
 
 struct Case {
   WeightFormat format = WeightFormat::kF32;
@@ -73,9 +46,9 @@ struct Problem {
   int64_t x_stride, y_stride;
 
   explicit Problem(const Case& wanted) : c(wanted), x_stride(c.k + 3), y_stride(0) {
-    w = random_values(static_cast<size_t>(c.n * c.k), 1, 0.05f);
-    x = random_values(static_cast<size_t>(c.m * x_stride), 2);
-    bias = random_values(static_cast<size_t>(c.n), 3);
+    w = random_values(c.n * c.k, 1, 0.05f);
+    x = random_values(c.m * x_stride, 2);
+    bias = random_values(c.n, 3);
     const PackOrder order = c.swiglu ? PackOrder::kGateUp : PackOrder::kPlain;
     Result<PackedWeight> packed = PackedWeight::allocate(c.format, c.n, c.k, order);
     EXPECT_TRUE(packed.has_value());
@@ -84,7 +57,7 @@ struct Problem {
       std::copy_n(w.begin() + row * c.k, c.k, out.begin());
     });
     y_stride = weight.n_out() + 5;
-    residual = random_values(static_cast<size_t>(c.m * y_stride), 4);
+    residual = random_values(c.m * y_stride, 4);
   }
 
   // Rows [first, first + m) of the problem; guards around every row stay as they were.
@@ -126,15 +99,6 @@ struct Problem {
   }
 };
 
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b,
-                      const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0)
-        << what << " element " << i << ": " << a[i] << " and " << b[i];
-  }
-}
-
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const WeightFormat format : kFormats) {
@@ -166,8 +130,8 @@ TEST(Linear, EveryVariantGivesTheGenericVariantsBits) {
   for (const Case& c : cases()) {
     const Problem problem(c);
     const std::vector<float> expected = problem.run(Isa::kGeneric, 1, 0, c.m);
-    for (const Isa isa : isas()) {
-      if (sums_pairs(isa, c.format)) continue;
+    for (const Isa isa : isas_here()) {
+      if (!has_common_bits(isa, c.format)) continue;
       expect_same_bits(problem.run(isa, 1, 0, c.m), expected,
                        c.text() + " " + std::string(isa_name(isa)));
     }
@@ -243,7 +207,7 @@ TEST(Linear, AgreesWithASumInDouble) {
         // Rounding of k additions, and of activations to one part in 254 of their peak.
         *bound = static_cast<double>(c.k + 4) * 6e-8 * terms + 1e-6;
         // Of activations to 16 bits.
-        if (sums_pairs(best_isa(), c.format)) *bound += terms / 65536;
+        if (!has_common_bits(best_isa(), c.format)) *bound += terms / 65536;
         if (is_integer(c.format)) *bound += weights * peak / 254 * 1.001 + weights * peak * 1e-5;
         return sum + (c.bias ? double{problem.bias[static_cast<size_t>(j)]} : 0.0);
       };
@@ -272,7 +236,7 @@ TEST(Linear, AgreesWithASumInDouble) {
 
 TEST(Linear, ARowDoesNotDependOnItsBatch) {
   for (const WeightFormat format : kFormats) {
-    for (const Isa isa : isas()) {
+    for (const Isa isa : isas_here()) {
       const Problem problem({.format = format, .m = 65, .n = 83, .k = 131, .bias = true});
       const std::vector<float> all = problem.run(isa, 1, 0, 65);
       for (const int64_t row : {0, 1, 7, 33, 64}) {
@@ -332,7 +296,7 @@ TEST(Linear, TheGreatestIntegersDoNotOverflow) {
       });
       std::vector<float> x(k, 127.0f / static_cast<float>(rotation.block));
       rotate_back(rotation, x);
-      for (const Isa isa : isas()) {
+      for (const Isa isa : isas_here()) {
         ThreadPool pool(1);
         const Context context{.pool = pool, .isa = isa};
         std::vector<float> y(16);
@@ -382,7 +346,7 @@ TEST(Linear, TakesRowsAlreadyQuantized) {
 TEST(QuantizedRows, KeepsEveryValueWithinHalfAStep) {
   const std::vector<float> x = random_values(3 * 77, 9);
   ThreadPool pool(1);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     Result<AlignedBuffer> memory =
         AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(3, 77)));
     const QuantizedRows q = QuantizedRows::at(memory->data(), 3, 77);
@@ -430,7 +394,7 @@ TEST(QuantizedRows, KeepsNumbersThatStandOutApart) {
   x[311] = 90;
   ThreadPool pool(1);
   std::vector<std::vector<std::byte>> seen;
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     const auto bytes = static_cast<size_t>(QuantizedRows::bytes(1, k));
     Result<AlignedBuffer> memory = AlignedBuffer::allocate(bytes);
     QuantizedRows q = QuantizedRows::at(memory->data(), 1, k);
@@ -457,7 +421,7 @@ TEST(QuantizedRows, KeepsNoMoreApartThanThereIsRoomFor) {
   std::vector<float> x = random_values(k, 9);
   for (size_t i = 640; i < 960; ++i) x[i] = 100 * (1 + static_cast<float>(i % 32)) * x[i];
   ThreadPool pool(1);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     Result<AlignedBuffer> memory =
         AlignedBuffer::allocate(static_cast<size_t>(QuantizedRows::bytes(1, k)));
     QuantizedRows q = QuantizedRows::at(memory->data(), 1, k);
@@ -474,7 +438,7 @@ TEST(QuantizedRows, KeepsNoMoreApartThanThereIsRoomFor) {
 
 TEST(QuantizedRows, ShowsAFaultInTheScale) {
   ThreadPool pool(1);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     for (const float fault : {NAN, INFINITY, -INFINITY}) {
       std::vector<float> x(40, 1.0f);
       x[17] = fault;

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -14,32 +13,10 @@
 #include "kernels/norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/row_kernels.h"
+#include "kernels/testing/values.h"
 
 namespace autoglm {
 namespace {
-
-std::vector<Isa> isas() {
-  std::vector<Isa> all;
-  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-    if (isa <= best_isa()) all.push_back(isa);
-  }
-  return all;
-}
-
-std::vector<float> random_values(int64_t n, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<size_t>(n));
-  for (float& v : values) v = normal(random);
-  return values;
-}
-
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(float)), 0) << i << ": " << a[i] << ", " << b[i];
-  }
-}
 
 std::vector<float> exp_of(Isa isa, const std::vector<float>& x) {
   std::vector<float> y(x.size());
@@ -60,11 +37,11 @@ TEST(Exp, IsWithinTwoUlpEverywhereAndTheSameEverywhere) {
       EXPECT_NEAR(generic[i], expected, 2 * 1.2e-7 * expected + 1.5e-45) << x[i];
     }
   }
-  for (const Isa isa : isas()) expect_same_bits(exp_of(isa, x), generic);
+  for (const Isa isa : isas_here()) expect_same_bits(exp_of(isa, x), generic);
 }
 
 TEST(Exp, HasExactEnds) {
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     const std::vector<float> y =
         exp_of(isa, {0.0f, -0.0f, -INFINITY, INFINITY, NAN, -200.0f, 1000.0f});
     EXPECT_EQ(y[0], 1.0f);
@@ -84,7 +61,7 @@ TEST(RmsNorm, NormsWeighsAndAddsTheResidual) {
   const std::vector<float> residual = random_values(rows * stride, 4);
   ThreadPool pool(2);
   std::vector<float> first;
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     std::vector<float> y(x.size(), -1.0f);
     rms_norm({.pool = pool, .isa = isa}, {.rows = rows,
                                           .groups = groups,
@@ -124,7 +101,7 @@ TEST(RmsNorm, WorksInPlaceAndQuantizesInPassing) {
   constexpr int64_t n = 70;
   const std::vector<float> x = random_values(n, 5);
   ThreadPool pool(1);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     const Context context{.pool = pool, .isa = isa};
     std::vector<float> apart(n);
     rms_norm(context,
@@ -163,7 +140,7 @@ TEST(RotateInput, GivesThePlainLoopsBitsAndComesBack) {
     std::vector<float> expected = x;
     for (size_t i = 0; i < x.size(); ++i) expected[i] *= scales[i];
     rotate(rotation, expected);
-    for (const Isa isa : isas()) {
+    for (const Isa isa : isas_here()) {
       std::vector<float> y(x.size());
       row_kernels(isa).rotate_input(
           {.rotation = rotation, .x = x.data(), .column_scales = scales.data(), .y = y.data()});
@@ -191,7 +168,7 @@ TEST(Rope, TurnsPairsOfEitherStyleAndLeavesTheRest) {
   ThreadPool pool(2);
   for (const RopePairs pairs : {RopePairs::kHalfSplit, RopePairs::kInterleaved}) {
     std::vector<float> first;
-    for (const Isa isa : isas()) {
+    for (const Isa isa : isas_here()) {
       const Context context{.pool = pool, .isa = isa};
       std::vector<float> cos(rows * half), sin(rows * half);
       rope_table(context, {.positions = positions,
@@ -248,7 +225,7 @@ TEST(Progressive, EveryVariantChoosesTheSameCodesAndCodesWell) {
         for (float& v : x) v = std::min(127.0f, std::max(-127.0f, v * 35.0f));
         std::vector<ProgressiveGroup> first(parts);
         row_kernels(Isa::kGeneric).choose_group(x.data(), bits, first);
-        for (const Isa isa : isas()) {
+        for (const Isa isa : isas_here()) {
           std::vector<ProgressiveGroup> groups(parts);
           row_kernels(isa).choose_group(x.data(), bits, groups);
           EXPECT_EQ(std::memcmp(groups.data(), first.data(), parts * sizeof(ProgressiveGroup)), 0);
@@ -276,7 +253,7 @@ TEST(Elementwise, AddsScalesAndGates) {
   const std::vector<float> b = random_values(rows * stride, 8);
   ThreadPool pool(1);
   std::vector<float> first;
-  for (const Isa isa : isas()) {
+  for (const Isa isa : isas_here()) {
     const Context context{.pool = pool, .isa = isa};
     std::vector<float> sum(a.size(), 9.0f), gated(a.size(), 9.0f), scaled(a.size(), 9.0f);
     BinaryArgs args{.rows = rows,

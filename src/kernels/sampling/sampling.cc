@@ -18,13 +18,22 @@ int64_t blocks_of(size_t n) {
 const SamplingVariant& variant() {
   static const SamplingVariant* const chosen = [] {
     const Result<Isa> isa = select_isa();
-    if (!isa || *isa == Isa::kGeneric) return &kSamplingGeneric;
-    return *isa == Isa::kAvx2 ? &kSamplingAvx2 : &kSamplingAvx512;
+    return &sampling_variant(isa ? *isa : Isa::kGeneric);
   }();
   return *chosen;
 }
 
 }  // namespace
+
+const SamplingVariant& sampling_variant(Isa isa) {
+  switch (isa) {
+    case Isa::kGeneric: return kSamplingGeneric;
+    case Isa::kAvx2: return kSamplingAvx2;
+    case Isa::kAvx512:
+    case Isa::kAmx: return kSamplingAvx512;
+  }
+  return kSamplingGeneric;
+}
 
 bool scan_logits(std::span<const float> logits, LogitBlocks* blocks) {
   const auto n = static_cast<int64_t>(logits.size());

@@ -101,17 +101,16 @@ TEST(Sampling, WeightsAndTheirSumAreSoftmaxs) {
 }
 
 TEST(Sampling, EveryVariantGivesTheGenericVariantsBits) {
-  for (const auto& [isa, variant] :
-       {std::pair(Isa::kAvx2, &kSamplingAvx2), std::pair(Isa::kAvx512, &kSamplingAvx512)}) {
-    if (isa > best_isa()) continue;
+  for (const Isa isa : isas_here()) {
+    const SamplingVariant& variant = sampling_variant(isa);
     for (const size_t n : {1, 17, 1024, 4099}) {
       const std::vector<float> x = random_logits(n, 4);
       std::vector<float> found(2 * n + 8), expected(2 * n + 8);
       std::vector<double> found_sums(8), expected_sums(8);
-      EXPECT_TRUE(variant->scan(x.data(), static_cast<int64_t>(n), found.data() + n));
+      EXPECT_TRUE(variant.scan(x.data(), static_cast<int64_t>(n), found.data() + n));
       EXPECT_TRUE(kSamplingGeneric.scan(x.data(), static_cast<int64_t>(n), expected.data() + n));
-      variant->weights(x.data(), static_cast<int64_t>(n), 9.0f, 1.3f, found.data(),
-                       found_sums.data());
+      variant.weights(x.data(), static_cast<int64_t>(n), 9.0f, 1.3f, found.data(),
+                      found_sums.data());
       kSamplingGeneric.weights(x.data(), static_cast<int64_t>(n), 9.0f, 1.3f, expected.data(),
                                expected_sums.data());
       EXPECT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)), 0) << n;

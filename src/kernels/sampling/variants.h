@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "kernels/isa.h"
+
 namespace autoglm {
 
 struct SamplingVariant {
@@ -19,5 +21,7 @@ struct SamplingVariant {
 extern const SamplingVariant kSamplingGeneric;
 extern const SamplingVariant kSamplingAvx2;
 extern const SamplingVariant kSamplingAvx512;
+
+const SamplingVariant& sampling_variant(Isa isa);
 
 }  // namespace autoglm
