@@ -72,7 +72,8 @@ class Commands(unittest.TestCase):
                 continue
             else:
                 self.assertEqual(program, "autoglm", where)
-            name = words[1:3] if words[1:3] == ["bench", "serve"] else words[1:2]
+            two = words[1:3] == ["bench", "serve"] or words[1:2] == ["key"]
+            name = words[1:3] if two else words[1:2]
             known = self.helped(name)
             for flag in flags(words):
                 self.assertIn(flag, known, where)

@@ -104,9 +104,10 @@ class Browser:
         self.call("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=tag)
 
     def open(self, url):
-        """Opens the chat page at `url` and waits until it has found its server."""
+        """Opens the chat page at `url` and waits until it has found its server, or is asked for a key."""
         self.call("Page.navigate", url=url)
-        self.wait_for("document.getElementById('model')?.textContent === 'tiny-fake'")
+        self.wait_for("document.getElementById('model')?.textContent === 'tiny-fake' || "
+                      "document.getElementById('key-row')?.hidden === false")
 
     def take_problems(self):
         """What the console said, and the exceptions of scripts, since the last call."""

@@ -54,7 +54,7 @@ async function loadModel() {
     if (wanted) {
       element('settings').hidden = false;
       element('settings-toggle').setAttribute('aria-expanded', 'true');
-      element('key').focus();
+      if (input.value === '') element('key').focus();  // who writes is not led away
       return;
     }
     const [model] = (await response.json()).data;
