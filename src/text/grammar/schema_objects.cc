@@ -77,7 +77,9 @@ struct Members {
 Result<void> build_members(const SchemaContext& context, const ObjectRules& object,
                            const Members& members, int32_t rule) {
   GrammarBuilder& builder = context.builder;
-  const auto& [properties, others, counts] = members;
+  const std::vector<Property>& properties = members.properties;
+  const std::vector<KeyClass>& others = members.others;
+  const Counts& counts = members.counts;
   const auto n = static_cast<int64_t>(properties.size());
   const auto next_node = [&] { return builder.add_node(rule); };
   const auto grid = [&] {
