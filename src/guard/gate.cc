@@ -55,12 +55,13 @@ Result<KeyStore*> Gate::store() {
 
 bool Gate::closed() {
   if (open_) return false;
-  if (!clear_keys_.empty()) return true;
+  if (has_keys_ || !clear_keys_.empty()) return true;
   const Result<KeyStore*> keys = store();
   if (!keys) return true;
   if (*keys == nullptr) return false;
   const Result<bool> any = (*keys)->any();
   if (!any) told(any.error());
+  has_keys_ = any && *any;
   return !any || *any;
 }
 

@@ -61,6 +61,7 @@ class Gate {
   std::string state_folder_;
   std::unique_ptr<KeyStore> store_;
   std::string told_;
+  bool has_keys_ = false;  // the store has, or had: it stays closed, and need not be asked again
   bool open_ = false;
 };
 
