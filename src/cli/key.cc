@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <ctime>
-#include <limits>
 
 #include "base/visible_text.h"
 #include "cli/command.h"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/crc.hpp>
 #include <cstdint>
 
 namespace autoglm::guard {
@@ -17,19 +18,12 @@ constexpr size_t kSecretLength = 43;  // 256 bits in base 62
 constexpr size_t kCheckLength = 6;
 constexpr size_t kLength = kPrefix.size() + kIdLength + 1 + kSecretLength + kCheckLength;
 
-// CRC-32 of ISO-HDLC, which scanners of published keys compute.
-uint32_t crc32(std::string_view text) {
-  uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : text) {
-    crc ^= static_cast<uint8_t>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320U : 0U);
-  }
-  return ~crc;
-}
-
+// By CRC-32, which scanners of published keys compute.
 std::string check_of(std::string_view text) {
+  boost::crc_32_type crc;
+  crc.process_bytes(text.data(), text.size());
   std::string digits(kCheckLength, '0');
-  uint32_t rest = crc32(text);
+  uint32_t rest = crc.checksum();
   for (size_t i = kCheckLength; i > 0; --i, rest /= 62) digits[i - 1] = kDigits[rest % 62];
   return digits;
 }

@@ -4,12 +4,15 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "state/state_dir.h"
 
 namespace autoglm::guard {
 namespace {
@@ -47,7 +50,10 @@ Error Gate::told(Error error) {
 Result<KeyStore*> Gate::store() {
   if (store_ != nullptr || state_folder_.empty()) return store_.get();
   if (!KeyStore::exists(state_folder_)) return nullptr;
-  auto opened = KeyStore::open(state_folder_);
+  // Keys that others could write opened the server to them.
+  const Result<std::string> folder = state::open_state_dir(state_folder_);
+  if (!folder) return told(folder.error());
+  auto opened = KeyStore::open(*folder);
   if (!opened) return told(std::move(opened).error());
   store_ = *std::move(opened);
   return store_.get();
@@ -115,7 +121,10 @@ Result<void> check_clear_key(std::string_view key, const std::string& where) {
 
 Result<std::vector<std::string>> read_key_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{ErrorCode::kNotFound, "the key file cannot be read", path, "", ""};
+  if (!file) {
+    return Error{ErrorCode::kNotFound, "the key file cannot be read", path,
+                 "a file with one key a line", std::strerror(errno)};
+  }
   std::string text(kMostFileBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(file.gcount()));

@@ -127,6 +127,8 @@ TEST(KeyStore, RefusesAFolderThatOthersWriteToAndADamagedDatabase) {
   const Folder folder;
   ASSERT_EQ(::chmod(folder.path.c_str(), 0777), 0);
   EXPECT_THAT(state::open_state_dir(folder.path).error().message(), HasSubstr("mode 0777"));
+  std::ofstream(folder.path + "/autoglm.db").close();
+  EXPECT_TRUE(Gate({.state_folder = folder.path}).closed()) << "keys that others may write";
   ASSERT_EQ(::chmod(folder.path.c_str(), 0700), 0);
   std::ofstream(folder.path + "/autoglm.db") << std::string(5000, 'x');
   const auto opened = KeyStore::open(folder.path);
