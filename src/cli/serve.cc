@@ -33,11 +33,14 @@ void print_greeting(const GLMModel& model, const Settings& settings, const GLMSe
   if (!keys.empty()) fmt::print("{}\n", keys);
   if (settings.service.chat_page) fmt::print("Chat page:  {}/\n", url);
   fmt::print(
-      "Try:        curl -N {}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+      "Try:        curl -N {}/v1/chat/completions -H 'Content-Type: application/json' \\\n{}"
       "              -d '{{\"messages\":[{{\"role\":\"user\",\"content\":\"What is "
       "Open-AutoGLM?\"}}],"
       "\"stream\":true}}'\n\n",
-      url);
+      url,
+      keys.empty() || settings.service.no_auth
+          ? ""
+          : "              -H \"Authorization: Bearer $KEY\" \\\n");
   std::fflush(stdout);
 }
 
