@@ -70,7 +70,7 @@ function(autoglm_test NAME)
   gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     # No keys of whoever runs the tests.
     PROPERTIES LABELS ${TEST_LABEL} TIMEOUT ${TEST_TIMEOUT}
-    ENVIRONMENT "XDG_STATE_HOME=${CMAKE_BINARY_DIR}/no-state;STATE_DIRECTORY=")
+    ENVIRONMENT XDG_STATE_HOME=${CMAKE_BINARY_DIR}/no-state)
 endfunction()
 
 function(autoglm_room NAME)

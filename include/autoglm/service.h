@@ -34,10 +34,9 @@ struct ServiceOptions {
   // everything but the scopes `audit` and `gateway`.
   std::vector<std::string> api_keys{};
   std::string api_key_file{};
-  // Folder of the keys that `autoglm key` makes; empty: $STATE_DIRECTORY, $XDG_STATE_HOME/autoglm
-  // or
-  // ~/.local/state/autoglm. Where there is no key at all, an address that other machines can reach
-  // gets one, which is written to `api-key` in that folder.
+  // Folder of the keys that `autoglm key` makes; empty: $STATE_DIRECTORY, else
+  // $XDG_STATE_HOME/autoglm, else ~/.local/state/autoglm. Where there is no key at all, an address
+  // that other machines can reach gets one, which is written to `api-key` in that folder.
   std::string state_dir{};
   bool no_auth = false;  // nobody is asked for a key, whoever can reach the address
 };
