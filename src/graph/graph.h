@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
+
 namespace autoglm {
 
 // (inputs; weights). What is known of an op stands in op_table.h.
@@ -154,13 +156,13 @@ class Graph {
   void keep_output(std::string_view name);
 
   std::span<const Node> nodes() const { return nodes_; }
-  const Node& node(int32_t index) const { return nodes_[static_cast<size_t>(index)]; }
+  const Node& node(int32_t index) const { return at(nodes_, index); }
   std::span<const Weight> weights() const { return weights_; }
-  const Weight& weight(WeightId id) const { return weights_[static_cast<size_t>(id)]; }
+  const Weight& weight(WeightId id) const { return at(weights_, id); }
   std::span<const Rope> ropes() const { return ropes_; }
-  const Rope& rope(RopeId id) const { return ropes_[static_cast<size_t>(id)]; }
+  const Rope& rope(RopeId id) const { return at(ropes_, id); }
   std::span<const RowsInfo> rows() const { return rows_; }
-  const RowsInfo& rows(Rows which) const { return rows_[static_cast<size_t>(which)]; }
+  const RowsInfo& rows(Rows which) const { return at(rows_, which); }
   std::string shape_text(const Shape& shape) const;  // "[T, 4096]"
   std::span<const Output> outputs() const { return outputs_; }
   // The value handed out as `name`; -1: there is none.
@@ -169,6 +171,14 @@ class Graph {
   int32_t n_layers() const { return n_layers_; }
 
  private:
+  // An index that the graph has not is our own fault; reading behind the end would hide it.
+  template <typename T, typename Index>
+  static const T& at(const std::vector<T>& values, Index index) {
+    const auto i = static_cast<size_t>(index);
+    AGLM_CHECK(i < values.size(), "entry {} of {}", static_cast<int64_t>(index), values.size());
+    return values[i];
+  }
+
   std::vector<Node> nodes_;
   std::vector<Weight> weights_;
   std::vector<Rope> ropes_;

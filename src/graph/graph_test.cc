@@ -195,7 +195,7 @@ void check_no_overlap(const Program& program) {
   const auto last = [&](int32_t i) {
     int32_t result = i;
     for (const int32_t r : read_by[static_cast<size_t>(i)])
-      result = std::max(result, r < 0 ? n : r);
+      result = std::max(result, r == kReadAsOutput ? n : r);
     return result;
   };
   const auto bytes = [&](int32_t i) {
@@ -208,9 +208,11 @@ void check_no_overlap(const Program& program) {
   for (int32_t writer = 0; writer < n; ++writer) {
     if (op_info(g.node(writer).op).place != ResultPlace::kOwn) continue;
     const Place& w = program.plan.places[static_cast<size_t>(writer)];
+    if (w.buffer < 0) continue;  // no output needs it
     for (int32_t held = 0; held < writer; ++held) {
       if (last(held) < writer) continue;
       const Place& h = program.plan.places[static_cast<size_t>(held)];
+      if (h.buffer < 0) continue;
       // In place: the writer is the last reader of what it overwrites, element for element.
       if (h.buffer == w.buffer && last(held) == writer) continue;
       EXPECT_TRUE(w.offset_bytes + bytes(writer) <= h.offset_bytes ||
@@ -225,6 +227,32 @@ TEST(MemoryPlan, NeverOverwritesAValueThatIsStillRead) {
     check_no_overlap(compile(decoder(), plan_of(rows)));
     check_no_overlap(compile(fuse(decoder(), {}), plan_of(rows)));
     check_no_overlap(compile(fuse(decoder(), {.integer_matrices = true}), plan_of(rows)));
+  }
+}
+
+// Where a stage ends, where an image's rows are watched, where a trainer taps: each value may be an
+// output, of all its rows, whatever reads it besides.
+TEST(Fusion, HandsOutAnyValueAsItWasRecorded) {
+  const auto n = static_cast<int32_t>(decoder().nodes().size());
+  for (int32_t value = 0; value < n; ++value) {
+    Graph g = decoder();
+    const auto read_by = readers(g)[static_cast<size_t>(value)];
+    const bool overwritten = std::ranges::any_of(
+        read_by, [&](int32_t r) { return r != kReadAsOutput && g.node(r).op == Op::kRope; });
+    if (overwritten) continue;  // in place: nothing else may read it
+    const Shape shape = g.node(value).shape;
+    g.add_output("tap", {&g, value});
+    for (const bool alone : {false, true}) {
+      if (alone) g.keep_output("tap");
+      for (const bool integers : {false, true}) {
+        const Program program = compile(fuse(g, {.integer_matrices = integers}), plan_of(4));
+        const Graph& fused = program.graph;
+        const Node& tap = fused.node(fused.output("tap"));
+        EXPECT_EQ(tap.shape, shape) << "value " << value << ", " << op_name(g.node(value).op);
+        EXPECT_FALSE(tap.quantized);
+        check_no_overlap(program);
+      }
+    }
   }
 }
 

@@ -32,7 +32,8 @@ std::vector<int32_t> siblings(const Graph& graph, const std::vector<int32_t>& sa
   std::vector<int32_t> result;
   const bool biased = graph.node(first).has_bias();
   for (const int32_t reader : same_input) {
-    if (reader >= first && mergeable(graph, reader) && graph.node(reader).has_bias() == biased) {
+    if (reader != kReadAsOutput && reader >= first && mergeable(graph, reader) &&
+        graph.node(reader).has_bias() == biased) {
       result.push_back(reader);
     }
   }

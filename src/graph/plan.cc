@@ -58,7 +58,8 @@ class Planner {
   int32_t last_reader(int32_t i) const {
     int32_t last = i;
     for (const int32_t reader : read_by_[static_cast<size_t>(i)]) {
-      last = std::max(last, reader < 0 ? static_cast<int32_t>(graph_.nodes().size()) : reader);
+      last = std::max(
+          last, reader == kReadAsOutput ? static_cast<int32_t>(graph_.nodes().size()) : reader);
     }
     return last;
   }

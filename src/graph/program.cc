@@ -26,7 +26,7 @@ Program compile(Graph graph, const PlanOptions& options) {
       continue;
     }
     Instruction instruction{.value = i, .node = node, .result = operand(i)};
-    if (read_by[static_cast<size_t>(i)] == std::vector<int32_t>{-1}) {
+    if (read_by[static_cast<size_t>(i)] == std::vector<int32_t>{kReadAsOutput}) {
       const auto output = std::ranges::find(graph.outputs(), i, &Output::value);
       instruction.only_output = static_cast<int32_t>(output - graph.outputs().begin());
     }

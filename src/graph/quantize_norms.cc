@@ -17,7 +17,7 @@ Graph quantize_norms(const Graph& graph) {
     const std::vector<int32_t>& by = read_by[static_cast<size_t>(i)];
     node.quantized = node.op == Op::kRmsNorm && node.group == node.shape.columns &&
                      by.size() == 1 && std::ranges::all_of(by, [&](int32_t reader) {
-                       if (reader < 0) return false;
+                       if (reader == kReadAsOutput) return false;
                        const Node& product = graph.node(reader);
                        return product.op == Op::kLinear && product.inputs[0] == i &&
                               (!product.has_residual() || product.inputs[1] != i);

@@ -12,7 +12,10 @@
 
 namespace autoglm {
 
-// For each value, the nodes that read it, in order; an output of the graph is read by node -1.
+// In a value's list of readers: an output of the graph, which is no node and wants all rows.
+inline constexpr int32_t kReadAsOutput = -1;
+
+// For each value, the nodes that read it, in order, then kReadAsOutput once for each output it is.
 inline std::vector<std::vector<int32_t>> readers(const Graph& graph) {
   const std::span<const Node> nodes = graph.nodes();
   std::vector<std::vector<int32_t>> result(nodes.size());
@@ -22,7 +25,7 @@ inline std::vector<std::vector<int32_t>> readers(const Graph& graph) {
     }
   }
   for (const Output& output : graph.outputs()) {
-    result[static_cast<size_t>(output.value)].push_back(-1);
+    result[static_cast<size_t>(output.value)].push_back(kReadAsOutput);
   }
   return result;
 }

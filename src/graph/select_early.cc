@@ -11,7 +11,7 @@
 namespace autoglm {
 namespace {
 
-// Of which values only the wanted rows are ever read.
+// Of which values only the wanted rows are ever read. What is handed out as it is, is read whole.
 std::vector<bool> selected_values(const Graph& graph) {
   const auto read_by = readers(graph);
   std::vector<bool> selected(graph.nodes().size());
@@ -20,7 +20,8 @@ std::vector<bool> selected_values(const Graph& graph) {
     if (node.shape.rows != Rows::kTokens || !op_info(node.op).row_by_row) continue;
     const std::vector<int32_t>& by = read_by[static_cast<size_t>(i)];
     selected[static_cast<size_t>(i)] = !by.empty() && std::ranges::all_of(by, [&](int32_t reader) {
-      return graph.node(reader).op == Op::kSelectOutputs || selected[static_cast<size_t>(reader)];
+      return reader != kReadAsOutput &&
+             (graph.node(reader).op == Op::kSelectOutputs || selected[static_cast<size_t>(reader)]);
     });
   }
   return selected;

@@ -22,8 +22,8 @@ int32_t only_value_across(const std::vector<std::vector<int32_t>>& read_by, int3
   int32_t found = kNone;
   for (int32_t value = 0; value < end; ++value) {
     const std::vector<int32_t>& by = read_by[static_cast<size_t>(value)];
-    const bool across =
-        std::ranges::any_of(by, [&](int32_t reader) { return reader < 0 || reader >= end; });
+    const bool across = std::ranges::any_of(
+        by, [&](int32_t reader) { return reader == kReadAsOutput || reader >= end; });
     if (!across) continue;
     if (found != kNone) return kNone;
     found = value;
