@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -14,10 +15,10 @@
 namespace autoglm {
 namespace {
 
-// Whether rows from all over the matrix lie on the grid of one kind of codes.
-void find_grid(const StoredTensor& tensor, SourceTensor& source) {
+// The kind of codes on whose grid rows from all over a matrix of floats lie.
+CodeKind find_grid(const StoredTensor& tensor) {
   constexpr int64_t kSampleRows = 8;
-  if (tensor.shape.size() != 2) return;
+  if (tensor.shape.size() != 2) return CodeKind::kNone;
   const int64_t rows = tensor.shape[0];
   std::vector<float> row(static_cast<size_t>(tensor.shape[1]));
   std::optional<CodeKind> common;
@@ -25,32 +26,95 @@ void find_grid(const StoredTensor& tensor, SourceTensor& source) {
     decode_row(tensor, i * rows / std::min(rows, kSampleRows), row);
     const CodeKind kind = grid_kind(row);
     common = common_kind(common.value_or(kind), kind);
-    if (*common == CodeKind::kNone) return;
+    if (*common == CodeKind::kNone) return CodeKind::kNone;
   }
-  if (!common) return;
-  source.grid = *common;
-  source.read_codes = [&tensor, kind = source.grid](int64_t i, CodeRow& out) {
-    std::vector<float> values(static_cast<size_t>(tensor.shape[1]));
-    decode_row(tensor, i, values);
-    codes_on_grid(kind, values, out);
-  };
+  return common.value_or(CodeKind::kNone);
 }
 
-float read_int8(const CodedMatrix& matrix, int64_t row, std::span<int8_t> codes) {
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = matrix.whole(row, static_cast<int64_t>(i));
-  return matrix.channel_scale(row);
+StoredForm form_of(const StoredTensor& tensor) {
+  StoredForm form{.dtype = tensor.dtype, .code_kind = code_kind(tensor)};
+  form.plain =
+      !tensor.coded && tensor.quantized == nullptr && dtype_info(tensor.dtype).block_elements == 1;
+  if (form.code_kind == CodeKind::kNone && tensor.dtype == DType::kF32 && !tensor.coded) {
+    form.grid = find_grid(tensor);
+  }
+  if (tensor.coded) {
+    form.int8 = tensor.coded->bits == 8;
+    if (!form.int8) form.progressive = tensor.coded->form();
+  }
+  return form;
 }
 
-float read_progressive(const CodedMatrix& matrix, int64_t row, std::span<ProgressiveGroup> groups) {
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const int64_t begin = static_cast<int64_t>(g) * ProgressiveGroup::kColumns;
-    const int64_t group = begin / matrix.group_size;
-    groups[g] = {.scale = matrix.scale(row, group), .offset = matrix.offset(row, group)};
-    const int64_t n = std::min(ProgressiveGroup::kColumns, matrix.columns - begin);
-    for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code(row, begin + i);
+class CheckpointTensor : public SourceTensor {
+ public:
+  explicit CheckpointTensor(const StoredTensor& tensor)
+      : SourceTensor(form_of(tensor), tensor.where), tensor_(tensor) {}
+
+  void read_rows(RowRange rows, std::span<float> out) const override {
+    const auto columns = static_cast<size_t>(tensor_.columns());
+    for (int64_t i = 0; i < rows.n; ++i) {
+      decode_row(tensor_, rows.begin + i, out.subspan(static_cast<size_t>(i) * columns, columns));
+    }
   }
-  return matrix.channel_scale(row);
-}
+
+  void read_stored(RowRange rows, std::span<std::byte> out) const override {
+    for (int64_t i = 0; i < rows.n; ++i) {
+      const std::span<const std::byte> row = tensor_.row(rows.begin + i);
+      std::ranges::copy(row, out.subspan(static_cast<size_t>(i) * row.size()).begin());
+    }
+  }
+
+  void read_codes(RowRange rows, std::span<CodeRow> out) const override {
+    std::vector<float> values;
+    for (int64_t i = 0; i < rows.n; ++i) {
+      CodeRow& codes = out[static_cast<size_t>(i)];
+      if (form().grid == CodeKind::kNone) {
+        autoglm::read_codes(tensor_, rows.begin + i, codes);
+        continue;
+      }
+      values.resize(static_cast<size_t>(tensor_.columns()));
+      decode_row(tensor_, rows.begin + i, values);
+      codes_on_grid(form().grid, values, codes);
+    }
+  }
+
+  void read_int8(RowRange rows, Int8Rows out) const override {
+    const CodedMatrix& matrix = *tensor_.coded;
+    for (int64_t i = 0; i < rows.n; ++i) {
+      const int64_t row = rows.begin + i;
+      for (int64_t c = 0; c < matrix.columns; ++c) {
+        out.codes[static_cast<size_t>(i * matrix.columns + c)] = matrix.whole(row, c);
+      }
+      out.scales[static_cast<size_t>(i)] = matrix.channel_scale(row);
+    }
+  }
+
+  void read_progressive(RowRange rows, ProgressiveRows out) const override {
+    const size_t n = out.groups.size() / out.scales.size();
+    for (size_t i = 0; i < out.scales.size(); ++i) {
+      out.scales[i] =
+          progressive_row(rows.begin + static_cast<int64_t>(i), out.groups.subspan(i * n, n));
+    }
+  }
+
+  void release() const override { drop_pages(tensor_); }
+
+ private:
+  // Fills the row's groups and returns its scale.
+  float progressive_row(int64_t row, std::span<ProgressiveGroup> groups) const {
+    const CodedMatrix& matrix = *tensor_.coded;
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const int64_t begin = static_cast<int64_t>(g) * ProgressiveGroup::kColumns;
+      const int64_t group = begin / matrix.group_size;
+      groups[g] = {.scale = matrix.scale(row, group), .offset = matrix.offset(row, group)};
+      const int64_t n = std::min(ProgressiveGroup::kColumns, matrix.columns - begin);
+      for (int64_t i = 0; i < n; ++i) groups[g].codes[i] = matrix.code(row, begin + i);
+    }
+    return matrix.channel_scale(row);
+  }
+
+  const StoredTensor& tensor_;
+};
 
 Error stale(const PackFile& pack, std::string_view what, std::string expected, std::string found) {
   return Error{ErrorCode::kInvalidArgument, "pack does not belong to this start",
@@ -191,7 +255,7 @@ void CheckpointWeights::look_for_pack(const Graph& graph, const DeviceOptions& o
   logger()->info("weights are mapped from {}", path);
 }
 
-Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
+Result<OpenTensor> CheckpointWeights::open(std::string_view name) const {
   const StoredTensor* tensor = checkpoint_->find(name);
   if (tensor == nullptr) {
     return Error{ErrorCode::kNotFound, "tensor is missing", checkpoint_->path(), std::string(name),
@@ -201,30 +265,7 @@ Result<SourceTensor> CheckpointWeights::open(std::string_view name) const {
     return Error{ErrorCode::kCorrupt, "weight is not in the pack",
                  pack_ ? pack_->path() : checkpoint_->path(), std::string(name), "no such weight"};
   }
-  const CodeKind kind = code_kind(*tensor);
-  SourceTensor source{
-      .dtype = tensor->dtype,
-      .where = tensor->where,
-      .decode_row = [tensor](int64_t row, std::span<float> out) { decode_row(*tensor, row, out); },
-      .code_kind = kind,
-      .read_codes = [tensor](int64_t row, CodeRow& out) { read_codes(*tensor, row, out); },
-      .stored_row = [tensor](int64_t row) { return tensor->row(row); },
-      .release = [tensor] { drop_pages(*tensor); }};
-  if (kind == CodeKind::kNone && tensor->dtype == DType::kF32 && !tensor->coded) {
-    find_grid(*tensor, source);
-  }
-  if (!tensor->coded) return source;
-  if (tensor->coded->bits == 8) {
-    source.int8_row = [tensor](int64_t row, std::span<int8_t> codes) {
-      return read_int8(*tensor->coded, row, codes);
-    };
-  } else {
-    source.progressive_row = [tensor](int64_t row, std::span<ProgressiveGroup> groups) {
-      return read_progressive(*tensor->coded, row, groups);
-    };
-    source.form = tensor->coded->form();
-  }
-  return source;
+  return OpenTensor(std::make_unique<CheckpointTensor>(*tensor));
 }
 
 std::optional<HeldTensor> CheckpointWeights::held(std::string_view key) const {

@@ -29,7 +29,7 @@ class CheckpointWeights : public WeightSource {
   void look_for_pack(const Graph& graph, const DeviceOptions& options, std::string_view quantize);
   const std::shared_ptr<const PackFile>& pack() const { return pack_; }  // or nullptr
 
-  Result<SourceTensor> open(std::string_view name) const override;
+  Result<OpenTensor> open(std::string_view name) const override;
   std::optional<HeldTensor> held(std::string_view key) const override;
 
  private:

@@ -101,13 +101,24 @@ class Hostile : public ::testing::Test {
   class Floats : public WeightSource {
    public:
     explicit Floats(const WeightSource& of) : of_(&of) {}
-    Result<SourceTensor> open(std::string_view name) const override {
-      SourceTensor tensor = AGLM_TRY(of_->open(name));
-      tensor.code_kind = CodeKind::kNone;
-      return tensor;
+    Result<OpenTensor> open(std::string_view name) const override {
+      OpenTensor tensor = AGLM_TRY(of_->open(name));
+      return OpenTensor(std::make_unique<Tensor>(std::move(tensor)));
     }
 
    private:
+    class Tensor : public SourceTensor {
+     public:
+      explicit Tensor(OpenTensor of)
+          : SourceTensor({.dtype = of->form().dtype}, of->where()), of_(std::move(of)) {}
+      void read_rows(RowRange rows, std::span<float> out) const override {
+        of_->read_rows(rows, out);
+      }
+
+     private:
+      OpenTensor of_;
+    };
+
     const WeightSource* of_;
   };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -33,35 +34,11 @@ class HostileChannels : public WeightSource {
                   CodeKind grid = CodeKind::kNone)
       : plain_(&plain), shape_(shape), factor_(factor), grid_(grid) {}
 
-  Result<SourceTensor> open(std::string_view name) const override {
-    SourceTensor tensor = AGLM_TRY(plain_->open(name));
-    const Change change = change_of(name);
-    SourceTensor out{.dtype = DType::kF32, .where = tensor.where};
-    out.decode_row = [plain = tensor.decode_row, change](int64_t row, std::span<float> values) {
-      plain(row, values);
-      change.apply(row, values);
-    };
-    out.release = tensor.release;
-    if (grid_ != CodeKind::kNone && name.ends_with("_proj.weight")) {
-      out.code_kind = grid_;
-      const auto read = out.decode_row;
-      const int64_t columns = columns_of(name);
-      out.read_codes = [read, columns, kind = grid_](int64_t row, CodeRow& codes) {
-        std::vector<float> values(static_cast<size_t>(columns));
-        read(row, values);
-        codes_on_grid(kind, values, codes);
-      };
-      // What the codes stand for is the reference.
-      out.decode_row = [codes_of = out.read_codes](int64_t row, std::span<float> values) {
-        CodeRow codes;
-        codes_of(row, codes);
-        for (size_t i = 0; i < values.size(); ++i) {
-          values[i] =
-              codes.scales[i / 32] * static_cast<float>(codes.codes[i]) - codes.minima[i / 32];
-        }
-      };
-    }
-    return out;
+  Result<OpenTensor> open(std::string_view name) const override {
+    OpenTensor plain = AGLM_TRY(plain_->open(name));
+    const bool on_grid = grid_ != CodeKind::kNone && name.ends_with("_proj.weight");
+    return OpenTensor(std::make_unique<Tensor>(std::move(plain), change_of(name), columns_of(name),
+                                               on_grid ? grid_ : CodeKind::kNone));
   }
 
  private:
@@ -75,6 +52,55 @@ class HostileChannels : public WeightSource {
       }
       for (const int64_t column : columns) values[static_cast<size_t>(column)] *= column_factor;
     }
+  };
+
+  class Tensor : public SourceTensor {
+   public:
+    // `columns` count where there is a grid.
+    Tensor(OpenTensor plain, Change change, int64_t columns, CodeKind grid)
+        : SourceTensor({.dtype = DType::kF32, .code_kind = grid}, plain->where()),
+          plain_(std::move(plain)),
+          change_(std::move(change)),
+          columns_(columns) {}
+
+    void read_rows(RowRange rows, std::span<float> out) const override {
+      const size_t columns = out.size() / static_cast<size_t>(rows.n);
+      for (int64_t i = 0; i < rows.n; ++i) {
+        const auto row = out.subspan(static_cast<size_t>(i) * columns, columns);
+        changed_row(rows.begin + i, row);
+        // What the codes stand for is the reference.
+        if (form().code_kind != CodeKind::kNone) stand_for(codes_of(row), row);
+      }
+    }
+    void read_codes(RowRange rows, std::span<CodeRow> out) const override {
+      for (int64_t i = 0; i < rows.n; ++i) {
+        CodeRow& codes = out[static_cast<size_t>(i)];
+        std::vector<float> row(static_cast<size_t>(columns_));
+        changed_row(rows.begin + i, row);
+        codes = codes_of(row);
+      }
+    }
+    void release() const override { plain_->release(); }
+
+   private:
+    void changed_row(int64_t row, std::span<float> out) const {
+      plain_->read_rows({row, 1}, out);
+      change_.apply(row, out);
+    }
+    CodeRow codes_of(std::span<const float> row) const {
+      CodeRow codes;
+      codes_on_grid(form().code_kind, row, codes);
+      return codes;
+    }
+    static void stand_for(const CodeRow& codes, std::span<float> row) {
+      for (size_t i = 0; i < row.size(); ++i) {
+        row[i] = codes.scales[i / 32] * static_cast<float>(codes.codes[i]) - codes.minima[i / 32];
+      }
+    }
+
+    OpenTensor plain_;
+    Change change_;
+    int64_t columns_;
   };
 
   // A few, from all over.

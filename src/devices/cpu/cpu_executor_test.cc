@@ -123,11 +123,12 @@ TEST(CpuExecutor, RowsThatAreGivenStandForTheirTokens) {
   const Held& held = kHeld[0];
   const Graph graph = made_up_model();
   const std::vector<float> plain = with_inputs(held, graph, [](StepInput&) {});
-  const auto table = MadeUpWeights(held.dtype).open("embed");
+  const MadeUpWeights weights(held.dtype);
+  const auto table = weights.open("embed");
   std::vector<float> rows(3 * kHidden);
   for (size_t i = 0; i < 3; ++i) {
-    table->decode_row(static_cast<int64_t>(i + 4) * 7 % kVocab,
-                      std::span(rows).subspan(i * kHidden, kHidden));
+    (*table)->read_rows({static_cast<int64_t>(i + 4) * 7 % kVocab, 1},
+                        std::span(rows).subspan(i * kHidden, kHidden));
   }
   std::vector<TokenId> placeholders(12, TokenId{1});
   const auto give = [&](StepInput& input, const StepEmbeddings& given) {
@@ -330,20 +331,11 @@ class BrokenWeights : public MadeUpWeights {
   BrokenWeights(std::string tensor, int64_t row)
       : MadeUpWeights(DType::kF32), tensor_(std::move(tensor)), row_(row) {}
 
-  Result<SourceTensor> open(std::string_view name) const override {
-    SourceTensor source = AGLM_TRY(MadeUpWeights::open(name));
-    source.where = "model.gguf: " + std::string(name);
-    if (name == tensor_) {
-      source.decode_row = [inner = source.decode_row, broken = row_](int64_t row,
-                                                                     std::span<float> out) {
-        inner(row, out);
-        if (row >= broken) out.back() = std::numeric_limits<float>::infinity();
-      };
-    }
-    return source;
+ private:
+  void damage(std::string_view tensor, int64_t row, std::span<float> out) const override {
+    if (tensor == tensor_ && row >= row_) out.back() = std::numeric_limits<float>::infinity();
   }
 
- private:
   std::string tensor_;
   int64_t row_;
 };
@@ -359,8 +351,7 @@ TEST(CpuExecutor, NamesTheFirstRowOfAMatrixOrVectorThatIsNoNumber) {
     const auto executor =
         make_cpu_executor(r.graph, BrokenWeights(tensor, 7), options_of(kHeld[0]));
     ASSERT_FALSE(executor) << tensor;
-    EXPECT_THAT(executor.error().message(),
-                testing::HasSubstr("model.gguf: " + std::string(tensor) + ": row 7"));
+    EXPECT_THAT(executor.error().message(), testing::HasSubstr(std::string(tensor) + ": row 7"));
   }
   EXPECT_TRUE(make_cpu_executor(r.graph, BrokenWeights("other", 0), options_of(kHeld[0])));
 }

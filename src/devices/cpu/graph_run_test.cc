@@ -32,27 +32,25 @@ class Watching : public RunVisitor {
     EXPECT_EQ(y.rows, expected_rows);
   }
   Result<PackedWeight> matrix(const Weight& weight, int64_t begin, int64_t end) override {
-    const SourceTensor tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
+    const auto tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
     PackedWeight packed =
         AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, end - begin, weight.columns));
     pool_.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
-      packed.pack_panels(first, last, [&](int64_t row, std::span<float> out) {
-        tensor.decode_row(begin + row, out);
+      packed.pack_panels(first, last, [&](RowRange rows, std::span<float> out) {
+        tensor->read_rows({begin + rows.begin, rows.n}, out);
       });
     });
     return packed;
   }
   Result<void> embedding_row(const Weight& weight, int64_t row, std::span<float> out) override {
-    const SourceTensor tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
-    tensor.decode_row(row, out);
+    const auto tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
+    tensor->read_rows({row, 1}, out);
     return {};
   }
   Result<std::vector<float>> vector(const Weight& weight) override {
-    const SourceTensor tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
+    const auto tensor = AGLM_TRY(source_.open(weight.parts[0].tensor));
     std::vector<float> values(static_cast<size_t>(weight.rows));
-    for (size_t i = 0; i < values.size(); ++i) {
-      tensor.decode_row(static_cast<int64_t>(i), {&values[i], 1});
-    }
+    tensor->read_rows({0, weight.rows}, values);
     return values;
   }
 

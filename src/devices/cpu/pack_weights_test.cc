@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/aligned_buffer.h"
+#include "devices/cpu/testing/made_up_model.h"
 
 namespace autoglm {
 namespace {
@@ -22,20 +23,16 @@ constexpr int64_t kHidden = 64;
 
 class Numbers : public WeightSource {
  public:
-  Result<SourceTensor> open(std::string_view name) const override {
+  Result<OpenTensor> open(std::string_view name) const override {
     ++opened;
     const float base = static_cast<float>(name.size() % 5) - 2.0F;
-    return SourceTensor{.dtype = DType::kBF16,
-                        .where = std::string(name),
-                        .decode_row =
-                            [base](int64_t row, std::span<float> out) {
-                              for (size_t c = 0; c < out.size(); ++c) {
-                                const auto step = (static_cast<size_t>(row) * 37 + c * 11) % 64;
-                                out[c] = (static_cast<float>(step) - 31.5F) / 64.0F + base / 8.0F;
-                              }
-                            },
-                        .stored_row = [](int64_t) { return std::span<const std::byte>(); },
-                        .release = [] {}};
+    return OpenTensor(std::make_unique<made_up::MadeUpTensor>(
+        DType::kBF16, std::string(name), [base](int64_t row, std::span<float> out) {
+          for (size_t c = 0; c < out.size(); ++c) {
+            const auto step = (static_cast<size_t>(row) * 37 + c * 11) % 64;
+            out[c] = (static_cast<float>(step) - 31.5F) / 64.0F + base / 8.0F;
+          }
+        }));
   }
   mutable int opened = 0;
 };
@@ -43,7 +40,7 @@ class Numbers : public WeightSource {
 // What was packed from another source, and nothing else.
 class Packed : public WeightSource {
  public:
-  Result<SourceTensor> open(std::string_view name) const override {
+  Result<OpenTensor> open(std::string_view name) const override {
     return Error{ErrorCode::kNotFound, "not packed", std::string(name), "", ""};
   }
   std::optional<HeldTensor> held(std::string_view key) const override {

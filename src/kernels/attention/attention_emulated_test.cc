@@ -1,5 +1,5 @@
 // Attention on AVX-512 over emulated instructions, against the generic variant, bit for bit
-// (linear/emulated_test.cc says what that shows).
+// (linear/emulated_testing.h says what that shows).
 #include "support/avx512_emulation.h"
 
 #include <gtest/gtest.h>

@@ -40,8 +40,9 @@ inline PackedWeight random_code_weight(WeightFormat format, int64_t n, int64_t k
                                        PackOrder order = PackOrder::kPlain) {
   Result<PackedWeight> weight = PackedWeight::allocate(format, n, k, order);
   AGLM_CHECK(weight.has_value(), "{}", weight ? "" : weight.error().message());
-  weight->pack_codes(0, weight->n_panels(),
-                     [&](int64_t row, CodeRow& out) { random_codes(format, k, row, out); });
+  weight->pack_codes(0, weight->n_panels(), row_by_row([&](int64_t row, CodeRow& out) {
+                       random_codes(format, k, row, out);
+                     }));
   return std::move(*weight);
 }
 

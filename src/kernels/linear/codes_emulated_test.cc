@@ -1,5 +1,5 @@
 // The AVX-512 kernels for codes over emulated instructions, against the generic variant, bit for
-// bit (emulated_test.cc says what that shows).
+// bit (emulated_testing.h says what that shows).
 #include "support/avx512_emulation.h"
 
 #include <gtest/gtest.h>

@@ -43,7 +43,7 @@ struct Fixture {
       if (i == 0 && holds_codes(format)) continue;
       if (i == 0) {
         pool.parallel_for(weights[0].n_panels(), 1, [&](int64_t begin, int64_t end) {
-          weights[0].pack_panels(begin, end, fill);
+          weights[0].pack_panels(begin, end, row_by_row(fill));
         });
       } else {
         std::memcpy(const_cast<std::byte*>(weights.back().panel(0)), weights[0].panel(0),

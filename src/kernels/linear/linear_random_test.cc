@@ -85,70 +85,72 @@ struct RandomWeight {
       if (format == WeightFormat::kBF16) return bf16_to_f32(f32_to_bf16(w));
       return w;
     };
-    made.pack_panels(0, made.n_panels(), [&](int64_t row, std::span<float> out) {
-      draw.fill(out, 1e3f);
-      for (size_t i = 0; i < out.size(); ++i) {
-        rows[static_cast<size_t>(row)][i].scaled = double{rounded(out[i])};
-      }
-    });
+    made.pack_panels(0, made.n_panels(), row_by_row([&](int64_t row, std::span<float> out) {
+                       draw.fill(out, 1e3f);
+                       for (size_t i = 0; i < out.size(); ++i) {
+                         rows[static_cast<size_t>(row)][i].scaled = double{rounded(out[i])};
+                       }
+                     }));
   }
 
   void of_int8(Draw& draw, PackedWeight& made) {
-    made.pack_codes(0, made.n_panels(), [&](int64_t row, std::span<int8_t> codes) {
-      const float scale = 0.01f * draw.normal();
-      const bool greatest = draw.one_in(4);
-      for (size_t i = 0; i < codes.size(); ++i) {
-        codes[i] = static_cast<int8_t>(greatest ? 127 : draw.between(-127, 127));
-        rows[static_cast<size_t>(row)][i].scaled = double{scale} * codes[i];
-      }
-      return scale;
-    });
+    made.pack_codes(0, made.n_panels(), row_by_row([&](int64_t row, std::span<int8_t> codes) {
+                      const float scale = 0.01f * draw.normal();
+                      const bool greatest = draw.one_in(4);
+                      for (size_t i = 0; i < codes.size(); ++i) {
+                        codes[i] = static_cast<int8_t>(greatest ? 127 : draw.between(-127, 127));
+                        rows[static_cast<size_t>(row)][i].scaled = double{scale} * codes[i];
+                      }
+                      return scale;
+                    }));
   }
 
   void of_groups(Draw& draw, PackedWeight& made) {
     const Progressive form = progressive_form(made.format());
     const int64_t alike = form.group_size / ProgressiveGroup::kColumns;
-    made.pack_codes(0, made.n_panels(), [&](int64_t row, std::span<ProgressiveGroup> groups) {
-      const float channel_scale = 0.01f * draw.normal();
-      for (int64_t g = 0; g < std::ssize(groups); ++g) {
-        ProgressiveGroup& group = groups[static_cast<size_t>(g)];
-        if (g % alike == 0) {
-          group.scale = static_cast<uint8_t>(draw.between(0, form.largest_scale()));
-          const int64_t span = int64_t{group.scale} * form.largest_code();
-          group.offset = static_cast<int8_t>(draw.between(-127, 127 - span));
-        } else {
-          group.scale = groups[static_cast<size_t>(g - 1)].scale;
-          group.offset = groups[static_cast<size_t>(g - 1)].offset;
-        }
-        for (int64_t i = 0; i < ProgressiveGroup::kColumns; ++i) {
-          group.codes[i] = static_cast<uint8_t>(draw.between(0, form.largest_code()));
-          const int64_t column = g * ProgressiveGroup::kColumns + i;
-          if (column >= made.k()) continue;
-          const int bracket = group.scale * group.codes[i] + group.offset;
-          rows[static_cast<size_t>(row)][static_cast<size_t>(column)].scaled =
-              double{channel_scale} * bracket;
-        }
-      }
-      return channel_scale;
-    });
+    made.pack_codes(
+        0, made.n_panels(), row_by_row([&](int64_t row, std::span<ProgressiveGroup> groups) {
+          const float channel_scale = 0.01f * draw.normal();
+          for (int64_t g = 0; g < std::ssize(groups); ++g) {
+            ProgressiveGroup& group = groups[static_cast<size_t>(g)];
+            if (g % alike == 0) {
+              group.scale = static_cast<uint8_t>(draw.between(0, form.largest_scale()));
+              const int64_t span = int64_t{group.scale} * form.largest_code();
+              group.offset = static_cast<int8_t>(draw.between(-127, 127 - span));
+            } else {
+              group.scale = groups[static_cast<size_t>(g - 1)].scale;
+              group.offset = groups[static_cast<size_t>(g - 1)].offset;
+            }
+            for (int64_t i = 0; i < ProgressiveGroup::kColumns; ++i) {
+              group.codes[i] = static_cast<uint8_t>(draw.between(0, form.largest_code()));
+              const int64_t column = g * ProgressiveGroup::kColumns + i;
+              if (column >= made.k()) continue;
+              const int bracket = group.scale * group.codes[i] + group.offset;
+              rows[static_cast<size_t>(row)][static_cast<size_t>(column)].scaled =
+                  double{channel_scale} * bracket;
+            }
+          }
+          return channel_scale;
+        }));
   }
 
   void of_codes(Draw& draw, PackedWeight& made) {
     const int64_t first = draw.between(0, 1000);
     const bool nested = code_form(made.format()).nested;
-    made.pack_codes(0, made.n_panels(), [&](int64_t row, CodeRow& out) {
-      random_codes(made.format(), made.k(), first + row, out);
-      for (size_t i = 0; i < out.codes.size(); ++i) {
-        const size_t group = i / static_cast<size_t>(nested ? CodeRow::kSuper : CodeRow::kGroup);
-        double scale = out.scales[group];
-        double minimum = out.minima[group];
-        if (nested) {
-          scale *= out.group_scales[i / CodeRow::kSmallGroup];
-          minimum *= out.group_minima[i / CodeRow::kSmallGroup];
-        }
-        rows[static_cast<size_t>(row)][i] = {scale * out.codes[i], minimum};
-      }
-    });
+    made.pack_codes(0, made.n_panels(), row_by_row([&](int64_t row, CodeRow& out) {
+                      random_codes(made.format(), made.k(), first + row, out);
+                      for (size_t i = 0; i < out.codes.size(); ++i) {
+                        const size_t group =
+                            i / static_cast<size_t>(nested ? CodeRow::kSuper : CodeRow::kGroup);
+                        double scale = out.scales[group];
+                        double minimum = out.minima[group];
+                        if (nested) {
+                          scale *= out.group_scales[i / CodeRow::kSmallGroup];
+                          minimum *= out.group_minima[i / CodeRow::kSmallGroup];
+                        }
+                        rows[static_cast<size_t>(row)][i] = {scale * out.codes[i], minimum};
+                      }
+                    }));
   }
 };
 

@@ -53,9 +53,9 @@ struct Problem {
     Result<PackedWeight> packed = PackedWeight::allocate(c.format, c.n, c.k, order);
     EXPECT_TRUE(packed.has_value());
     weight = std::move(*packed);
-    weight.pack_panels(0, weight.n_panels(), [&](int64_t row, std::span<float> out) {
-      std::copy_n(w.begin() + row * c.k, c.k, out.begin());
-    });
+    weight.pack_panels(0, weight.n_panels(), row_by_row([&](int64_t row, std::span<float> out) {
+                         std::copy_n(w.begin() + row * c.k, c.k, out.begin());
+                       }));
     y_stride = weight.n_out() + 5;
     residual = random_values(c.m * y_stride, 4);
   }
@@ -290,10 +290,10 @@ TEST(Linear, TheGreatestIntegersDoNotOverflow) {
       // Rows that are all alike once they are turned.
       const Rotation rotation = Rotation::of(k);
       Result<PackedWeight> weight = PackedWeight::allocate(format, 16, k);
-      weight->pack_panels(0, 1, [&](int64_t, std::span<float> out) {
-        std::fill(out.begin(), out.end(), sign * 127.0f);
-        rotate_back(rotation, out);
-      });
+      weight->pack_panels(0, 1, row_by_row([&](int64_t, std::span<float> out) {
+                            std::fill(out.begin(), out.end(), sign * 127.0f);
+                            rotate_back(rotation, out);
+                          }));
       std::vector<float> x(k, 127.0f / static_cast<float>(rotation.block));
       rotate_back(rotation, x);
       for (const Isa isa : isas_here()) {

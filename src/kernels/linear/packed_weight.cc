@@ -78,12 +78,30 @@ void store_int8(std::span<const float> row, int64_t lane, std::byte* panel, floa
   }
 }
 
+void store_floats(WeightFormat format, std::span<const float> row, int64_t lane, std::byte* panel) {
+  for (int64_t k = 0; k < std::ssize(row); ++k) {
+    const int64_t at = k * kRows + lane;
+    const float w = row[static_cast<size_t>(k)];
+    if (format == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
+    if (format == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
+    if (format == WeightFormat::kBF16) {
+      reinterpret_cast<uint16_t*>(panel)[layout::bf16_at(k, lane)] = f32_to_bf16(w);
+    }
+  }
+}
+
 void store_groups(const layout::ProgressivePanel& at, std::span<const ProgressiveGroup> groups,
                   int64_t lane, std::byte* panel) {
   auto* out = reinterpret_cast<uint8_t*>(panel);
   for (size_t g = 0; g < groups.size(); ++g) {
     at.store(out, static_cast<int64_t>(g) * ProgressiveGroup::kColumns, lane, groups[g]);
   }
+}
+
+// Row `i` of rows of equal length.
+template <class T>
+std::span<T> row_of(std::vector<T>& rows, int64_t i, int64_t length) {
+  return std::span(rows).subspan(static_cast<size_t>(i * length), static_cast<size_t>(length));
 }
 
 }  // namespace
@@ -193,75 +211,107 @@ void PackedWeight::turn_back(std::span<float> row) const {
                           .y = row.data()});
 }
 
-template <class Store>
-void PackedWeight::for_rows(int64_t begin, int64_t end, const Store& store) {
+int64_t PackedWeight::rows_at_once(int64_t row_bytes) {
+  constexpr int64_t kBytes = 64 << 10;  // beside the panel, in the second cache
+  int64_t rows = kRows;
+  while (rows > 1 && rows * row_bytes > kBytes) rows /= 2;
+  return rows;
+}
+
+template <class Read, class Store>
+void PackedWeight::for_rows(int64_t begin, int64_t end, int64_t at_once, const Read& read,
+                            const Store& store) {
   AGLM_CHECK(0 <= begin && begin <= end && end <= n_panels_, "panels [{}, {}) of {}", begin, end,
              n_panels_);
   auto* scales = reinterpret_cast<float*>(data_.data() + n_panels_ * panel_bytes_);
   for (int64_t p = begin; p < end; ++p) {
-    for (int64_t lane = 0; lane < kRows; ++lane) {
-      const int64_t row = row_at(p, lane);
-      if (row < 0) continue;
-      store(row, lane, data_.data() + p * panel_bytes_,
-            has_channel_scales(format_) ? scales + p * kRows + lane : nullptr);
+    for (int64_t lane = 0; lane < kRows; lane += at_once) {
+      RowRange rows{.begin = row_at(p, lane)};
+      while (rows.n < at_once && row_at(p, lane + rows.n) >= 0) ++rows.n;
+      if (rows.n == 0) continue;
+      read(rows);
+      for (int64_t i = 0; i < rows.n; ++i) {
+        store(i, lane + i, data_.data() + p * panel_bytes_,
+              has_channel_scales(format_) ? scales + p * kRows + lane + i : nullptr);
+      }
     }
   }
 }
 
 void PackedWeight::pack_panels(int64_t begin, int64_t end, const RowSource& source) {
   AGLM_CHECK(!holds_codes(format_), "{} is packed from codes", weight_format_name(format_));
-  std::vector<float> row(static_cast<size_t>(k_));
+  const int64_t at_once = rows_at_once(k_ * int64_t{sizeof(float)});
+  std::vector<float> values(static_cast<size_t>(at_once * k_));
   std::vector<ProgressiveGroup> groups(static_cast<size_t>((k_ + 31) / 32));
-  for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
-    source(i, row);
-    if (is_integer(format_)) {
-      if (!all_finite(row)) {
-        std::replace_if(
-            row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
-      }
-      turn(row);
-      if (format_ == WeightFormat::kInt8) return store_int8(row, lane, panel, channel_scale);
-      *channel_scale = quantize_progressive_row(row, progressive_form(format_), groups);
-      return store_groups(progressive_panel(format_, k_), groups, lane, panel);
-    }
-    for (int64_t k = 0; k < k_; ++k) {
-      const int64_t at = k * kRows + lane;
-      const float w = row[static_cast<size_t>(k)];
-      if (format_ == WeightFormat::kF32) reinterpret_cast<float*>(panel)[at] = w;
-      if (format_ == WeightFormat::kF16) reinterpret_cast<uint16_t*>(panel)[at] = f32_to_f16(w);
-      if (format_ == WeightFormat::kBF16) {
-        reinterpret_cast<uint16_t*>(panel)[layout::bf16_at(k, lane)] = f32_to_bf16(w);
-      }
-    }
-  });
+  const auto read = [&](RowRange rows) {
+    source(rows, std::span(values).first(static_cast<size_t>(rows.n * k_)));
+  };
+  for_rows(begin, end, at_once, read,
+           [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
+             const std::span<float> row = row_of(values, i, k_);
+             if (is_integer(format_)) {
+               if (!all_finite(row)) {
+                 std::replace_if(
+                     row.begin(), row.end(), [](float w) { return !std::isfinite(w); }, 0.0f);
+               }
+               turn(row);
+               if (format_ == WeightFormat::kInt8) {
+                 return store_int8(row, lane, panel, channel_scale);
+               }
+               *channel_scale = quantize_progressive_row(row, progressive_form(format_), groups);
+               return store_groups(progressive_panel(format_, k_), groups, lane, panel);
+             }
+             store_floats(format_, row, lane, panel);
+           });
 }
 
 void PackedWeight::pack_codes(int64_t begin, int64_t end, const Int8Source& source) {
   AGLM_CHECK(format_ == WeightFormat::kInt8, "int8 codes for {}", weight_format_name(format_));
-  std::vector<int8_t> codes(static_cast<size_t>(k_));
-  for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
-    *channel_scale = source(row, codes);
-    auto* out = reinterpret_cast<int8_t*>(panel);
-    for (int64_t k = 0; k < k_; ++k) out[layout::int8_at(k, lane)] = codes[static_cast<size_t>(k)];
-  });
+  const int64_t at_once = rows_at_once(k_);
+  std::vector<int8_t> codes(static_cast<size_t>(at_once * k_));
+  std::vector<float> scales(static_cast<size_t>(at_once));
+  const auto read = [&](RowRange rows) {
+    source(rows, {std::span(codes).first(static_cast<size_t>(rows.n * k_)),
+                  std::span(scales).first(static_cast<size_t>(rows.n))});
+  };
+  for_rows(begin, end, at_once, read,
+           [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
+             *channel_scale = scales[static_cast<size_t>(i)];
+             const std::span<const int8_t> row = row_of(codes, i, k_);
+             auto* out = reinterpret_cast<int8_t*>(panel);
+             for (int64_t k = 0; k < k_; ++k) {
+               out[layout::int8_at(k, lane)] = row[static_cast<size_t>(k)];
+             }
+           });
 }
 
 void PackedWeight::pack_codes(int64_t begin, int64_t end, const ProgressiveSource& source) {
   AGLM_CHECK(progressive_form(format_).exists(), "progressive codes for {}",
              weight_format_name(format_));
-  std::vector<ProgressiveGroup> groups(static_cast<size_t>((k_ + 31) / 32));
-  for_rows(begin, end, [&](int64_t row, int64_t lane, std::byte* panel, float* channel_scale) {
-    *channel_scale = source(row, groups);
-    store_groups(progressive_panel(format_, k_), groups, lane, panel);
-  });
+  const int64_t n_groups = (k_ + 31) / 32;
+  const int64_t at_once = rows_at_once(n_groups * int64_t{sizeof(ProgressiveGroup)});
+  std::vector<ProgressiveGroup> groups(static_cast<size_t>(at_once * n_groups));
+  std::vector<float> scales(static_cast<size_t>(at_once));
+  const auto read = [&](RowRange rows) {
+    source(rows, {std::span(groups).first(static_cast<size_t>(rows.n * n_groups)),
+                  std::span(scales).first(static_cast<size_t>(rows.n))});
+  };
+  for_rows(begin, end, at_once, read,
+           [&](int64_t i, int64_t lane, std::byte* panel, float* channel_scale) {
+             *channel_scale = scales[static_cast<size_t>(i)];
+             store_groups(progressive_panel(format_, k_), row_of(groups, i, n_groups), lane, panel);
+           });
 }
 
 void PackedWeight::pack_codes(int64_t begin, int64_t end, const CodeSource& source) {
   AGLM_CHECK(holds_codes(format_), "{} is packed from floats", weight_format_name(format_));
-  CodeRow row;
-  for_rows(begin, end, [&](int64_t i, int64_t lane, std::byte* panel, float*) {
-    source(i, row);
-    store_codes(code_form(format_), row, lane, panel);
+  const int64_t at_once = rows_at_once(2 * k_);
+  std::vector<CodeRow> codes(static_cast<size_t>(at_once));
+  const auto read = [&](RowRange rows) {
+    source(rows, std::span(codes).first(static_cast<size_t>(rows.n)));
+  };
+  for_rows(begin, end, at_once, read, [&](int64_t i, int64_t lane, std::byte* panel, float*) {
+    store_codes(code_form(format_), codes[static_cast<size_t>(i)], lane, panel);
   });
 }
 

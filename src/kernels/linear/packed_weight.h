@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <type_traits>
 
 #include "autoglm/result.h"
 #include "base/aligned_buffer.h"
 #include "kernels/linear/progressive.h"
 #include "tensor/code_row.h"
+#include "tensor/row_range.h"
 #include "tensor/weight_format.h"
 
 namespace autoglm {
@@ -29,14 +31,14 @@ class PackedWeight {
   // |sum| <= k * 127 * 127 must stay below 2^31.
   static constexpr int64_t kMaxColumns = 131072;
 
-  // Writes row `row` of the matrix, in f32, to `out` (k elements).
-  using RowSource = std::function<void(int64_t row, std::span<float> out)>;
-  // Writes the codes of row `row` that were chosen before, and returns its channel scale.
-  using Int8Source = std::function<float(int64_t row, std::span<int8_t> codes)>;  // k of them
-  using ProgressiveSource =
-      std::function<float(int64_t row, std::span<ProgressiveGroup> groups)>;  // ceil(k/32)
-  // Gives row `row` of the matrix as codes, of a kind that the format holds.
-  using CodeSource = std::function<void(int64_t row, CodeRow& out)>;
+  // Where packing gets rows from: as many at a time as lie side by side in a panel and fit a cache.
+  // Those that make one row at a time are wrapped in row_by_row().
+  using RowSource = std::function<void(RowRange rows, std::span<float> out)>;  // [rows.n, k], f32
+  // Codes that were chosen before.
+  using Int8Source = std::function<void(RowRange rows, Int8Rows out)>;
+  using ProgressiveSource = std::function<void(RowRange rows, ProgressiveRows out)>;
+  // Codes of a kind that the format holds.
+  using CodeSource = std::function<void(RowRange rows, std::span<CodeRow> out)>;
 
   PackedWeight() = default;
   // Reserves zeroed memory. Errors: sizes below 1, k over kMaxColumns, odd n with kGateUp, no
@@ -95,9 +97,12 @@ class PackedWeight {
 
  private:
   static Result<PackedWeight> shaped(WeightFormat format, int64_t n, int64_t k, PackOrder order);
-  // Calls store(row, lane, panel, channel_scale) for every row of the panels.
-  template <class Store>
-  void for_rows(int64_t begin, int64_t end, const Store& store);
+  // How many rows of so many bytes packing asks for at once.
+  static int64_t rows_at_once(int64_t row_bytes);
+  // For all rows of the panels, `at_once` or fewer of one panel at a time: read(rows), then
+  // store(i, lane, panel, channel_scale) for each of them, the i-th that was read.
+  template <class Read, class Store>
+  void for_rows(int64_t begin, int64_t end, int64_t at_once, const Read& read, const Store& store);
   float* own_column_scales();
   void turn(std::span<float> row) const;
   void turn_back(std::span<float> row) const;
@@ -110,5 +115,37 @@ class PackedWeight {
   int64_t panel_bytes_ = 0;
   AlignedBuffer data_;
 };
+
+// A source for PackedWeight out of `row`, which makes one: void(int64_t, std::span<float>),
+// void(int64_t, CodeRow&), or, returning the row's scale, float(int64_t, std::span<int8_t>) and
+// float(int64_t, std::span<ProgressiveGroup>).
+template <class Row>
+auto row_by_row(Row row) {
+  const auto part = [](auto all, RowRange rows, int64_t i) {
+    const size_t n = all.size() / static_cast<size_t>(rows.n);
+    return all.subspan(static_cast<size_t>(i) * n, n);
+  };
+  if constexpr (std::is_invocable_v<Row, int64_t, std::span<float>>) {
+    return PackedWeight::RowSource([row, part](RowRange rows, std::span<float> out) {
+      for (int64_t i = 0; i < rows.n; ++i) row(rows.begin + i, part(out, rows, i));
+    });
+  } else if constexpr (std::is_invocable_v<Row, int64_t, CodeRow&>) {
+    return PackedWeight::CodeSource([row](RowRange rows, std::span<CodeRow> out) {
+      for (int64_t i = 0; i < rows.n; ++i) row(rows.begin + i, out[static_cast<size_t>(i)]);
+    });
+  } else if constexpr (std::is_invocable_v<Row, int64_t, std::span<int8_t>>) {
+    return PackedWeight::Int8Source([row, part](RowRange rows, Int8Rows out) {
+      for (int64_t i = 0; i < rows.n; ++i) {
+        out.scales[static_cast<size_t>(i)] = row(rows.begin + i, part(out.codes, rows, i));
+      }
+    });
+  } else {
+    return PackedWeight::ProgressiveSource([row, part](RowRange rows, ProgressiveRows out) {
+      for (int64_t i = 0; i < rows.n; ++i) {
+        out.scales[static_cast<size_t>(i)] = row(rows.begin + i, part(out.groups, rows, i));
+      }
+    });
+  }
+}
 
 }  // namespace autoglm

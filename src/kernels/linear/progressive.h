@@ -19,6 +19,12 @@ struct ProgressiveGroup {
   uint8_t codes[32] = {};  // 0..largest_code()
 };
 
+// For n rows of as many columns.
+struct ProgressiveRows {
+  std::span<ProgressiveGroup> groups;  // [n, ceil(columns / 32)]
+  std::span<float> scales;             // [n]: the channel scales
+};
+
 // Whether kernels can expand the group: every bracket in [-127, 127]. What the quantizers here
 // choose is; what a file holds need not be.
 inline bool is_expandable(const ProgressiveGroup& group, int bits) {

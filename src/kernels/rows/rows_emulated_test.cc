@@ -1,5 +1,5 @@
 // The AVX-512 row kernels over emulated instructions, against the generic ones, bit for bit
-// (linear/emulated_test.cc says what that shows).
+// (linear/emulated_testing.h says what that shows).
 #include "support/avx512_emulation.h"
 
 #include <gtest/gtest.h>

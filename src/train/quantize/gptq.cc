@@ -43,9 +43,9 @@ Result<std::vector<float>> second_moments(const Context& context, const RowsView
       const int64_t rows = std::min(kSlabRows, k - slab);
       PackedWeight packed = AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, rows, n));
       context.pool.parallel_for(packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
-        packed.pack_panels(begin, end, [&](int64_t row, std::span<float> out) {
-          std::copy_n(turned.begin() + (slab + row) * n, n, out.begin());
-        });
+        packed.pack_panels(begin, end, row_by_row([&](int64_t row, std::span<float> out) {
+                             std::copy_n(turned.begin() + (slab + row) * n, n, out.begin());
+                           }));
       });
       AlignedBuffer scratch = AGLM_TRY(AlignedBuffer::allocate(
           static_cast<size_t>(std::max<int64_t>(64, linear_scratch_bytes(context, packed, k)))));

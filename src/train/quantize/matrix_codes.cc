@@ -89,17 +89,17 @@ Result<PackedWeight> MatrixCodes::pack(int64_t begin, int64_t end, ThreadPool& p
   PackedWeight packed = AGLM_TRY(PackedWeight::allocate(format, end - begin, columns_));
   pool.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
     if (precision_.bits == 8) {
-      packed.pack_codes(first, last, [&](int64_t i, std::span<int8_t> out) {
-        const RowCodes codes = row(begin + i);
-        std::ranges::copy(codes.values, out.begin());
-        return codes.channel_scale;
-      });
+      packed.pack_codes(first, last, row_by_row([&](int64_t i, std::span<int8_t> out) {
+                          const RowCodes codes = row(begin + i);
+                          std::ranges::copy(codes.values, out.begin());
+                          return codes.channel_scale;
+                        }));
     } else {
-      packed.pack_codes(first, last, [&](int64_t i, std::span<ProgressiveGroup> out) {
-        const RowCodes codes = row(begin + i);
-        std::ranges::copy(codes.groups, out.begin());
-        return codes.channel_scale;
-      });
+      packed.pack_codes(first, last, row_by_row([&](int64_t i, std::span<ProgressiveGroup> out) {
+                          const RowCodes codes = row(begin + i);
+                          std::ranges::copy(codes.groups, out.begin());
+                          return codes.channel_scale;
+                        }));
     }
   });
   return packed;

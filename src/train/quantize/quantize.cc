@@ -299,8 +299,9 @@ class Quantizing {
       before = AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, head.rows, head.columns));
     }
     pool_.parallel_for(before.n_panels(), 1, [&](int64_t begin, int64_t end) {
-      before.pack_panels(begin, end,
-                         [&](int64_t row, std::span<float> out) { decode_row(stored, row, out); });
+      before.pack_panels(begin, end, row_by_row([&](int64_t row, std::span<float> out) {
+                           decode_row(stored, row, out);
+                         }));
     });
     const PackedWeight now = AGLM_TRY(visitor.embedding_codes(head).pack(0, head.rows, pool_));
     const std::span<const std::vector<TokenId>> sequences(text_.sequences);

@@ -74,9 +74,9 @@ class SurveyRun final : public RunVisitor {
     PackedWeight packed =
         AGLM_TRY(PackedWeight::allocate(WeightFormat::kF32, end - begin, weight.columns));
     context_.pool.parallel_for(packed.n_panels(), 1, [&](int64_t first, int64_t last) {
-      packed.pack_panels(first, last, [&](int64_t row, std::span<float> out) {
-        decode_row(tensor, begin + row, out);
-      });
+      packed.pack_panels(first, last, row_by_row([&](int64_t row, std::span<float> out) {
+                           decode_row(tensor, begin + row, out);
+                         }));
     });
     if (end == weight.rows) drop_pages(tensor);
     return packed;

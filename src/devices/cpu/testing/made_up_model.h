@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,33 +15,54 @@
 
 namespace autoglm::made_up {
 
+// A tensor of so many columns whose rows a function of row and columns makes.
+class MadeUpTensor : public SourceTensor {
+ public:
+  using Row = std::function<void(int64_t row, std::span<float> out)>;
+  MadeUpTensor(DType dtype, std::string where, Row row)
+      : SourceTensor({.dtype = dtype}, std::move(where)), row_(std::move(row)) {}
+
+  void read_rows(RowRange rows, std::span<float> out) const override {
+    const size_t columns = out.size() / static_cast<size_t>(rows.n);
+    for (int64_t i = 0; i < rows.n; ++i) {
+      row_(rows.begin + i, out.subspan(static_cast<size_t>(i) * columns, columns));
+    }
+  }
+
+ private:
+  Row row_;
+};
+
 // Every tensor exists; its elements are a hash of name, row and column, in [-0.25, 0.25), with a
 // stretch of the mantissa that bf16 holds exactly.
 class MadeUpWeights : public WeightSource {
  public:
   explicit MadeUpWeights(DType dtype) : dtype_(dtype) {}
 
-  Result<SourceTensor> open(std::string_view name) const override {
+  Result<OpenTensor> open(std::string_view name) const override {
     if (name == "absent") {
       return Error{ErrorCode::kNotFound, "tensor is missing", "made up", std::string(name), "none"};
     }
     const size_t seed = std::hash<std::string_view>()(name);
     const bool norm = name.find("norm") != std::string_view::npos;
-    return SourceTensor{.dtype = dtype_,
-                        .decode_row =
-                            [seed, norm](int64_t row, std::span<float> out) {
-                              for (size_t c = 0; c < out.size(); ++c) {
-                                uint64_t h = seed + static_cast<uint64_t>(row) * 1000003 + c * 7919;
-                                h = (h ^ (h >> 31)) * 0x9E3779B97F4A7C15U;
-                                const auto step = static_cast<int>((h >> 40) % 128) - 64;
-                                out[c] = static_cast<float>(step) / 256.0F + (norm ? 1.0F : 0.0F);
-                              }
-                            },
-                        .stored_row = [](int64_t) { return std::span<const std::byte>(); },
-                        .release = [] {}};
+    return OpenTensor(std::make_unique<MadeUpTensor>(
+        dtype_, std::string(name),
+        [this, tensor = std::string(name), seed, norm](int64_t row, std::span<float> out) {
+          for (size_t c = 0; c < out.size(); ++c) {
+            uint64_t h = seed + static_cast<uint64_t>(row) * 1000003 + c * 7919;
+            h = (h ^ (h >> 31)) * 0x9E3779B97F4A7C15U;
+            const auto step = static_cast<int>((h >> 40) % 128) - 64;
+            out[c] = static_cast<float>(step) / 256.0F + (norm ? 1.0F : 0.0F);
+          }
+          damage(tensor, row, out);
+        }));
   }
 
  private:
+  // What a test does to rows on their way.
+  virtual void damage(std::string_view /*tensor*/, int64_t /*row*/,
+                      std::span<float> /*out*/) const {}
+
   DType dtype_;
 };
 
