@@ -60,16 +60,20 @@ Error Database::failed(std::string_view what) const {
 }
 
 Result<Database> Database::open(const std::string& path) {
-  // SQLite would make it as the umask says.
-  const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) {
+  // SQLite would make it as the umask says. A file that is there is not opened here: to close it
+  // again would drop the locks of every connection that this process has to it (POSIX), and others
+  // would take its log away.
+  const int made = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (made >= 0) {
+    ::close(made);
+  } else if (errno != EEXIST) {
     return Error{ErrorCode::kInvalidArgument, "the database cannot be opened", path, "",
                  std::strerror(errno)};
   }
-  ::close(file);
   sqlite3* raw = nullptr;
-  const int code =
-      ::sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = ::sqlite3_open_v2(
+      path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+      nullptr);
   Database database(path, raw);
   if (code != SQLITE_OK) return database.failed("opened");
   ::sqlite3_busy_timeout(raw, kBusyMilliseconds);

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "state/state_dir.h"
 
@@ -29,6 +31,60 @@ class Folder {
  private:
   static inline int n_folders = 0;
 };
+
+// Another process, begun before this one has any connection, that writes into `path` and ends when
+// it is told to. It knows nothing of our connections but what the system tells.
+class OtherWriter {
+ public:
+  explicit OtherWriter(const std::string& path) {
+    EXPECT_EQ(::pipe(pipe_), 0);
+    child_ = ::fork();
+    if (child_ != 0) return;
+    char byte = 0;
+    std::ignore = ::read(pipe_[0], &byte, 1);
+    bool done = false;
+    if (auto theirs = Database::open(path)) {
+      done = theirs->run("INSERT INTO t VALUES (1)").has_value();
+    }
+    ::_exit(done ? 0 : 1);
+  }
+  ~OtherWriter() {
+    ::close(pipe_[0]);
+    ::close(pipe_[1]);
+  }
+  bool writes_and_ends() {
+    int status = 1;
+    return ::write(pipe_[1], "x", 1) == 1 && ::waitpid(child_, &status, 0) == child_ && status == 0;
+  }
+
+ private:
+  int pipe_[2] = {-1, -1};
+  pid_t child_ = -1;
+};
+
+// Two connections of one process, and others that come and go: the last user of a file takes its
+// log away, and must not think that it is the last.
+TEST(Database, AnotherProcessThatComesAndGoesIsSeen) {
+  const Folder folder;
+  ASSERT_TRUE(open_state_dir(folder.path));
+  const std::string path = folder.path + "/a.db";
+  OtherWriter others[] = {OtherWriter(path), OtherWriter(path), OtherWriter(path)};
+  Database first = *Database::open(path);
+  ASSERT_TRUE(first.migrate({"CREATE TABLE t (n INTEGER) STRICT"}));
+  const auto sum = [&] {
+    int64_t n = 0;
+    EXPECT_TRUE(first.run("SELECT n FROM t", {}, [&](const Row& row) { n += row.integer(0); }));
+    return n;
+  };
+  EXPECT_EQ(sum(), 0);
+  for (int64_t round = 1; round <= 3; ++round) {
+    const Database second = *Database::open(path);
+    const int64_t version = *first.version();
+    ASSERT_TRUE(others[round - 1].writes_and_ends()) << round;
+    EXPECT_NE(*first.version(), version) << round;
+    EXPECT_EQ(sum(), round);
+  }
+}
 
 TEST(Database, KeepsRowsAndTellsOthersOfThem) {
   const Folder folder;
