@@ -85,7 +85,8 @@ void add_info_command(CommandLine& line) {
     if (flags->as_json) {
       fmt::print("{}", as_json(about, path));
     } else {
-      fmt::print("{:<15} {}\n", "supported", about.refusal ? "no" : "yes");
+      fmt::print("{:<15} {}\n", "supported",
+                 about.refusal ? fmt::format("no: {}", verdict(about.refusal->code)) : "yes");
       if (about.estimate) fmt::print("{}", to_text(*about.estimate));
     }
     std::fflush(stdout);
