@@ -76,6 +76,8 @@ int main(int argc, char** argv) {
   autoglm::add_synthetic_command(line);
   autoglm::add_pack_command(line);
   autoglm::add_key_command(line);
+  autoglm::add_tenant_command(line);
+  autoglm::add_usage_command(line);
   autoglm::add_quantize_command(line);
   autoglm::add_perplexity_command(line);
   // Last: commands inherit a footer that stands when they are added.

@@ -33,6 +33,7 @@ enum class ErrorReason {
   kUnknownModel,         // no model of that name is served here
   kTemplateRefused,      // the chat template's own words: the conversation is not one for it
   kQueueFull,            // too many wait already
+  kQuota,                // the tenant has had what it may have
   kDeadlineUnreachable,  // by estimate, the answer would come too late
   kDeadlinePassed,       // taken, and then too late after all
 };

@@ -38,6 +38,10 @@ struct ServiceOptions {
   // $XDG_STATE_HOME/autoglm, else ~/.local/state/autoglm. Where there is no key at all, an address
   // that other machines can reach gets one, which is written to `api-key` in that folder.
   std::string state_dir{};
+  std::string timezone = "UTC";  // IANA's name: where the days of quotas and usage begin
+  // Addresses and networks of proxies that say truly, in Forwarded or X-Forwarded-For, for whom
+  // they ask.
+  std::vector<std::string> trusted_proxies{};
   bool no_auth = false;  // nobody is asked for a key, whoever can reach the address
 };
 

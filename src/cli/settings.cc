@@ -351,6 +351,14 @@ std::vector<SettingInfo> service_settings() {
           "folder for keys and what else outlives the process; empty: $STATE_DIRECTORY, "
           "$XDG_STATE_HOME/autoglm or ~/.local/state/autoglm",
           [](auto& s) -> auto& { return s.service.state_dir; }),
+      names_setting(
+          "trusted_proxies", "ADDRESSES",
+          "addresses and networks of proxies whose Forwarded and X-Forwarded-For are believed",
+          [](auto& s) -> auto& { return s.service.trusted_proxies; }),
+      text_setting(
+          "timezone", "NAME",
+          "where the days of quotas and usage begin and end: UTC, Asia/Shanghai",
+          [](auto& s) -> auto& { return s.service.timezone; }),
       bool_setting(
           "no_auth", "ask nobody for a key, whoever can reach the address",
           [](auto& s) -> auto& { return s.service.no_auth; }),

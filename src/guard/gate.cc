@@ -33,10 +33,10 @@ std::string digest_of_key(std::string_view key) {
 Gate::Gate(GateOptions options)
     : state_folder_(std::move(options.state_folder)), open_(options.open) {
   for (const std::string& key : options.api_keys) {
-    clear_keys_.push_back({.digest = digest_of_key(key),
-                           .principal = {.name = fmt::format("api_key {}", clear_keys_.size() + 1),
-                                         .scopes = kOfClearKeys,
-                                         .proved = true}});
+    const std::string name = fmt::format("api_key {}", clear_keys_.size() + 1);
+    clear_keys_.push_back(
+        {.digest = digest_of_key(key),
+         .principal = {.name = name, .key_id = name, .scopes = kOfClearKeys, .proved = true}});
   }
 }
 
@@ -100,6 +100,7 @@ std::variant<Principal, Refusal> Gate::admit(std::string_view key, Scope scope) 
     if (*found) {
       const KeyRecord& record = **found;
       principal = Principal{.name = "key " + record.id,
+                            .key_id = record.id,
                             .tenant = record.tenant,
                             .scopes = record.scopes,
                             .proved = true};

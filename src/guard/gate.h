@@ -16,6 +16,7 @@ namespace autoglm::guard {
 
 struct Principal {
   std::string name{};    // for the log: "key 3fA9bQ21", "api_key 1"; empty: nobody was asked
+  std::string key_id{};  // by which usage is counted: "3fA9bQ21", "api_key 1"
   std::string tenant{};  // of the key
   Scopes scopes = Scopes::all();
   bool proved = false;  // false: there are no keys, and everybody may do everything

@@ -13,33 +13,18 @@
 
 #include "base/check.h"
 #include "base/visible_text.h"
+#include "guard/schema.h"
+#include "guard/tenant_store.h"
 #include "state/state_dir.h"
 
 namespace autoglm::guard {
 namespace {
 
 constexpr size_t kSecretBytes = 32;
-constexpr size_t kMostNameBytes = 200;
-
-// One statement a version: a change of the table is one more.
-constexpr std::string_view kFirstVersion = R"(
-  CREATE TABLE api_keys (
-    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, scopes TEXT NOT NULL,
-    created INTEGER NOT NULL, expires INTEGER, revoked INTEGER, mac TEXT NOT NULL) STRICT)";
-
 int64_t system_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-Result<void> check_word(std::string_view what, const std::string& word) {
-  const bool plain = std::ranges::none_of(
-      word, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (plain && word.size() <= kMostNameBytes) return {};
-  return Error{ErrorCode::kInvalidArgument, "not a name", std::string(what),
-               fmt::format("at most {} bytes without control characters", kMostNameBytes),
-               visible(std::string_view(word).substr(0, 100))};
 }
 
 state::Value maybe(std::optional<int64_t> value) {
@@ -56,14 +41,13 @@ KeyStore::KeyStore(state::Database database, std::string secret, std::function<i
 Result<std::unique_ptr<KeyStore>> KeyStore::open(const std::string& folder,
                                                  std::function<int64_t()> clock) {
   std::string secret = AGLM_TRY(state::secret_file(folder + "/keys.secret", kSecretBytes));
-  state::Database database = AGLM_TRY(state::Database::open(folder + "/autoglm.db"));
-  AGLM_TRY(database.migrate({kFirstVersion}));
+  state::Database database = AGLM_TRY(open_guard_database(folder));
   return std::unique_ptr<KeyStore>(
       new KeyStore(std::move(database), std::move(secret), std::move(clock)));
 }
 
 bool KeyStore::exists(const std::string& folder) {
-  return ::access((folder + "/autoglm.db").c_str(), F_OK) == 0;
+  return ::access(guard_database_path(folder).c_str(), F_OK) == 0;
 }
 
 std::string KeyStore::mac_of(std::string_view text) const {

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,28 +11,13 @@
 
 #include "guard/gate.h"
 #include "state/state_dir.h"
+#include "support/state_folder.h"
 
 namespace autoglm::guard {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-class Folder {
- public:
-  Folder() {
-    const std::string asked =
-        (fs::temp_directory_path() /
-         ("key_store_test." + std::to_string(::getpid()) + "." + std::to_string(++n_folders)))
-            .string();
-    path = *state::open_state_dir(asked);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-
- private:
-  static inline int n_folders = 0;
-};
 
 std::string bytes_of_all_files(const std::string& folder) {
   std::string bytes;
@@ -45,7 +29,7 @@ std::string bytes_of_all_files(const std::string& folder) {
 }
 
 TEST(KeyStore, AKeyIsFoundUntilItEnds) {
-  const Folder folder;
+  const StateFolder folder;
   int64_t now = 1000;
   const auto store = *KeyStore::open(folder.path, [&] { return now; });
   EXPECT_FALSE(*store->any());
@@ -71,7 +55,7 @@ TEST(KeyStore, AKeyIsFoundUntilItEnds) {
 }
 
 TEST(KeyStore, OthersSeeItAtTheNextCall) {
-  const Folder folder;
+  const StateFolder folder;
   const auto mine = *KeyStore::open(folder.path);
   const auto theirs = *KeyStore::open(folder.path);
   const ApiKey key = *mine->create({.name = "a"});
@@ -85,7 +69,7 @@ TEST(KeyStore, OthersSeeItAtTheNextCall) {
 }
 
 TEST(KeyStore, NoFileHoldsAKey) {
-  const Folder folder;
+  const StateFolder folder;
   const auto store = *KeyStore::open(folder.path);
   const ApiKey key = *store->create({.name = "a"});
   const std::string secret = key.text.substr(14);
@@ -104,7 +88,7 @@ TEST(KeyStore, NoFileHoldsAKey) {
 }
 
 TEST(KeyStore, RefusesWhatMakesNoSense) {
-  const Folder folder;
+  const StateFolder folder;
   const auto store = *KeyStore::open(folder.path);
   ASSERT_TRUE(store->create({.name = "a"}));
   const auto message = [](const auto& result) {
@@ -124,7 +108,7 @@ TEST(KeyStore, RefusesWhatMakesNoSense) {
 }
 
 TEST(KeyStore, RefusesAFolderThatOthersWriteToAndADamagedDatabase) {
-  const Folder folder;
+  const StateFolder folder;
   ASSERT_EQ(::chmod(folder.path.c_str(), 0777), 0);
   EXPECT_THAT(state::open_state_dir(folder.path).error().message(), HasSubstr("mode 0777"));
   std::ofstream(folder.path + "/autoglm.db").close();
@@ -143,7 +127,7 @@ TEST(KeyStore, RefusesAFolderThatOthersWriteToAndADamagedDatabase) {
 }
 
 TEST(Gate, IsOpenUntilThereIsAKeyAndStaysClosed) {
-  const Folder folder;
+  const StateFolder folder;
   Gate gate({.state_folder = folder.path});
   EXPECT_FALSE(gate.closed());
   EXPECT_FALSE(std::get<Principal>(gate.admit("", Scope::kAdmin)).proved);
@@ -178,7 +162,7 @@ TEST(Gate, KeysInClearOpenAllButAuditAndGateway) {
 }
 
 TEST(Gate, ReadsKeyFiles) {
-  const Folder folder;
+  const StateFolder folder;
   const std::string path = folder.path + "/keys";
   const auto read = [&](std::string_view text) {
     std::ofstream(path, std::ios::binary) << text;

@@ -133,6 +133,11 @@ struct Metrics::Series {
           .Help("Requests that ended by a fault of the program, by where it was met")
           .Register(registry);
   Counter& engine_errors = internal_errors.Add(labels_and("where", "engine"));
+  prometheus::Family<Counter>& quota_refusals =
+      prometheus::BuildCounter()
+          .Name("autoglm:quota_refusals_total")
+          .Help("Requests refused since their tenant had used up a quota, by which one")
+          .Register(registry);
   Counter& handler_errors = internal_errors.Add(labels_and("where", "handler"));
   Counter& forced_tokens =
       counter("autoglm:forced_tokens_total", "Tokens that a grammar left no choice about");
@@ -328,6 +333,9 @@ void Metrics::http_request(std::string_view route, std::string_view method, int 
 }
 
 void Metrics::failed(const RequestContext&, const RequestFailure& failure) {
+  if (failure.error.reason == ErrorReason::kQuota) {
+    series_->quota_refusals.Add(series_->labels_and("quota", failure.error.where)).Increment();
+  }
   if (failure.error.code == ErrorCode::kInternal && !failure.of_engine) {
     series_->handler_errors.Increment();
   }

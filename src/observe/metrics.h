@@ -28,7 +28,8 @@ class Metrics : public EngineObserver, public RequestObserver {
 
   void on_step(const StepObservation& step) override;
   void on_request_end(const RequestObservation& request) override;
-  // Counts faults of ours that a request's handler has met; the engine's come with update().
+  // Counts faults of ours that a request's handler has met, where the engine's come with update();
+  // and requests over a quota, whose name is the error's `where`.
   void failed(const RequestContext& request, const RequestFailure& failure) override;
 
   // `route` must come from a fixed set: each one is a time series of its own.

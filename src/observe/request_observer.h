@@ -24,6 +24,8 @@ struct RequestContext {
   std::string id{};          // the answer's X-Request-Id, and the engine's for its generations
   std::string_view route{};  // of a fixed set: "/v1/chat/completions"
   std::string principal{};   // who has proved who it is; empty where nobody is asked to
+  std::string client{};      // the address of who asks, behind proxies that are trusted
+  std::string key_id{};      // of the key that was shown, as usage is counted by it
   // Whose work it is: the key's tenant, or what X-Tenant says where that is to be believed; where
   // no keys are asked for, else the body's `user` as it is spelled there.
   std::string tenant{};
@@ -37,6 +39,7 @@ struct RequestContext {
 struct RequestFailure {
   const Error& error;
   bool of_engine = false;  // which counts its own (EngineStats::internal_errors)
+  Usage usage{};           // of what had been made until then
 };
 
 // Every request is started, and then finished or failed, once; one that is dropped with the service

@@ -17,7 +17,8 @@ namespace {
 // Headers beside the always readable ones that clients look for.
 constexpr std::string_view kExposedHeaders =
     "X-Request-Id, Retry-After, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, "
-    "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens";
+    "X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, "
+    "X-RateLimit-Reset-Tokens";
 constexpr std::string_view kUsualHeaders = "Authorization, Content-Type";
 constexpr std::string_view kPreflightSeconds = "600";
 // Nobody can have these in the public DNS, so no page of an attacker can come from them: RFC 6761,

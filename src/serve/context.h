@@ -15,7 +15,9 @@
 #include "serve/access.h"
 #include "serve/backend.h"
 #include "serve/fair_queue.h"
+#include "serve/http/forwarding.h"
 #include "serve/request_task.h"
+#include "serve/tenancy.h"
 #include "serve/work_queue.h"
 
 namespace autoglm::serve {
@@ -28,6 +30,9 @@ struct ServiceContext {
   bool chat_page = true;
   AccessRules access;
   mutable guard::Gate gate;  // of the server's thread
+  bool forwarded_needs_key = true;
+  TrustedProxies proxies;
+  std::unique_ptr<Tenancy> tenancy;  // what of it is of the thread that takes requests says so
   std::function<bool()> draining;
   mutable RequestTasks tasks;
   RequestObservers observers;  // of every request that a route takes; the metrics are one

@@ -74,6 +74,7 @@ Result<KeyRules> key_rules(const ServiceOptions& options) {
   if (!folder && reachable && !has_clear_keys) return folder.error();
   if (folder) {
     gate.state_folder = *folder;
+    rules.state_folder = *folder;
     if (reachable && !has_clear_keys) {
       const std::string made = AGLM_TRY(state::open_state_dir(options.state_dir));
       const auto store = AGLM_TRY(guard::KeyStore::open(made));
@@ -91,6 +92,17 @@ Result<KeyRules> key_rules(const ServiceOptions& options) {
 std::string_view shown_key(const Request& request) {
   const std::string_view authorization = request.header("Authorization");
   return authorization.empty() ? request.header("X-Api-Key") : bearer(authorization);
+}
+
+Response forwarded_response() {
+  Response response = error_response(
+      ApiError{.status = 401,
+               .message = "a proxy passed this request on, and without API keys the server answers "
+                          "its own machine alone: make a key (`autoglm key create`), or start the "
+                          "server with --no-auth",
+               .code = "invalid_api_key"});
+  response.headers.push_back({"WWW-Authenticate", "Bearer"});
+  return response;
 }
 
 Response refusal_response(guard::Refusal refusal, guard::Scope scope) {

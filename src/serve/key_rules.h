@@ -15,7 +15,8 @@ namespace autoglm::serve {
 
 struct KeyRules {
   guard::Gate gate;
-  std::string notice;  // for people; empty: no key is asked for, and none need be
+  std::string state_folder;  // empty: this machine has none
+  std::string notice;        // for people; empty: no key is asked for, and none need be
 };
 
 // Makes the first key where the address can be reached from other machines and there is none.
@@ -23,6 +24,9 @@ Result<KeyRules> key_rules(const ServiceOptions& options);
 
 // "Authorization: Bearer KEY", else "X-Api-Key: KEY"; empty: neither.
 std::string_view shown_key(const Request& request);
+
+// 401: what a proxy passed on comes from elsewhere, and a server without keys is for its machine.
+Response forwarded_response();
 
 // 401, 403 or 503 as OpenAI's clients know them.
 Response refusal_response(guard::Refusal refusal, guard::Scope scope);

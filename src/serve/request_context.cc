@@ -90,7 +90,8 @@ observe::TraceContext parse_traceparent(std::string_view header) {
 
 RequestContext request_context(const Request& request, std::string_view route,
                                const guard::Principal& principal) {
-  RequestContext context{.id = request.id, .route = route, .principal = principal.name};
+  RequestContext context{
+      .id = request.id, .route = route, .principal = principal.name, .key_id = principal.key_id};
   if (principal.scopes.has(guard::Scope::kGateway)) {
     context.tenant = request.header("X-Tenant-ID");
     if (context.tenant.empty()) context.tenant = request.header("X-Tenant");

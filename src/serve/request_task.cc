@@ -32,25 +32,36 @@ void RequestTask::started() const {
 void RequestTask::first_token() const {
   for (observe::RequestObserver* observer : observers_) observer->first_token(context_);
 }
+void RequestTask::settle(const Usage& usage) {
+  if (ticket_ == nullptr) return;
+  ticket_->settle({.input_tokens = usage.prompt_tokens,
+                   .cached_tokens = usage.cached_tokens,
+                   .output_tokens = usage.completion_tokens});
+}
+
 void RequestTask::finished(const Usage& usage) {
   if (told_end_.exchange(true)) return;
+  settle(usage);
   for (observe::RequestObserver* observer : observers_) observer->finished(context_, usage);
 }
 void RequestTask::failed(const observe::RequestFailure& failure) {
   if (told_end_.exchange(true)) return;
+  settle(failure.usage);
   for (observe::RequestObserver* observer : observers_) observer->failed(context_, failure);
 }
 
 std::shared_ptr<RequestTask> RequestTasks::begin(observe::RequestContext context,
-                                                 RequestObservers observers) {
-  std::shared_ptr<RequestTask> task(new RequestTask(std::move(context), std::move(observers)),
-                                    [state = state_](RequestTask* ended) {
-                                      {
-                                        const std::lock_guard lock(state->mutex);
-                                        state->running.erase(ended);
-                                      }
-                                      delete ended;
-                                    });
+                                                 RequestObservers observers,
+                                                 std::shared_ptr<guard::QuotaTicket> ticket) {
+  std::shared_ptr<RequestTask> task(
+      new RequestTask(std::move(context), std::move(observers), std::move(ticket)),
+      [state = state_](RequestTask* ended) {
+        {
+          const std::lock_guard lock(state->mutex);
+          state->running.erase(ended);
+        }
+        delete ended;
+      });
   {
     const std::lock_guard lock(state_->mutex);
     state_->running.emplace(task.get(), task);

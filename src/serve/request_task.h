@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "autoglm/result.h"
+#include "guard/quotas.h"
 #include "observe/request_observer.h"
 
 namespace autoglm::serve {
@@ -21,10 +22,15 @@ using RequestObservers = std::vector<observe::RequestObserver*>;
 class RequestTask {
  public:
   // The observers live as long as anybody tells them of the task.
-  explicit RequestTask(observe::RequestContext context = {}, RequestObservers observers = {})
-      : context_(std::move(context)), observers_(std::move(observers)) {}
+  explicit RequestTask(observe::RequestContext context = {}, RequestObservers observers = {},
+                       std::shared_ptr<guard::QuotaTicket> ticket = nullptr)
+      : context_(std::move(context)),
+        observers_(std::move(observers)),
+        ticket_(std::move(ticket)) {}
 
   const observe::RequestContext& context() const { return context_; }
+  // What it may use, settled at its end; nullptr: nobody counts.
+  guard::QuotaTicket* ticket() const { return ticket_.get(); }
 
   // From any thread.
   bool wanted() const { return !cancelled_; }
@@ -39,8 +45,11 @@ class RequestTask {
   void failed(const observe::RequestFailure& failure);
 
  private:
+  void settle(const Usage& usage);
+
   const observe::RequestContext context_;
   const RequestObservers observers_;
+  const std::shared_ptr<guard::QuotaTicket> ticket_;
   std::atomic<bool> cancelled_ = false;
   std::atomic<bool> told_end_ = false;
   std::mutex mutex_;
@@ -53,7 +62,8 @@ Error not_wanted();
 // All tasks of a service.
 class RequestTasks {
  public:
-  std::shared_ptr<RequestTask> begin(observe::RequestContext context, RequestObservers observers);
+  std::shared_ptr<RequestTask> begin(observe::RequestContext context, RequestObservers observers,
+                                     std::shared_ptr<guard::QuotaTicket> ticket = nullptr);
   void cancel_all();
 
  private:

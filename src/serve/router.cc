@@ -22,6 +22,7 @@
 #include "serve/key_rules.h"
 #include "serve/page.h"
 #include "serve/request_context.h"
+#include "serve/tenancy.h"
 
 namespace autoglm::serve {
 namespace {
@@ -35,8 +36,8 @@ struct Call {
 // May take the request apart.
 using RouteFunction = void (*)(const Call&, Request&);
 
-void reply(const Call& call, Response response) {
-  call.task->finished({});
+void reply(const Call& call, Response response, const Usage& usage = {}) {
+  call.task->finished(usage);
   call.exchange->respond(std::move(response));
 }
 
@@ -44,10 +45,47 @@ void reply(const Call& call, const json::value& value) {
   reply(call, Response{.body = dump(value)});
 }
 
-void refuse(const Call& call, const Error& error) {
+void refuse(const Call& call, const Error& error, const Usage& usage = {}) {
   if (error.code == ErrorCode::kInternal) logger()->error("{}", error.message());
-  call.task->failed({error});
+  call.task->failed({.error = error, .usage = usage});
   call.exchange->respond(error_response(error));
+}
+
+void refuse(const Call& call, const guard::QuotaRefusal& refusal) {
+  call.task->failed(
+      {Error{ErrorCode::kResourceExhausted, "the tenant's quota is used up",
+             std::string(guard::quota_name(refusal.quota)), "", "", ErrorReason::kQuota}});
+  call.exchange->respond(quota_response(refusal));
+}
+
+// Whether the tenant may have as much as the work may come to; where not, that has been answered.
+bool reserve(const Call& call, int64_t prompt_tokens, int64_t most_answer_tokens) {
+  guard::QuotaTicket* ticket = call.task->ticket();
+  if (ticket == nullptr) return true;
+  const auto refusal = ticket->reserve(prompt_tokens, most_answer_tokens);
+  call.exchange->add_headers(ratelimit_headers(ticket->standing()));
+  if (refusal) refuse(call, *refusal);
+  return !refusal;
+}
+
+bool reserve(const Call& call, const std::vector<GenerationRequest>& requests) {
+  const int64_t context = call.context.backend->info().max_model_len;
+  int64_t prompts = 0;
+  int64_t answers = 0;
+  for (const GenerationRequest& request : requests) {
+    const auto prompt = std::ssize(request.prompt);
+    prompts += prompt;
+    answers += request.sampling.n *
+               std::min(request.sampling.max_tokens.value_or(context), context - prompt);
+  }
+  return reserve(call, prompts, answers);
+}
+
+// No more urgent than the tenant's requests may be.
+void limit_priority(const RequestTask& task, Scheduling& scheduling) {
+  if (task.ticket() == nullptr || !task.ticket()->limits().priority) return;
+  const int64_t most = std::min<int64_t>(*task.ticket()->limits().priority, 1'000'000);
+  scheduling.priority = std::max(scheduling.priority, static_cast<int32_t>(most));
 }
 
 Error busy() {
@@ -105,7 +143,11 @@ template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_vie
                                           const RequestTask&)>
 void generate(const Call& call, Request& request) {
   prepare(call, request, [call](const Request& asked) -> Result<void> {
-    start(call, AGLM_TRY(kPlan(call.context, asked.body, *call.task)));
+    GenerationPlan plan = AGLM_TRY(kPlan(call.context, asked.body, *call.task));
+    for (GenerationRequest& one : plan.generation.requests) {
+      limit_priority(*call.task, one.scheduling);
+    }
+    if (reserve(call, plan.generation.requests)) start(call, std::move(plan));
     return {};
   });
 }
@@ -123,24 +165,74 @@ void answer(const Call& call, Request& request) {
 void embeddings(const Call& call, Request& request) {
   prepare(call, request, [call](const Request& asked) -> Result<void> {
     EmbeddingPlan plan = AGLM_TRY(plan_embeddings(call.context, asked.body, *call.task));
+    limit_priority(*call.task, plan.scheduling);
+    int64_t n_tokens = 0;
+    for (const std::vector<TokenId>& input : plan.inputs) n_tokens += std::ssize(input);
+    if (!reserve(call, n_tokens, 0)) return {};
     const std::string owner = plan.scheduling.tenant;
     on_tenants_turn(*call.context.embeddings, owner, call,
                     [call, held = asked.held, plan = std::move(plan)]() -> Result<void> {
-                      std::string text =
-                          AGLM_TRY(answer_embeddings(call.context, plan, *call.task));
-                      reply(call, Response{.body = std::move(text)});
+                      Usage usage;
+                      Result<std::string> text =
+                          answer_embeddings(call.context, plan, *call.task, usage);
+                      if (text) {
+                        reply(call, Response{.body = *std::move(text)}, usage);
+                      } else {
+                        refuse(call, text.error(), usage);
+                      }
                       return {};
                     });
     return {};
   });
 }
 
-void models(const Call& call, Request&) { reply(call, answer_models(call.context)); }
+void usage(const Call& call, Request& request) {
+  prepare(call, request, [call](const Request& asked) -> Result<void> {
+    std::string text = AGLM_TRY(answer_usage(call.context, asked.query));
+    reply(call, Response{.body = std::move(text)});
+    return {};
+  });
+}
+
+// Whether the tenant may use any of the names under which the model is served.
+bool may_use_model(const ServiceContext& context, const guard::TenantLimits& limits) {
+  return limits.models.empty() || std::ranges::any_of(context.model_names, [&](const auto& name) {
+           return std::ranges::find(limits.models, name) != limits.models.end();
+         });
+}
+
+// In the words of a model that there is not: who may not use it need not know of it.
+Error no_such_model(std::string_view name) {
+  return Error{ErrorCode::kNotFound,
+               "this model is not served here, or not to this key",
+               "model",
+               "",
+               repair_utf8(utf8_prefix(name, 100)),
+               ErrorReason::kUnknownModel};
+}
+
+// Of the thread that takes requests.
+Result<bool> may_see_models(const Call& call) {
+  const RequestContext& asked = call.task->context();
+  if (asked.key_id.empty()) return true;
+  return may_use_model(call.context, AGLM_TRY(call.context.tenancy->limits_of(asked.tenant)));
+}
+
+void models(const Call& call, Request&) {
+  const Result<bool> may = may_see_models(call);
+  if (!may) return refuse(call, may.error());
+  json::value all = answer_models(call.context);
+  if (!*may) all.as_object()["data"] = json::array();
+  reply(call, all);
+}
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
 void model(const Call& call, Request& request) {
   const std::string_view name = std::string_view(request.path).substr(kModelPrefix.size());
+  const Result<bool> may = may_see_models(call);
+  if (!may) return refuse(call, may.error());
+  if (!*may) return refuse(call, no_such_model(name));
   const Result<json::value> found = answer_model(call.context, name);
   if (!found) return refuse(call, found.error());
   reply(call, *found);
@@ -177,6 +269,7 @@ struct Who {
 constexpr Who kEverybody{.everybody = true};
 constexpr Who kInference{.scope = guard::Scope::kInference};
 constexpr Who kMetricsReaders{.scope = guard::Scope::kMetrics};
+constexpr Who kAdmins{.scope = guard::Scope::kAdmin};
 
 struct Route {
   std::string_view method;
@@ -192,6 +285,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/version", kInference, version_route},
     Route{"GET", "/metrics", kMetricsReaders, metrics},
     Route{"GET", "/v1/models", kInference, models},
+    Route{"GET", "/v1/organization/usage/completions", kAdmins, usage},
     Route{"POST", "/infer", kInference, generate<plan_infer>},
     Route{"POST", "/v1/chat/completions", kInference, generate<plan_chat>},
     Route{"POST", "/v1/completions", kInference, generate<plan_completions>},
@@ -208,6 +302,29 @@ const Route* find_route(std::string_view path) {
   }
   const bool one_model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
   return one_model ? &kModelRoute : nullptr;
+}
+
+// A request that its route takes: counted first, where keys are asked for and it is work.
+void take(const ServiceContext& context, const Route& route, Request& request,
+          const guard::Principal& principal, const std::shared_ptr<Exchange>& exchange) {
+  RequestContext asked = request_context(request, route.path, principal);
+  asked.client = context.proxies.client_address(request);
+  Result<guard::Admission> admission = guard::Admission{};
+  const bool counted = principal.proved && route.method == "POST";
+  if (counted) admission = context.tenancy->admit(asked, context.model_name());
+  auto ticket = admission ? std::move(admission->ticket) : nullptr;
+  const Call call{context, exchange,
+                  context.tasks.begin(std::move(asked), context.observers, ticket)};
+  if (!admission) {
+    logger()->error("limits cannot be read: {}", admission.error().message());
+    return refuse(call, Error{ErrorCode::kUnavailable, "limits cannot be checked now", "", "", ""});
+  }
+  if (counted) exchange->add_headers(ratelimit_headers(admission->standing));
+  if (admission->refusal) return refuse(call, *admission->refusal);
+  if (ticket != nullptr && !may_use_model(context, ticket->limits())) {
+    return refuse(call, no_such_model(spelled_member(request.body, "model")));
+  }
+  route.run(call, request);
 }
 
 }  // namespace
@@ -231,6 +348,11 @@ void route(const ServiceContext& context, Request request,
       return;
     }
     principal = std::get<guard::Principal>(std::move(admitted));
+    // Without keys only this machine may ask, and this comes from another one.
+    if (!principal.proved && context.forwarded_needs_key && is_forwarded(request)) {
+      exchange->respond(forwarded_response());
+      return;
+    }
   }
   if (found == nullptr) {
     if (request.method == "OPTIONS" && request.path == "*") {
@@ -246,10 +368,7 @@ void route(const ServiceContext& context, Request request,
   }
   const bool get = found->method == "GET";
   if (request.method == found->method || (get && request.method == "HEAD")) {
-    const Call call{
-        context, exchange,
-        context.tasks.begin(request_context(request, found->path, principal), context.observers)};
-    found->run(call, request);
+    take(context, *found, request, principal, exchange);
     return;
   }
   const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";

@@ -94,6 +94,12 @@ ServiceCore::ServiceCore(ServiceOptions options)
   } else {
     wrong_option_ = rules.error();
   }
+  if (Result<TrustedProxies> proxies = TrustedProxies::of(options_.trusted_proxies)) {
+    context_.proxies = *std::move(proxies);
+  } else {
+    wrong_option_ = proxies.error();
+  }
+  context_.forwarded_needs_key = !options_.no_auth;
   context_.chat_page = options_.chat_page;
   context_.draining = [this] { return server_->draining(); };
 
@@ -155,6 +161,7 @@ Result<void> ServiceCore::listen() {
   KeyRules keys = AGLM_TRY(key_rules(options_));
   context_.gate = std::move(keys.gate);
   key_notice_ = std::move(keys.notice);
+  context_.tenancy = AGLM_TRY(Tenancy::over(std::move(keys.state_folder), options_.timezone));
   AGLM_TRY(server_->listen());
   has_keys_ = true;
   return {};

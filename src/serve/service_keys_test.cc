@@ -2,17 +2,15 @@
 // attacker may choose; the gate decides on the path that is routed, and so can be no other.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "guard/key_store.h"
 #include "serve/key_rules.h"
 #include "serve/router.h"
-#include "state/state_dir.h"
 #include "support/service_fixture.h"
+#include "support/state_folder.h"
 
 namespace autoglm::serve {
 namespace {
@@ -42,11 +40,17 @@ HttpAnswer send(RunningService& service, const std::string& method, const std::s
 }
 
 const std::vector<std::string> kOpen = {"/", "/health", "/ready"};
-const std::vector<std::string> kClosed = {"/version",        "/metrics",
-                                          "/v1/models",      "/v1/models/tiny-fake",
-                                          "/infer",          "/v1/chat/completions",
-                                          "/v1/completions", "/v1/embeddings",
-                                          "/tokenize",       "/detokenize",
+const std::vector<std::string> kClosed = {"/version",
+                                          "/metrics",
+                                          "/v1/models",
+                                          "/v1/models/tiny-fake",
+                                          "/v1/organization/usage/completions",
+                                          "/infer",
+                                          "/v1/chat/completions",
+                                          "/v1/completions",
+                                          "/v1/embeddings",
+                                          "/tokenize",
+                                          "/detokenize",
                                           "/apply-template"};
 
 TEST(Keys, NoRouteAnswersWithoutOne) {
@@ -127,18 +131,8 @@ TEST(Keys, RefusalsSayWhatToDo) {
   EXPECT_THAT(wrong.body, Not(HasSubstr("nobodys")));
 }
 
-class Folder {
- public:
-  Folder()
-      : path(*state::open_state_dir((std::filesystem::temp_directory_path() /
-                                     ("service_keys_test." + std::to_string(::getpid())))
-                                        .string())) {}
-  ~Folder() { std::filesystem::remove_all(path); }
-  const std::string path;
-};
-
 TEST(Keys, OfTheStateFolderCountAtOnceAndByScope) {
-  const Folder folder;
+  const StateFolder folder;
   ServiceOptions options;
   options.state_dir = folder.path;
   RunningService service({}, options);
@@ -160,8 +154,33 @@ TEST(Keys, OfTheStateFolderCountAtOnceAndByScope) {
   EXPECT_EQ(status("/v1/models", asks), 401);
 }
 
+TEST(Keys, WhatAProxyPassedOnNeedsOneOnLoopbackToo) {
+  const StateFolder folder;
+  ServiceOptions options;
+  options.state_dir = folder.path;
+  for (const char* header : {"Forwarded: for=127.0.0.1", "X-Forwarded-For: 127.0.0.1",
+                             "x-forwarded-proto: https", "X-Real-IP: ::1"}) {
+    const std::string line = std::string(header) + "\r\n";
+    for (const bool trusted : {false, true}) {
+      options.no_auth = false;
+      if (trusted) options.trusted_proxies = {"127.0.0.1"};
+      RunningService service({}, options);
+      for (const std::string& path : kClosed) {
+        const HttpAnswer answer = send(service, "GET", path, line);
+        EXPECT_EQ(answer.status, 401) << path << " " << header;
+        EXPECT_THAT(answer.body, HasSubstr("autoglm key create"));
+      }
+      EXPECT_EQ(send(service, "GET", "/health", line).status, 200);
+      EXPECT_EQ(send(service, "GET", "/v1/models").status, 200);
+    }
+    options.no_auth = true;
+    RunningService open({}, options);
+    EXPECT_EQ(send(open, "GET", "/v1/models", line).status, 200);
+  }
+}
+
 TEST(Keys, AnAddressThatOthersReachGetsOne) {
-  const Folder folder;
+  const StateFolder folder;
   ServiceOptions options;
   options.state_dir = folder.path;
   options.host = "0.0.0.0";

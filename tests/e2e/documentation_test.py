@@ -72,7 +72,7 @@ class Commands(unittest.TestCase):
                 continue
             else:
                 self.assertEqual(program, "autoglm", where)
-            two = words[1:3] == ["bench", "serve"] or words[1:2] == ["key"]
+            two = words[1:3] == ["bench", "serve"] or words[1:2] in (["key"], ["tenant"])
             name = words[1:3] if two else words[1:2]
             known = self.helped(name)
             for flag in flags(words):

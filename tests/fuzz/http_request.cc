@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/http/query.h"
 #include "serve/http/request_parser.h"
 #include "serve/router.h"
 
@@ -36,6 +37,8 @@ std::string understood(std::string_view bytes, size_t step) {
       const Request request = parser->take();
       if (request.body.size() > kLimits.max_body_bytes) std::abort();
       autoglm::serve::route_label(request.path);
+      const auto parameters = autoglm::serve::query_parameters(request.query);
+      if (parameters && parameters->size() > 1000) std::abort();
       autoglm::serve::method_label(request.method);
       log +=
           request.method + " " + request.target + " " + request.path + "\n" + request.body + "\n";

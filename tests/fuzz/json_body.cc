@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 3: {
       const auto plan = plan_embeddings(context(), body, task);
       look_at(plan);
-      if (plan) look_at(answer_embeddings(context(), *plan, task));
+      autoglm::Usage usage;
+      if (plan) look_at(answer_embeddings(context(), *plan, task, usage));
       break;
     }
     case 4: look_at(answer_tokenize(context(), body, task)); break;

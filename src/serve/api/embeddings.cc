@@ -80,14 +80,13 @@ Result<std::vector<float>> embed(const ModelBackend& backend, const std::vector<
 }  // namespace
 
 Result<std::string> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
-                                      RequestTask& task) {
+                                      RequestTask& task, Usage& usage) {
   std::string answer = "{\"object\":\"list\",\"data\":[";
-  int64_t n_tokens = 0;
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     if (!task.wanted()) return not_wanted();
     const std::vector<float> values =
         AGLM_TRY(embed(*context.backend, plan.inputs[i], plan.scheduling, task));
-    n_tokens += std::ssize(plan.inputs[i]);
+    usage.prompt_tokens += std::ssize(plan.inputs[i]);
     if (i > 0) answer += ',';
     fmt::format_to(std::back_inserter(answer),
                    "{{\"object\":\"embedding\",\"index\":{},\"embedding\":", i);
@@ -100,8 +99,9 @@ Result<std::string> answer_embeddings(const ServiceContext& context, const Embed
   }
   answer += "]}";
   add_member(answer, "model", json::value(context.model_name()));
-  add_member(answer, "usage",
-             json::object{{"prompt_tokens", n_tokens}, {"total_tokens", n_tokens}});
+  add_member(
+      answer, "usage",
+      json::object{{"prompt_tokens", usage.prompt_tokens}, {"total_tokens", usage.prompt_tokens}});
   return answer;
 }
 

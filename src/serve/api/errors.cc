@@ -47,6 +47,7 @@ std::string_view code_of(const Error& error) {
     case ErrorReason::kContextTooLong: return "context_length_exceeded";
     case ErrorReason::kUnknownModel: return "model_not_found";
     case ErrorReason::kQueueFull: return "queue_full";
+    case ErrorReason::kQuota: return "rate_limit_exceeded";
     case ErrorReason::kDeadlineUnreachable: return "deadline_unreachable";
     case ErrorReason::kDeadlinePassed: return "deadline_exceeded";
     case ErrorReason::kTemplateRefused:

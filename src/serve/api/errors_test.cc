@@ -24,8 +24,9 @@ size_t line_of(ErrorReason reason) {
     case ErrorReason::kUnknownModel: return 2;
     case ErrorReason::kTemplateRefused: return 3;
     case ErrorReason::kQueueFull: return 4;
-    case ErrorReason::kDeadlineUnreachable: return 5;
-    case ErrorReason::kDeadlinePassed: return 6;
+    case ErrorReason::kQuota: return 5;
+    case ErrorReason::kDeadlineUnreachable: return 6;
+    case ErrorReason::kDeadlinePassed: return 7;
   }
   return 0;
 }
@@ -37,6 +38,7 @@ TEST(ApiErrors, EveryReasonHasItsCode) {
       {ErrorReason::kUnknownModel, ErrorCode::kNotFound, 404, "model_not_found"},
       {ErrorReason::kTemplateRefused, ErrorCode::kInvalidArgument, 400, ""},
       {ErrorReason::kQueueFull, ErrorCode::kResourceExhausted, 429, "queue_full"},
+      {ErrorReason::kQuota, ErrorCode::kResourceExhausted, 429, "rate_limit_exceeded"},
       {ErrorReason::kDeadlineUnreachable, ErrorCode::kResourceExhausted, 429,
        "deadline_unreachable"},
       {ErrorReason::kDeadlinePassed, ErrorCode::kUnavailable, 503, "deadline_exceeded"}};

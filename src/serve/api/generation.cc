@@ -104,6 +104,8 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
 
   void on_event(size_t prompt, GenerationEvent event) {
     if (ended_) return;
+    // Also of what nobody waits for any more; errors may come without.
+    if (event.usage.prompt_tokens > 0) usages_[prompt] = event.usage;
     const Result<void> done = guarded([&]() -> Result<void> {
       if (!task_->wanted()) return not_wanted();
       if (lost_) return out_of_memory();
@@ -129,7 +131,6 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
       return;
     }
     if (!event.tokens.empty() && !std::exchange(has_tokens_, true)) task_->first_token();
-    usages_[prompt] = event.usage;
     const bool last = event.last;
     PieceReader& reader = readers_[prompt * n_choices_ + static_cast<size_t>(event.choice)];
     sink_->piece(reader.read(prompt, std::move(event)), usage());
@@ -174,7 +175,7 @@ class GenerationRun : public std::enable_shared_from_this<GenerationRun> {
   void fail(const Error& error, MetBy met_by = MetBy::kHandler) {
     if (ended_) return;
     ended_ = true;
-    task_->failed({.error = error, .of_engine = met_by == MetBy::kEngine});
+    task_->failed({.error = error, .of_engine = met_by == MetBy::kEngine, .usage = usage()});
     std::ignore = guarded([&] { sink_->fail(error); });
     release();
   }

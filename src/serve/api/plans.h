@@ -37,6 +37,8 @@ Result<std::string> answer_detokenize(const ServiceContext& context, std::string
                                       const RequestTask& task);
 Result<std::string> answer_apply_template(const ServiceContext& context, std::string_view body,
                                           const RequestTask& task);
+// `query`: of the request. Who has had what; precondition: the context has a tenancy.
+Result<std::string> answer_usage(const ServiceContext& context, std::string_view query);
 json::value answer_models(const ServiceContext& context);
 Result<json::value> answer_model(const ServiceContext& context, std::string_view name);
 
@@ -47,8 +49,9 @@ struct EmbeddingPlan {
 };
 Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string_view body,
                                       const RequestTask& task);
-// JSON text. What is under way is cancelled with the task.
+// JSON text. What is under way is cancelled with the task. `usage`: of the texts that are done,
+// also after an error.
 Result<std::string> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
-                                      RequestTask& task);
+                                      RequestTask& task, Usage& usage);
 
 }  // namespace autoglm::serve

@@ -35,12 +35,23 @@ constexpr auto kLongestProbe = std::chrono::milliseconds(8000);
 
 }  // namespace
 
+namespace {
+
+std::string address_of_peer(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code gone;
+  const auto peer = socket.remote_endpoint(gone);
+  return gone ? std::string() : peer.address().to_string();
+}
+
+}  // namespace
+
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerState> server)
     : socket_(std::move(socket)),
       wake_timer_(socket_.get_executor(), Clock::time_point::max()),
       reader_timer_(socket_.get_executor(), Clock::time_point::max()),
       watch_timer_(socket_.get_executor(), Clock::time_point::max()),
-      server_(std::move(server)) {
+      server_(std::move(server)),
+      peer_(address_of_peer(socket_)) {
   server_->connections.insert(this);
   server_->observer().connection_opened();
 }
@@ -322,6 +333,7 @@ asio::awaitable<bool> Connection::answer(Request request) {
   const std::string path = request.path;
   enter(Phase::kAnswering);
   std::vector<Header> headers;
+  request.peer = peer_;
   if (server_->hooks.id_of) request.id = server_->hooks.id_of(request);
   if (server_->hooks.headers_for) headers = server_->hooks.headers_for(request);
   auto exchange = std::make_shared<ConnectionExchange>(weak_from_this(), socket_.get_executor(),

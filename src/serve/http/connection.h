@@ -88,6 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       reader_timer_;  // what read() sleeps on while its buffer is full, probe()
   boost::asio::steady_timer watch_timer_;
   std::shared_ptr<ServerState> server_;
+  const std::string peer_;  // its address; empty where it has gone already
 
   Phase phase_ = Phase::kIdle;
   Clock::time_point deadline_ = Clock::time_point::max();

@@ -37,6 +37,15 @@ bool ConnectionExchange::must_close(const Connection& connection) const {
   return close_ || connection.server_->draining;
 }
 
+void ConnectionExchange::add_headers(std::vector<Header> headers) {
+  with_connection([this, headers = std::move(headers)](Connection&) {
+    for (const Header& header : headers) {
+      std::erase_if(headers_, [&](const Header& old) { return old.name == header.name; });
+      headers_.push_back(header);
+    }
+  });
+}
+
 void ConnectionExchange::respond(Response response) {
   with_connection([this, response = std::move(response)](Connection& connection) mutable {
     if (stage_ != Stage::kOpen) return;

@@ -27,6 +27,7 @@ class ConnectionExchange : public Exchange,
         close_(!request.keep_alive) {}
 
   void post(std::function<void()> task) override;
+  void add_headers(std::vector<Header> headers) override;
   void respond(Response response) override;
   void start_stream(Response head) override;
   void write(std::string piece) override;
@@ -54,7 +55,7 @@ class ConnectionExchange : public Exchange,
 
   const std::weak_ptr<Connection> connection_;
   const boost::asio::any_io_executor executor_;
-  const std::vector<Header> headers_;
+  std::vector<Header> headers_;
   const int version_minor_;
   const bool head_only_;
   bool close_;

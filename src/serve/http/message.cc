@@ -33,12 +33,6 @@ constexpr std::array<std::string_view, 17> kSingleHeaders = {
     "Access-Control-Request-Headers",
 };
 
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -53,6 +47,12 @@ std::string http_date() {
 }
 
 }  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
 
 bool is_single_header(std::string_view name) {
   return std::any_of(kSingleHeaders.begin(), kSingleHeaders.end(),

@@ -17,6 +17,9 @@ struct Header {
   std::string value;
 };
 
+// Names of headers are the same in any case.
+bool same_name(std::string_view a, std::string_view b);
+
 struct Request {
   std::string method;  // "GET"; case matters
   std::string target;  // as sent
@@ -24,6 +27,7 @@ struct Request {
   std::string query;   // after '?', as sent
   int version_minor = 1;
   bool keep_alive = true;
+  std::string peer;             // the address at the other end: "127.0.0.1", "::1"
   std::string id;               // what the server calls it; empty without ServerHooks::id_of
   std::vector<Header> headers;  // of the head: fields behind a chunked body are dropped
   std::string body;
@@ -66,6 +70,9 @@ class Exchange {
 
   // Runs `task` on the thread of the connection, after the tasks posted before it.
   virtual void post(std::function<void()> task) = 0;
+  // Headers of the answer, whatever it will be, in place of ones of the same name that were added
+  // before. Before it is begun.
+  virtual void add_headers(std::vector<Header> headers) = 0;
   virtual void respond(Response response) = 0;
   // A stream: the head once (its body is the first piece), pieces, then the end.
   virtual void start_stream(Response head) = 0;

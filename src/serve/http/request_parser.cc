@@ -6,10 +6,13 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cctype>
 #include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
+
+#include "serve/http/query.h"
 
 namespace autoglm::serve {
 namespace http = boost::beast::http;
@@ -103,13 +106,6 @@ std::optional<ParseFailure> judge_header(const Fields& request) {
   return std::nullopt;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // Whether `bytes`, the beginning of a chunk's head behind any other chunk, can be one: hexadecimal
 // digits, then an extension or the line's end. Beast looks at a head only when its line has come
 // and more behind it; of "0x5" it takes the 0, and waits for the trailers of a last chunk.
@@ -121,7 +117,8 @@ bool is_chunk_head(std::string_view bytes, bool first) {
     bytes.remove_prefix(1);
   }
   size_t n_digits = 0;
-  while (n_digits < bytes.size() && hex_digit(bytes[n_digits]) >= 0) ++n_digits;
+  while (n_digits < bytes.size() && std::isxdigit(static_cast<unsigned char>(bytes[n_digits])) != 0)
+    ++n_digits;
   if (n_digits > kMaxDigits) return false;
   bytes.remove_prefix(n_digits);
   if (bytes.empty()) return true;
@@ -226,20 +223,7 @@ std::optional<std::string> target_path(std::string_view target) {
   }
   if (target == "*") return "*";
   if (!target.starts_with('/')) return std::nullopt;
-  std::string path;
-  for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] != '%') {
-      path += target[i];
-      continue;
-    }
-    if (i + 2 >= target.size()) return std::nullopt;
-    const int high = hex_digit(target[i + 1]);
-    const int low = hex_digit(target[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    path += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return path;
+  return percent_decoded(target);
 }
 
 }  // namespace autoglm::serve
