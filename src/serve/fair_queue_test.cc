@@ -34,11 +34,11 @@ TEST(FairQueue, AnOwnersTasksRunOneAfterTheOtherInOrder) {
 }
 
 TEST(FairQueue, AnOwnerHasSomeThreadsAndNeverAll) {
-  FairQueue queue({.n_threads = 3, .running_of_owner = 2});
   std::promise<void> release;
   const std::shared_future<void> released = release.get_future().share();
   std::promise<void> first_ran, second_ran, other_ran;
   std::atomic<int> n_begun = 0;
+  FairQueue queue({.n_threads = 3, .running_of_owner = 2});  // ends first: its tasks use the rest
   for (int i = 0; i < 9; ++i) {
     ASSERT_TRUE(queue.run("busy", [&, i] {
       ++n_begun;
