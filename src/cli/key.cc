@@ -15,17 +15,17 @@ namespace {
 
 constexpr int64_t kDay = 86'400;
 
-// "90d", "12h", "30m", "3600s" or "3600": seconds.
+// "90d", "12h", "30m" or "3600s" in seconds.
 Result<int64_t> parse_duration(std::string_view text) {
   int64_t number = 0;
   const char* end = text.data() + text.size();
   const auto [rest, code] = std::from_chars(text.data(), end, number);
   const std::string_view unit(rest, static_cast<size_t>(end - rest));
-  const int64_t seconds = unit == "d"                   ? kDay
-                          : unit == "h"                 ? 3600
-                          : unit == "m"                 ? 60
-                          : unit == "s" || unit.empty() ? 1
-                                                        : 0;
+  const int64_t seconds = unit == "d"   ? kDay
+                          : unit == "h" ? 3600
+                          : unit == "m" ? 60
+                          : unit == "s" ? 1
+                                        : 0;
   // A thousand years: times stay times.
   if (code == std::errc{} && seconds > 0 && number > 0 && number <= 365'000 * kDay / seconds) {
     return number * seconds;
@@ -43,12 +43,14 @@ struct KeyFlags {
   std::string state_dir;
   guard::KeyWish wish;
   std::string scopes = "inference";
-  std::string expires;
+  std::optional<std::string> expires;
   std::string which;
 };
 
+// Only what makes keys makes the folder: a wrong path is not an empty list.
 Result<std::unique_ptr<guard::KeyStore>> open_store(const KeyFlags& flags) {
-  return guard::KeyStore::open(AGLM_TRY(state::open_state_dir(flags.state_dir)));
+  const std::string folder = AGLM_TRY(state::existing_state_dir(flags.state_dir));
+  return guard::KeyStore::open(folder);
 }
 
 void print_key(const guard::ApiKey& key) {
@@ -61,8 +63,9 @@ void print_key(const guard::ApiKey& key) {
 
 Result<void> create(KeyFlags flags) {
   flags.wish.scopes = AGLM_TRY(guard::parse_scopes(flags.scopes));
-  if (!flags.expires.empty()) flags.wish.expires_in = AGLM_TRY(parse_duration(flags.expires));
-  const auto store = AGLM_TRY(open_store(flags));
+  if (flags.expires) flags.wish.expires_in = AGLM_TRY(parse_duration(*flags.expires));
+  const std::string folder = AGLM_TRY(state::open_state_dir(flags.state_dir));
+  const auto store = AGLM_TRY(guard::KeyStore::open(folder));
   print_key(AGLM_TRY(store->create(flags.wish)));
   return {};
 }

@@ -1,11 +1,16 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <unistd.h>
 
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cwchar>
+#include <iterator>
+#include <string>
 #include <string_view>
+#include <tuple>
 
 namespace autoglm {
 namespace {
@@ -15,6 +20,9 @@ constexpr const char* kAskForBrackets = "\033[?2004h";
 constexpr const char* kNoBrackets = "\033[?2004l";
 constexpr const char* kPasteBegins = "\033[200~";
 constexpr std::wstring_view kPasteEnds = L"\033[201~";
+// What ends a program from outside. libedit gives the terminal its modes back and lets them through
+// (EL_SIGNAL); what it knows nothing of is put back here.
+constexpr int kEnds[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 constexpr size_t kMaxPaste = size_t{16} << 20;  // letters; what comes after them is dropped
 constexpr int kHistorySize = 1000;              // messages, of this conversation alone
 
@@ -67,6 +75,31 @@ unsigned char paste(EditLine* editor, int /*key*/) {
   return CC_REFRESH;
 }
 
+// Async-signal-safe.
+void leave_terminal(int signal) {
+  std::ignore = ::write(STDOUT_FILENO, kNoBrackets, std::char_traits<char>::length(kNoBrackets));
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+// While it lives, the ending signals leave the terminal as it was.
+class EndsCleanly {
+ public:
+  EndsCleanly() {
+    struct sigaction action {};
+    action.sa_handler = leave_terminal;
+    for (size_t i = 0; i < std::size(kEnds); ++i) ::sigaction(kEnds[i], &action, &before_[i]);
+  }
+  ~EndsCleanly() {
+    for (size_t i = 0; i < std::size(kEnds); ++i) ::sigaction(kEnds[i], &before_[i], nullptr);
+  }
+  EndsCleanly(const EndsCleanly&) = delete;
+  EndsCleanly& operator=(const EndsCleanly&) = delete;
+
+ private:
+  struct sigaction before_[std::size(kEnds)]{};
+};
+
 unsigned char interrupt(EditLine* editor, int /*key*/) {
   state_of(editor).interrupted = true;
   return CC_NEWLINE;
@@ -88,6 +121,7 @@ LineEditor::LineEditor(const char* prompt) : state_(std::make_unique<State>()) {
         return const_cast<char*>(state_of(editor).prompt);  // libedit only reads it
       });
   el_set(s.editor, EL_EDITOR, "emacs");
+  el_set(s.editor, EL_SIGNAL, 1);
   HistEvent event;
   if (s.history != nullptr) {
     history(s.history, &event, H_SETSIZE, kHistorySize);
@@ -118,7 +152,11 @@ std::optional<std::string> LineEditor::read() {
     std::fputs(kAskForBrackets, stdout);
     std::fflush(stdout);
     int length = 0;
-    const char* line = el_gets(s.editor, &length);
+    const char* line = nullptr;
+    {
+      const EndsCleanly ends;
+      line = el_gets(s.editor, &length);
+    }
     std::fputs(kNoBrackets, stdout);
     if (s.interrupted) {
       std::fputs("^C\n", stdout);

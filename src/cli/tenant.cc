@@ -35,12 +35,13 @@ constexpr const char* kNone = "none";
 struct TenantFlags {
   std::string state_dir;
   std::string name;
-  std::array<std::string, std::size(kNumbers)> numbers;  // empty: as it is
-  std::string models;
+  std::array<std::optional<std::string>, std::size(kNumbers)> numbers;  // nothing: as it is
+  std::optional<std::string> models;
 };
 
+// Only what sets limits makes the folder: a wrong path is not an empty list.
 Result<std::unique_ptr<guard::TenantStore>> open_store(const TenantFlags& flags) {
-  const std::string folder = AGLM_TRY(state::open_state_dir(flags.state_dir));
+  const std::string folder = AGLM_TRY(state::existing_state_dir(flags.state_dir));
   return guard::TenantStore::open(folder);
 }
 
@@ -86,15 +87,22 @@ void print_table(const guard::TenantTable& table) {
 
 // Changes what is given, and leaves the rest.
 Result<void> set(const TenantFlags& flags) {
-  const auto store = AGLM_TRY(open_store(flags));
+  const std::string folder = AGLM_TRY(state::open_state_dir(flags.state_dir));
+  const auto store = AGLM_TRY(guard::TenantStore::open(folder));
   const guard::TenantTable* table = AGLM_TRY(store->all());
   const auto found = table->find(flags.name);
   TenantLimits limits = found == table->end() ? TenantLimits{} : found->second;
   for (size_t i = 0; i < flags.numbers.size(); ++i) {
-    if (flags.numbers[i].empty()) continue;
-    limits.*kNumbers[i].member = AGLM_TRY(parse_limit(flags.numbers[i], kNumbers[i].name));
+    if (!flags.numbers[i]) continue;
+    limits.*kNumbers[i].member = AGLM_TRY(parse_limit(*flags.numbers[i], kNumbers[i].name));
   }
-  if (!flags.models.empty()) limits.models = split(flags.models == "all" ? "" : flags.models);
+  if (flags.models) {
+    limits.models = split(*flags.models == "all" ? "" : *flags.models);
+    if (limits.models.empty() && *flags.models != "all") {
+      return Error{ErrorCode::kInvalidArgument, "no model is named", "--models",
+                   "names, separated by commas, or all", visible(flags.models->substr(0, 100))};
+    }
+  }
   AGLM_TRY(store->set(flags.name, limits));
   print_table({{flags.name, limits}});
   return {};

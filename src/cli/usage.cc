@@ -2,9 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <map>
+#include <optional>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
 #include "guard/usage_store.h"
@@ -15,7 +19,7 @@ namespace {
 
 struct UsageFlags {
   std::string state_dir;
-  std::string from, to, tenant;
+  std::optional<std::string> from, to, tenant;
   std::string by = "day,tenant";
   std::string format = "table";
 };
@@ -50,13 +54,22 @@ Result<std::vector<Column>> parse_columns(std::string_view list) {
   return columns;
 }
 
-Result<void> check_day(const std::string& text, const char* flag) {
-  const bool fits =
-      text.size() == 10 && text[4] == '-' && text[7] == '-' &&
-      std::ranges::all_of(text, [](char c) { return c == '-' || (c >= '0' && c <= '9'); });
-  if (text.empty() || fits) return {};
+Result<void> check_day(const std::optional<std::string>& text, const char* flag) {
+  if (!text) return {};
+  const auto number = [&](size_t begin, size_t n) {
+    int value = -1;
+    const char* end = text->data() + begin + n;
+    return std::from_chars(text->data() + begin, end, value).ptr == end ? value : -1;
+  };
+  const bool shaped = text->size() == 10 && (*text)[4] == '-' && (*text)[7] == '-';
+  if (shaped && std::chrono::year_month_day(std::chrono::year(number(0, 4)),
+                                            std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                            std::chrono::day(static_cast<unsigned>(number(8, 2))))
+                    .ok()) {
+    return {};
+  }
   return Error{ErrorCode::kInvalidArgument, "not a day", flag, "2026-11-30",
-               visible(text.substr(0, 100))};
+               visible(std::string_view(*text).substr(0, 100))};
 }
 
 using Sums = std::map<std::vector<std::string>, guard::UsageSum>;
@@ -78,7 +91,7 @@ std::string csv_field(const std::string& value) {
       !value.empty() && std::string_view("=+-@\t\r").find(value[0]) != std::string_view::npos;
   std::string quoted = "\"";
   if (formula) quoted += '\'';
-  for (const char c : value) {
+  for (const char c : repair_utf8(value)) {
     if (c == '"') quoted += '"';
     quoted += c;
   }
@@ -99,7 +112,7 @@ void print_json(const std::vector<Column>& columns, const Sums& sums) {
   json::array rows;
   for (const auto& [of, sum] : sums) {
     json::object row;
-    for (size_t i = 0; i < columns.size(); ++i) row[columns[i].name] = of[i];
+    for (size_t i = 0; i < columns.size(); ++i) row[columns[i].name] = repair_utf8(of[i]);
     row["requests"] = sum.requests;
     row["input_tokens"] = sum.input_tokens;
     row["cached_tokens"] = sum.cached_tokens;
@@ -113,15 +126,13 @@ Result<void> show(const UsageFlags& flags) {
   AGLM_TRY(check_day(flags.from, "--from"));
   AGLM_TRY(check_day(flags.to, "--to"));
   const std::vector<Column> columns = AGLM_TRY(parse_columns(flags.by));
-  const std::string folder = AGLM_TRY(state::open_state_dir(flags.state_dir));
+  const std::string folder = AGLM_TRY(state::existing_state_dir(flags.state_dir));
   Sums sums;
   if (guard::UsageStore::exists(folder)) {
     guard::UsageStore store = AGLM_TRY(guard::UsageStore::open(folder));
-    guard::UsageQuestion question;
-    if (!flags.from.empty()) question.first_day = flags.from;
-    if (!flags.to.empty()) question.last_day = flags.to;
-    if (!flags.tenant.empty()) question.tenant = flags.tenant;
-    for (const guard::UsageRow& row : AGLM_TRY(store.rows(question))) {
+    const auto rows = AGLM_TRY(
+        store.rows({.first_day = flags.from, .last_day = flags.to, .tenant = flags.tenant}));
+    for (const guard::UsageRow& row : rows) {
       std::vector<std::string> of;
       for (const Column& column : columns) of.push_back(row.of.*column.member);
       sums[of].add(row.sum);

@@ -48,6 +48,7 @@ Error Gate::told(Error error) {
 }
 
 Result<KeyStore*> Gate::store() {
+  if (store_ != nullptr && !store_->is_current()) store_.reset();
   if (store_ != nullptr || state_folder_.empty()) return store_.get();
   if (!KeyStore::exists(state_folder_)) return nullptr;
   // Keys that others could write opened the server to them.
@@ -92,6 +93,8 @@ std::variant<Principal, Refusal> Gate::admit(std::string_view key, Scope scope) 
   } else {
     const Result<KeyStore*> keys = store();
     if (!keys) return Refusal::kNotDecided;
+    // It has been taken away: nobody knows which keys it had.
+    if (*keys == nullptr && has_keys_) return Refusal::kNotDecided;
     const auto found = *keys == nullptr ? Result(std::optional<KeyRecord>()) : (*keys)->find(key);
     if (!found) {
       told(found.error());

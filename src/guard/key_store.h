@@ -46,6 +46,8 @@ class KeyStore {
   static Result<std::unique_ptr<KeyStore>> open(const std::string& folder,
                                                 std::function<int64_t()> clock = {});
 
+  // False: another database lies in its place, or none; to be opened anew.
+  bool is_current() const { return database_.is_at_its_path(); }
   // The key is nowhere but in what is returned.
   Result<ApiKey> create(const KeyWish& wish);
   Result<std::vector<KeyRecord>> list();  // the oldest first

@@ -44,9 +44,8 @@ std::string_view quota_name(Quota quota) { return kNames[static_cast<size_t>(quo
 
 QuotaTicket::~QuotaTicket() { settle({}); }
 
-std::optional<QuotaRefusal> QuotaTicket::reserve(int64_t prompt_tokens,
-                                                 int64_t most_answer_tokens) {
-  return quotas_->reserve(*this, prompt_tokens, most_answer_tokens);
+std::optional<QuotaRefusal> QuotaTicket::reserve(int64_t bounded_tokens, int64_t unbounded_tokens) {
+  return quotas_->reserve(*this, bounded_tokens, unbounded_tokens);
 }
 
 void QuotaTicket::settle(const UsageSum& used) { quotas_->settle(*this, used); }
@@ -99,20 +98,21 @@ void Quotas::begin_day(Tenant& tenant, const std::string& day) {
   tenant.of_day = {};
 }
 
-void Quotas::remember_day(const std::string& name, const TenantLimits& limits,
-                          const std::string& day) {
-  if (!remembered_ || (!limits.requests_per_day && !limits.tokens_per_day)) return;
+Result<void> Quotas::remember_day(const std::string& name, const TenantLimits& limits,
+                                  const std::string& day) {
+  if (!remembered_ || (!limits.requests_per_day && !limits.tokens_per_day)) return {};
   {
     const std::lock_guard lock(mutex_);
     const auto found = tenants_.find(name);
-    if (found != tenants_.end() && found->second.knows_day) return;
+    if (found != tenants_.end() && found->second.knows_day) return {};
   }
-  const UsageSum sum = remembered_(name, day);  // asks for the lock itself
+  const UsageSum sum = AGLM_TRY(remembered_(name, day));  // asks for the lock itself
   const std::lock_guard lock(mutex_);
   Tenant& tenant = entry_of(name, clock_.steady());
   tenant.day = day;
   tenant.of_day = sum;
   tenant.knows_day = true;
+  return {};
 }
 
 double Quotas::seconds_to_next_day() const {
@@ -120,10 +120,10 @@ double Quotas::seconds_to_next_day() const {
   return static_cast<double>(std::max<int64_t>(1, clock_.day(now).end - now));
 }
 
-Admission Quotas::admit(const Asker& asker, const TenantLimits& limits) {
+Result<Admission> Quotas::admit(const Asker& asker, const TenantLimits& limits) {
   const double now = clock_.steady();
   const std::string day = clock_.day(clock_.now()).date;
-  remember_day(asker.tenant, limits, day);
+  AGLM_TRY(remember_day(asker.tenant, limits, day));
   const std::lock_guard lock(mutex_);
   Tenant& tenant = entry_of(asker.tenant, now);
   take_limits(tenant, limits, now);
@@ -149,12 +149,13 @@ Admission Quotas::admit(const Asker& asker, const TenantLimits& limits) {
   return admission;
 }
 
-std::optional<QuotaRefusal> Quotas::reserve(QuotaTicket& ticket, int64_t prompt_tokens,
-                                            int64_t most) {
+std::optional<QuotaRefusal> Quotas::reserve(QuotaTicket& ticket, int64_t bounded,
+                                            int64_t unbounded) {
   const double now = clock_.steady();
   const std::lock_guard lock(mutex_);
   Tenant& tenant = entry_of(ticket.asker_.tenant, now);
-  const int64_t wanted = prompt_tokens + std::min(most, tenant.answers.usual_most().value_or(most));
+  const int64_t wanted =
+      bounded + std::min(unbounded, tenant.answers.usual_most().value_or(unbounded));
   const std::optional<int64_t>& of_day = tenant.limits.tokens_per_day;
   const int64_t taken = tenant.of_day.input_tokens + tenant.of_day.output_tokens + tenant.reserved;
   if (of_day && taken + wanted > *of_day) {
@@ -186,6 +187,7 @@ void Quotas::settle(QuotaTicket& ticket, const UsageSum& used) {
   if (tenant.tokens_per_minute) {
     tenant.tokens_per_minute->take(static_cast<double>(tokens - ticket.reserved_), now);
   }
+  if (tokens == 0) return;  // refused by the engine, or gone before it began
   tenant.answers.add(used.output_tokens);
   UsageSum sum = used;
   sum.requests = 0;  // counted when it was admitted

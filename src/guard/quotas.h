@@ -65,8 +65,9 @@ class QuotaTicket {
   QuotaTicket(const QuotaTicket&) = delete;
   QuotaTicket& operator=(const QuotaTicket&) = delete;
 
-  // Once, before there is work: the tokens of all prompts, and the most that may be answered.
-  std::optional<QuotaRefusal> reserve(int64_t prompt_tokens, int64_t most_answer_tokens);
+  // Once, before there is work: the tokens of all prompts and of answers whose length the client
+  // bounds; and the most that its other answers may have, of which what is usual is reserved.
+  std::optional<QuotaRefusal> reserve(int64_t bounded_tokens, int64_t unbounded_tokens);
   // What was used: once, and nothing afterwards counts.
   void settle(const UsageSum& used);
   QuotaStanding standing() const;
@@ -97,11 +98,12 @@ class Quotas : public std::enable_shared_from_this<Quotas> {
   explicit Quotas(DayClock clock) : clock_(std::move(clock)) {}
 
   // What the tenant has had on a day, as the store has it; asked where a limit of a day needs it,
-  // once. May call take_usage().
-  using Remembered = std::function<UsageSum(const std::string& tenant, const std::string& day)>;
+  // once. May call take_usage(). Its error is admit()'s: what is not known admits nobody.
+  using Remembered =
+      std::function<Result<UsageSum>(const std::string& tenant, const std::string& day)>;
   void remember(Remembered remembered) { remembered_ = std::move(remembered); }
 
-  Admission admit(const Asker& asker, const TenantLimits& limits);
+  Result<Admission> admit(const Asker& asker, const TenantLimits& limits);
   // The sums since the last call.
   std::vector<UsageRow> take_usage();
 
@@ -134,10 +136,11 @@ class Quotas : public std::enable_shared_from_this<Quotas> {
   Tenant& entry_of(const std::string& name, double now);
   void take_limits(Tenant& tenant, const TenantLimits& limits, double now) const;
   static void begin_day(Tenant& tenant, const std::string& day);
-  void remember_day(const std::string& name, const TenantLimits& limits, const std::string& day);
+  Result<void> remember_day(const std::string& name, const TenantLimits& limits,
+                            const std::string& day);
   QuotaStanding standing_of(const Tenant& tenant, double now) const;
   double seconds_to_next_day() const;
-  std::optional<QuotaRefusal> reserve(QuotaTicket& ticket, int64_t prompt_tokens, int64_t most);
+  std::optional<QuotaRefusal> reserve(QuotaTicket& ticket, int64_t bounded, int64_t unbounded);
   void settle(QuotaTicket& ticket, const UsageSum& used);
   QuotaStanding standing(const std::string& name);
   void forget_idle(double now);

@@ -25,7 +25,9 @@ class Counted {
                                  .steady_seconds = [this] { return steady; }}))) {}
 
   Admission admit(const TenantLimits& limits, const std::string& tenant = "law") {
-    return quotas->admit({.tenant = tenant, .key = "k1", .model = "m"}, limits);
+    auto admission = quotas->admit({.tenant = tenant, .key = "k1", .model = "m"}, limits);
+    EXPECT_TRUE(admission) << admission.error().message();
+    return *std::move(admission);
   }
 
   int64_t system = kNoon;
@@ -164,7 +166,7 @@ TEST(Quotas, ADaysSumsOutliveTheProcess) {
   ASSERT_TRUE(store);
   Counted c;
   int n_asked = 0;
-  c.quotas->remember([&](const std::string& tenant, const std::string& day) {
+  c.quotas->remember([&](const std::string& tenant, const std::string& day) -> Result<UsageSum> {
     ++n_asked;
     UsageSum sum;
     const auto rows = store->rows({.first_day = day, .last_day = day, .tenant = tenant});
@@ -179,6 +181,17 @@ TEST(Quotas, ADaysSumsOutliveTheProcess) {
   EXPECT_EQ(n_asked, 1);
   EXPECT_EQ(store->rows({.tenant = "other"})->size(), 0);
   EXPECT_EQ(store->rows({.last_day = "2026-11-29"})->size(), 0);
+}
+
+TEST(Quotas, ADayThatCannotBeReadAdmitsNobody) {
+  Counted c;
+  c.quotas->remember([](const std::string&, const std::string&) -> Result<UsageSum> {
+    return Error{ErrorCode::kCorrupt, "damaged", "usage.db", "", ""};
+  });
+  const Asker asker{.tenant = "law", .key = "k", .model = "m"};
+  EXPECT_FALSE(c.quotas->admit(asker, {.tokens_per_day = 100}));
+  EXPECT_FALSE(c.quotas->admit(asker, {.requests_per_day = 100}));
+  EXPECT_TRUE(c.quotas->admit(asker, {.tokens_per_minute = 100})) << "no day is asked for";
 }
 
 TEST(Quotas, ALimitThatChangesKeepsWhatWasTaken) {
@@ -201,7 +214,7 @@ TEST(Quotas, AreForManyThreads) {
         auto ticket = quotas
                           ->admit({.tenant = "law", .key = "k", .model = "m"},
                                   {.tokens_per_minute = 1'000'000'000})
-                          .ticket;
+                          ->ticket;
         std::ignore = ticket->reserve(10, 10);
         if (i % 2 == 0) ticket->settle({.input_tokens = 10, .output_tokens = 5});
       }
@@ -211,7 +224,7 @@ TEST(Quotas, AreForManyThreads) {
   const auto rows = quotas->take_usage();
   UsageSum sum;
   for (const UsageRow& row : rows) sum.add(row.sum);
-  EXPECT_EQ(sum, (UsageSum{.requests = kThreads * kEach,
+  EXPECT_EQ(sum, (UsageSum{.requests = kThreads * kEach / 2,  // others used nothing
                            .input_tokens = kThreads * kEach / 2 * 10,
                            .output_tokens = kThreads * kEach / 2 * 5}));
 }

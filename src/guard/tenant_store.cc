@@ -7,13 +7,15 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/visible_text.h"
 #include "guard/schema.h"
 
 namespace autoglm::guard {
 namespace {
 
-constexpr size_t kMostNameBytes = 200;
+constexpr size_t kMostNameBytes = 256;                    // as limits::kMaxTenantBytes
+constexpr int64_t kMostOfALimit = 1'000'000'000'000'000;  // sums of them stay numbers
 constexpr size_t kMostModels = 1000;
 
 // The columns of numbers, in the order of the table.
@@ -48,11 +50,12 @@ Result<std::vector<std::string>> parse_models(const std::string& text, const std
 }  // namespace
 
 Result<void> check_word(std::string_view what, const std::string& word) {
-  const bool plain = std::ranges::none_of(
-      word, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  const bool plain = is_valid_utf8(word) && std::ranges::none_of(word, [](char c) {
+                       return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+                     });
   if (plain && word.size() <= kMostNameBytes) return {};
   return Error{ErrorCode::kInvalidArgument, "not a name", std::string(what),
-               fmt::format("at most {} bytes without control characters", kMostNameBytes),
+               fmt::format("at most {} bytes of UTF-8 without control characters", kMostNameBytes),
                visible(std::string_view(word).substr(0, 100))};
 }
 
@@ -71,9 +74,10 @@ Result<void> TenantStore::set(const std::string& name, const TenantLimits& limit
     return Error{ErrorCode::kInvalidArgument, "a tenant has a name", "tenant", "", "an empty one"};
   }
   for (const auto& [column, member] : kNumbers) {
-    if ((limits.*member).value_or(0) >= 0) continue;
-    return Error{ErrorCode::kInvalidArgument, "out of range", column, "0 or more",
-                 fmt::format("{}", *(limits.*member))};
+    const int64_t limit = (limits.*member).value_or(0);
+    if (limit >= 0 && limit <= kMostOfALimit) continue;
+    return Error{ErrorCode::kInvalidArgument, "out of range", column,
+                 fmt::format("0 to {}", kMostOfALimit), fmt::format("{}", *(limits.*member))};
   }
   if (limits.models.size() > kMostModels) {
     return Error{ErrorCode::kTooLarge, "too many models", "models",

@@ -39,6 +39,8 @@ class TenantStore {
   // `folder` is open_state_dir()'s.
   static Result<std::unique_ptr<TenantStore>> open(const std::string& folder);
 
+  // False: another database lies in its place, or none; to be opened anew.
+  bool is_current() const { return database_.is_at_its_path(); }
   // Replaces what the tenant had. Errors: a name that is none, limits below 0, names of models with
   // control characters.
   Result<void> set(const std::string& name, const TenantLimits& limits);
@@ -55,7 +57,7 @@ class TenantStore {
   std::optional<int64_t> version_;  // nothing: to be read
 };
 
-// Errors name what is wrong as `what`: more than 200 bytes, control characters.
+// Errors name what is wrong as `what`: more than 256 bytes, no UTF-8, control characters.
 Result<void> check_word(std::string_view what, const std::string& word);
 
 }  // namespace autoglm::guard

@@ -43,7 +43,9 @@ TEST(TenantStore, RefusesWhatIsNoLimit) {
   EXPECT_THAT(refused.error().message(), HasSubstr("tokens_per_day"));
   EXPECT_FALSE(store->set("", {}));
   EXPECT_FALSE(store->set("a\nb", {}));
-  EXPECT_FALSE(store->set(std::string(201, 'a'), {}));
+  EXPECT_FALSE(store->set(std::string(257, 'a'), {}));
+  EXPECT_FALSE(store->set("a\xff", {}));
+  EXPECT_FALSE(store->set("law", {.tokens_per_minute = int64_t{1} << 62}));
   EXPECT_FALSE(store->set("law", {.models = {"a\x01"}}));
   EXPECT_FALSE(store->set("law", {.models = std::vector<std::string>(1001, "a")}));
   EXPECT_TRUE((*store->all())->empty());

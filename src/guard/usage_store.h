@@ -52,6 +52,8 @@ class UsageStore {
   // `folder` is open_state_dir()'s.
   static Result<UsageStore> open(const std::string& folder);
 
+  // False: another database lies in its place, or none; to be opened anew.
+  bool is_current() const { return database_.is_at_its_path(); }
   // All of them, or, where it fails, none.
   Result<void> add(const std::vector<UsageRow>& rows);
   // By day, tenant, key and model.

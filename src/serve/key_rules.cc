@@ -90,8 +90,8 @@ Result<KeyRules> key_rules(const ServiceOptions& options) {
 }
 
 std::string_view shown_key(const Request& request) {
-  const std::string_view authorization = request.header("Authorization");
-  return authorization.empty() ? request.header("X-Api-Key") : bearer(authorization);
+  const std::string_view key = bearer(request.header("Authorization"));
+  return key.empty() ? request.header("X-Api-Key") : key;
 }
 
 Response forwarded_response() {

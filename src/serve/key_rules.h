@@ -22,7 +22,8 @@ struct KeyRules {
 // Makes the first key where the address can be reached from other machines and there is none.
 Result<KeyRules> key_rules(const ServiceOptions& options);
 
-// "Authorization: Bearer KEY", else "X-Api-Key: KEY"; empty: neither.
+// "Authorization: Bearer KEY", else "X-Api-Key: KEY" (beside Basic, say, which a proxy asked for);
+// empty: neither.
 std::string_view shown_key(const Request& request);
 
 // 401: what a proxy passed on comes from elsewhere, and a server without keys is for its machine.

@@ -13,6 +13,7 @@
 #include "autoglm/version.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "base/visible_text.h"
 #include "serve/api/errors.h"
 #include "serve/api/generation.h"
 #include "serve/api/http_sinks.h"
@@ -59,10 +60,10 @@ void refuse(const Call& call, const guard::QuotaRefusal& refusal) {
 }
 
 // Whether the tenant may have as much as the work may come to; where not, that has been answered.
-bool reserve(const Call& call, int64_t prompt_tokens, int64_t most_answer_tokens) {
+bool reserve(const Call& call, int64_t bounded_tokens, int64_t unbounded_tokens) {
   guard::QuotaTicket* ticket = call.task->ticket();
   if (ticket == nullptr) return true;
-  const auto refusal = ticket->reserve(prompt_tokens, most_answer_tokens);
+  const auto refusal = ticket->reserve(bounded_tokens, unbounded_tokens);
   call.exchange->add_headers(ratelimit_headers(ticket->standing()));
   if (refusal) refuse(call, *refusal);
   return !refusal;
@@ -70,15 +71,17 @@ bool reserve(const Call& call, int64_t prompt_tokens, int64_t most_answer_tokens
 
 bool reserve(const Call& call, const std::vector<GenerationRequest>& requests) {
   const int64_t context = call.context.backend->info().max_model_len;
-  int64_t prompts = 0;
-  int64_t answers = 0;
+  int64_t bounded = 0;
+  int64_t unbounded = 0;
   for (const GenerationRequest& request : requests) {
     const auto prompt = std::ssize(request.prompt);
-    prompts += prompt;
-    answers += request.sampling.n *
-               std::min(request.sampling.max_tokens.value_or(context), context - prompt);
+    const int64_t room = context - prompt;
+    const SamplingParams& sampling = request.sampling;
+    bounded += prompt;
+    (sampling.max_tokens ? bounded : unbounded) +=
+        sampling.n * std::min(sampling.max_tokens.value_or(room), room);
   }
-  return reserve(call, prompts, answers);
+  return reserve(call, bounded, unbounded);
 }
 
 // No more urgent than the tenant's requests may be.
@@ -255,7 +258,10 @@ void metrics(const Call& call, Request&) {
 
 void page(const Call& call, Request&) {
   if (!call.context.chat_page) {
-    return refuse(call, Error{ErrorCode::kNotFound, "there is no page here", "", "", ""});
+    call.task->finished({});
+    call.exchange->respond(error_response(
+        ApiError{.status = 404, .message = "there is no page here", .code = "unknown_url"}));
+    return;
   }
   reply(call, chat_page_response());
 }
@@ -311,6 +317,14 @@ void take(const ServiceContext& context, const Route& route, Request& request,
   asked.client = context.proxies.client_address(request);
   Result<guard::Admission> admission = guard::Admission{};
   const bool counted = principal.proved && route.method == "POST";
+  if (const Result<void> named = guard::check_word("X-Tenant-ID", asked.tenant);
+      !named && asked.tenant_outranks) {
+    exchange->respond(error_response(named.error()));
+    return;
+  }
+  logger()->debug("{}: {} by {} of tenant {} from {}", asked.id, asked.route,
+                  asked.principal.empty() ? "nobody known" : asked.principal,
+                  asked.tenant.empty() ? "none" : visible(asked.tenant), asked.client);
   if (counted) admission = context.tenancy->admit(asked, context.model_name());
   auto ticket = admission ? std::move(admission->ticket) : nullptr;
   const Call call{context, exchange,

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -152,6 +153,32 @@ TEST(Keys, OfTheStateFolderCountAtOnceAndByScope) {
   EXPECT_EQ(status("/v1/models", reads), 403);
   ASSERT_TRUE(store->revoke("asks"));
   EXPECT_EQ(status("/v1/models", asks), 401);
+}
+
+// A backup that is put back, a folder that is moved away.
+TEST(Keys, CountAsTheyLieInTheFolderNow) {
+  const StateFolder folder;
+  ServiceOptions options;
+  options.state_dir = folder.path;
+  std::string key;
+  {
+    const auto store = *guard::KeyStore::open(folder.path);
+    key = store->create({.name = "asks"})->text;
+  }
+  RunningService service({}, options);
+  const auto status = [&] {
+    return send(service, "GET", "/v1/models", "Authorization: Bearer " + key + "\r\n").status;
+  };
+  EXPECT_EQ(status(), 200);
+  const std::string database = folder.path + "/autoglm.db";
+  std::filesystem::copy_file(database, folder.path + "/copy");
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(database + end);
+  EXPECT_EQ(status(), 503);
+  EXPECT_EQ(send(service, "GET", "/v1/models").status, 401);
+  std::filesystem::rename(folder.path + "/copy", database);
+  EXPECT_EQ(status(), 200);
+  ASSERT_TRUE((*guard::KeyStore::open(folder.path))->revoke("asks"));
+  EXPECT_EQ(status(), 401);
 }
 
 TEST(Keys, WhatAProxyPassedOnNeedsOneOnLoopbackToo) {

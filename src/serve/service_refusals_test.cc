@@ -197,7 +197,7 @@ TEST(Service, PassesTheEnginesRefusalsOn) {
   const std::pair<ErrorCode, int> cases[] = {
       {ErrorCode::kResourceExhausted, 429}, {ErrorCode::kUnavailable, 503},
       {ErrorCode::kInvalidArgument, 400},   {ErrorCode::kTooLarge, 400},
-      {ErrorCode::kInternal, 500},          {ErrorCode::kNotFound, 404}};
+      {ErrorCode::kInternal, 500},          {ErrorCode::kNotFound, 400}};  // in the request
   for (const auto& [code, status] : cases) {
     RunningService service({.refuse = Error{code, "no", "", "", ""}});
     for (const char* body : {R"({"prompt":"a"})", R"({"prompt":"a","stream":true})"}) {

@@ -34,15 +34,13 @@ std::string go_duration(double seconds) {
 
 Tenancy::Tenancy(std::string folder, guard::DayClock clock)
     : folder_(std::move(folder)), quotas_(std::make_shared<guard::Quotas>(std::move(clock))) {
-  quotas_->remember([this](const std::string& tenant, const std::string& day) {
-    guard::UsageSum sum;
-    const auto rows = usage({.first_day = day, .last_day = day, .tenant = tenant});
-    if (!rows) logger()->error("usage cannot be read: {}", rows.error().message());
-    if (rows) {
-      for (const guard::UsageRow& row : *rows) sum.add(row.sum);
-    }
-    return sum;
-  });
+  quotas_->remember(
+      [this](const std::string& tenant, const std::string& day) -> Result<guard::UsageSum> {
+        guard::UsageSum sum;
+        const auto rows = AGLM_TRY(usage({.first_day = day, .last_day = day, .tenant = tenant}));
+        for (const guard::UsageRow& row : rows) sum.add(row.sum);
+        return sum;
+      });
   if (!folder_.empty()) writer_ = std::thread([this] { write_now_and_then(); });
 }
 
@@ -62,6 +60,7 @@ Tenancy::~Tenancy() {
 
 Result<guard::TenantLimits> Tenancy::limits_of(const std::string& tenant) {
   if (folder_.empty()) return guard::TenantLimits{};
+  if (tenants_ != nullptr && !tenants_->is_current()) tenants_.reset();
   if (tenants_ == nullptr) {
     if (!guard::TenantStore::exists(folder_)) return guard::TenantLimits{};
     const std::string folder = AGLM_TRY(state::open_state_dir(folder_));
@@ -81,6 +80,7 @@ Result<guard::Admission> Tenancy::admit(const observe::RequestContext& request,
 }
 
 Result<guard::UsageStore*> Tenancy::usage_store() {
+  if (usage_ && !usage_->is_current()) usage_.reset();
   if (!usage_) {
     const std::string folder = AGLM_TRY(state::open_state_dir(folder_));
     usage_ = AGLM_TRY(guard::UsageStore::open(folder));

@@ -77,6 +77,10 @@ Result<Database> Database::open(const std::string& path) {
   Database database(path, raw);
   if (code != SQLITE_OK) return database.failed("opened");
   ::sqlite3_busy_timeout(raw, kBusyMilliseconds);
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return database.failed("looked at");
+  database.device_ = file.st_dev;
+  database.inode_ = file.st_ino;
   // What is in the file is not trusted with functions and virtual tables of the library's.
   ::sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   ::sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -115,6 +119,11 @@ Result<void> Database::transaction(const std::function<Result<void>()>& work) {
   }
   static_cast<void>(run("ROLLBACK"));  // its own failure says nothing that `done` does not
   return done;
+}
+
+bool Database::is_at_its_path() const {
+  struct stat file {};
+  return ::stat(path_.c_str(), &file) == 0 && file.st_dev == device_ && file.st_ino == inode_;
 }
 
 Result<int64_t> Database::version() {

@@ -48,6 +48,9 @@ class Database {
                       const std::function<void(const Row&)>& on_row = {});
   // All that `work` does, or, where it fails, nothing.
   Result<void> transaction(const std::function<Result<void>()>& work);
+  // Whether its path still names the file that was opened: somebody may have put a copy in its
+  // place.
+  bool is_at_its_path() const;
   // Changes whenever another connection, of this process or another, has written.
   Result<int64_t> version();
 
@@ -63,6 +66,7 @@ class Database {
   Error failed(std::string_view what) const;
 
   std::string path_;
+  uint64_t device_ = 0, inode_ = 0;  // of the file
   std::unique_ptr<sqlite3, Close> database_;
 };
 

@@ -90,7 +90,18 @@ Result<std::string> open_state_dir(const std::string& asked) {
     return Error{ErrorCode::kInvalidArgument, "others may write to the state folder", path,
                  "mode 0700", fmt::format("mode {:04o}", found.st_mode & 07777)};
   }
-  return path;
+  // Folders on the way may be links, as systemd makes them; files in it may not.
+  const fs::path real = fs::canonical(path, failed);
+  if (failed) return cannot("cannot be looked at", path, failed.value());
+  return real.string();
+}
+
+Result<std::string> existing_state_dir(const std::string& asked) {
+  const std::string path = AGLM_TRY(state_dir_path(asked));
+  std::error_code failed;
+  if (fs::exists(path, failed)) return open_state_dir(asked);
+  return Error{ErrorCode::kNotFound, "there is no such state folder", path,
+               "one in which a key or a tenant was made", "nothing"};
 }
 
 Result<std::string> secret_file(const std::string& path, size_t size) {

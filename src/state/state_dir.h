@@ -17,6 +17,9 @@ Result<std::string> state_dir_path(const std::string& asked);
 // belongs to somebody else, one that others may write to.
 Result<std::string> open_state_dir(const std::string& asked);
 
+// The same where it exists; an error where it does not.
+Result<std::string> existing_state_dir(const std::string& asked);
+
 // The bytes of `path`; where there is no such file, it is written first, `size` random bytes, mode
 // 0600. Two processes that do so at once get the same bytes.
 Result<std::string> secret_file(const std::string& path, size_t size);

@@ -49,6 +49,11 @@ class Keys(unittest.TestCase):
             self.assertEqual(status(server, "/health"), 200)
 
     def test_wrong_words_are_explained(self):
+        for arguments in (["list"], ["revoke", "none"]):  # of a folder that nobody has made
+            done = autoglm("key", *arguments, "--state-dir", self.state)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("no such state folder", done.stderr)
+        self.key("create", "--name", "some")
         for arguments, says in [(["create"], "--name"), (["create", "--name", "a", "--scopes", "root"], "root"),
                                 (["create", "--name", "a", "--expires", "soon"], "90d"), (["revoke", "none"], "no such key")]:
             done = autoglm("key", *arguments, "--state-dir", self.state)

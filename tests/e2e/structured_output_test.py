@@ -131,6 +131,19 @@ class StructuredOutput(unittest.TestCase):
             self.assertEqual(answer["error"]["param"], param, answer)
             self.assertIn(text, answer["error"]["message"])
 
+    def test_what_a_structural_tag_lacks_is_the_requests_fault(self):
+        text = {"type": "any_text"}
+        for lacks in [{}, {"type": 5}, {"type": "tag", "end": "e", "content": text}, {"type": "tag", "begin": "b", "content": text},
+                      {"type": "tag", "begin": "b", "end": "e"}, {"type": "const_string"}, {"type": "regex"}, {"type": "grammar"},
+                      {"type": "sequence"}, {"type": "or"}, {"type": "triggered_tags", "tags": []},
+                      {"type": "tags_with_separator", "tags": []}, {"type": "tag", "begin": "b", "end": 5, "content": text}]:
+            for fields in [{"structural_tag": lacks}, {"structured_outputs": {"structural_tag": lacks}},
+                           {"response_format": {"type": "structural_tag", "format": lacks}}]:
+                status, answer = self.server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}],
+                                                                           "max_tokens": 5, **fields})
+                self.assertEqual(status, 400, (fields, answer))
+                self.assertIsNotNone(answer["error"]["param"], (fields, answer))
+
     def test_json_does_not_drown_in_white_space(self):
         """In characters and in tokens at most half as long again as it must be, by a model that likes spaces."""
         def tokens(text):

@@ -51,7 +51,11 @@ class Tenants(unittest.TestCase):
         for arguments, says in [(["tenant", "set", "law", "--tokens-per-day", "many"], "--tokens-per-day"),
                                 (["tenant", "set", "law", "--tokens-per-day", "-1"], "--tokens-per-day"),
                                 (["tenant", "remove", "law"], "no such tenant"), (["usage", "--by", "hour"], "--by"),
-                                (["usage", "--from", "yesterday"], "--from"), (["tenant", "set"], "tenant")]:
+                                (["usage", "--from", "2026-02-30"], "--from"), (["usage", "--from", ""], "--from"),
+                                (["tenant", "set", "law", "--models", ""], "--models"),
+                                (["tenant", "set", "law", "--tokens-per-day", ""], "--tokens-per-day"),
+                                (["key", "create", "--name", "a", "--expires", ""], "--expires"),
+                                (["key", "create", "--name", "a", "--expires", "90"], "90d"), (["tenant", "set"], "tenant")]:
             done = autoglm(*arguments, "--state-dir", self.state)
             self.assertNotEqual(done.returncode, 0, arguments)
             self.assertIn(says, done.stderr)

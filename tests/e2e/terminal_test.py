@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import tempfile
 import termios
@@ -168,6 +169,20 @@ class Chat(unittest.TestCase):
         terminal.type("/exit\r")
         self.assertEqual(terminal.end(), 0)
         self.assertEqual(terminal.seen.count("\x1b[?2004h"), 2, "one prompt for the paste, one for /exit")
+
+    def test_signals_leave_the_terminal_as_it_was(self):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            with self.subTest(number):
+                terminal = Terminal("chat", "--model", TINY, "--log-level", "error")
+                before = termios.tcgetattr(terminal.file)
+                terminal.read_until(PROMPT)
+                terminal.type("half a message")
+                terminal.read_until("message")
+                os.kill(terminal.child, number)
+                terminal.read_until("\x1b[?2004l", 20)
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(terminal.child, 0)[1]), -number)
+                self.assertEqual(termios.tcgetattr(terminal.file)[:4], before[:4])
+                os.close(terminal.file)
 
     def test_ctrl_c_forgets_a_line_and_then_ends(self):
         terminal = Terminal("chat")

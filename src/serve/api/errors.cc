@@ -36,9 +36,11 @@ std::string_view type_of(int status) {
   return "invalid_request_error";
 }
 
-// `where` may also be a part of the request ("request body").
-bool names_a_field(std::string_view where) {
-  return where.find_first_of(" :/") == std::string_view::npos;
+// The field that `where` names, or one inside of which it is: "structural_tag: type". `where` may
+// also be a part of the request ("request body"): then empty.
+std::string_view field_of(std::string_view where) {
+  const std::string_view first = where.substr(0, where.find(':'));
+  return first.find_first_of(" /") == std::string_view::npos ? first : std::string_view();
 }
 
 // OpenAI's codes, and of the same kind where it has none.
@@ -87,9 +89,9 @@ ApiError api_error(const Error& error) {
   ApiError result{.status = status_of(error.code),
                   .message = error.message(),
                   .code = std::string(code_of(error))};
-  if ((result.status == 400 || result.status == 404) && names_a_field(error.where)) {
-    result.param = error.where;
-  }
+  // What is missing in a request is the request's fault; 404 is for what is asked for.
+  if (result.status == 404 && error.reason != ErrorReason::kUnknownModel) result.status = 400;
+  if (result.status == 400 || result.status == 404) result.param = field_of(error.where);
   // The words by which clients know it stand alone.
   if (error.reason == ErrorReason::kContextTooLong) result.message = error.what;
   return result;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "base/utf8.h"
 #include "serve/api/errors.h"
 #include "serve/api/json_text.h"
@@ -93,7 +94,7 @@ bool is_among(const std::vector<std::string>& wanted, const std::string& value) 
 }
 
 json::value or_null(bool told, const std::string& text) {
-  return told ? json::value(text) : json::value(nullptr);
+  return told ? json::value(repair_utf8(text)) : json::value(nullptr);
 }
 
 json::array results_of(const std::vector<guard::UsageRow>& rows, const std::string& day,
@@ -142,8 +143,13 @@ Result<std::string> answer_usage(const ServiceContext& context, std::string_view
     days.push_back(clock.day(at));
   }
   if (days.empty()) return dump(page);
-  const std::vector<guard::UsageRow> rows = AGLM_TRY(
-      context.tenancy->usage({.first_day = days.front().date, .last_day = days.back().date}));
+  const auto read =
+      context.tenancy->usage({.first_day = days.front().date, .last_day = days.back().date});
+  if (!read) {
+    logger()->error("usage cannot be read: {}", read.error().message());
+    return Error{ErrorCode::kUnavailable, "usage cannot be read now", "", "", ""};
+  }
+  const std::vector<guard::UsageRow>& rows = *read;
   for (const guard::DayClock::Day& day : days) {
     data.push_back(json::object{{"object", "bucket"},
                                 {"start_time", day.begin},

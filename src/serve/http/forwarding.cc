@@ -12,8 +12,9 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-constexpr std::array<std::string_view, 5> kForwardingHeaders = {
-    "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"};
+constexpr auto kForwardingHeaders = std::to_array<std::string_view>(
+    {"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port",
+     "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"});
 
 std::string_view trimmed(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");

@@ -71,8 +71,8 @@ TEST(Forwarding, NetworksEndWhereTheySay) {
 }
 
 TEST(Forwarding, EveryProxysHeaderIsASign) {
-  for (const char* name :
-       {"Forwarded", "x-forwarded-for", "X-Forwarded-Host", "X-FORWARDED-PROTO", "X-Real-Ip"}) {
+  for (const char* name : {"Forwarded", "x-forwarded-for", "via", "X-Forwarded-Host",
+                           "X-FORWARDED-PROTO", "X-Real-Ip"}) {
     EXPECT_TRUE(is_forwarded(Request{.headers = {{name, ""}}})) << name;
   }
   EXPECT_FALSE(is_forwarded(Request{.headers = {{"Host", "a"}, {"X-Forwarded", "b"}}}));
