@@ -82,8 +82,9 @@ Result<JsonPrelude> build_json_prelude(GrammarBuilder& builder, const Structured
   json.character = rule_of_regex(builder, "character", kCharacter);
   json.string = rule_of_regex(builder, "string", "\"(" + std::string(kCharacter) + ")*\"");
   json.integer = rule_of_regex(builder, "integer", "-?(0|[1-9][0-9]*)");
+  // Exponents of two digits: readers take what is beyond the range of doubles for an error.
   json.number =
-      rule_of_regex(builder, "number", R"(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)");
+      rule_of_regex(builder, "number", R"(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?)");
   json.object = builder.add_rule("object");
   json.array = builder.add_rule("array");
   json.value = builder.add_rule("value");
