@@ -309,6 +309,10 @@ TEST(ToolChoice, CallsThatAGrammarCannotBeginAreLeftOutBesideAForm) {
 
 TEST(ToolWishes, AreRefusedByTheFieldsName) {
   RunningService service(hermes("x"));
+  const auto one_tool = [](const std::string& function) {
+    return R"({"messages": [{"role": "user", "content": "a"}], "tools": [{"function": {)" +
+           function + "}}]}";
+  };
   const std::pair<std::string, std::string> cases[] = {
       {ask(R"("tool_choice": "sometimes")"), "tool_choice"},
       {ask(R"("tool_choice": {"type": "function", "function": {"name": "other"}})"), "tool_choice"},
@@ -321,6 +325,11 @@ TEST(ToolWishes, AreRefusedByTheFieldsName) {
        "tools[0].function.name"},
       {R"({"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}]})",
        "tools[0].function"},
+      {one_tool(R"("name": "a b\nc")"), "tools[0].function.name"},
+      {one_tool(R"("name": "a<b")"), "tools[0].function.name"},
+      {one_tool(R"("name": ")" + std::string(257, 'a') + "\""), "tools[0].function.name"},
+      {one_tool(R"("name": "a", "parameters": 5)"), "tools[0].function.parameters"},
+      {one_tool(R"("name": "a", "strict": 5)"), "tools[0].function"},
       {ask(R"("tool_choice": "required", "guided_regex": "a+")"), "tool_choice"},
       {ask(R"("tool_choice": "required", "structured_outputs": {"choice": ["a"]})"), "tool_choice"},
       {R"({"messages": [{"role": "user", "content": "a"}], "tools": [], "tool_choice": "required"})",

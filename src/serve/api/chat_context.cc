@@ -2,6 +2,7 @@
 // arguments as objects) is done where the template is known: text/chat_context.h.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -125,6 +126,22 @@ Result<void> normalise_message(json::object& message, const std::string& where) 
   return {};
 }
 
+// Formats end a name at a space, a line's end or a bracket: one with such in it could not be read
+// back.
+Result<void> check_tool_name(const std::string& name, const std::string& param) {
+  constexpr size_t kMostBytes = 256;
+  if (name.empty()) return bad_field(param, "the name is empty");
+  const bool readable = std::ranges::none_of(name, [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f ||
+           std::string_view("<>{}[]()\"'`,").find(c) != std::string_view::npos;
+  });
+  if (readable && name.size() <= kMostBytes) return {};
+  return bad_field(
+      param, "not a name",
+      fmt::format("at most {} bytes without spaces, quotes, commas and brackets", kMostBytes),
+      repair_utf8(utf8_prefix(name, 100)));
+}
+
 // "auto", "none", "required", or {"type": "function", "function": {"name": ...}}.
 Result<void> read_tool_choice(const json::Fields& fields, ToolWish& wish) {
   constexpr std::string_view kForms =
@@ -164,7 +181,13 @@ Result<ToolWish> read_tools(const json::Fields& fields) {
       const json::Fields tool = AGLM_TRY(json::fields_of(tools[i], param));
       const json::Fields function = AGLM_TRY(required_object(tool, "function"));
       const std::string name = AGLM_TRY(required_string(function, "name"));
-      if (name.empty()) return bad_field(param + ".function.name", "the name is empty");
+      AGLM_TRY(check_tool_name(name, param + ".function.name"));
+      const json::value* parameters = function.find("parameters");
+      if (parameters != nullptr && !parameters->is_object()) {
+        return bad_field(param + ".function.parameters", "wrong kind", "a JSON schema, an object",
+                         json::kind_name(*parameters));
+      }
+      AGLM_TRY(function.boolean_or("strict", false));
       found = found || name == wish.name;
     }
     if (wish.choice != ToolWish::Choice::kNone) wish.tools = tools;
