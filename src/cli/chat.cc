@@ -6,6 +6,7 @@
 #include <iostream>
 #include <optional>
 
+#include "base/utf8.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
 #include "cli/line_editor.h"
@@ -50,6 +51,12 @@ Result<void> converse(const GLMModel& model, const SamplingParams& sampling,
     if (line.empty()) continue;
     if (line == "/clear") {
       messages = fresh();
+      continue;
+    }
+    if (!is_valid_utf8(line)) {
+      Error wrong{ErrorCode::kInvalidArgument, "text is not UTF-8", "message", "", ""};
+      if (!person) return wrong;
+      fmt::print(stderr, "autoglm: {}\n", wrong.message());
       continue;
     }
     messages.push_back({"user", line});

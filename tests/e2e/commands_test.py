@@ -1,11 +1,12 @@
 """Every command on real models: what it prints, that scripts can read it, that the answers are right."""
 import json
 import pathlib
+import subprocess
 import tempfile
 import time
 import unittest
 
-from harness import NEEDS_STORIES, ROOT, TINY, autoglm, environment, main, shared_data
+from harness import AUTOGLM, NEEDS_STORIES, ROOT, TINY, autoglm, environment, main, shared_data
 
 
 class Generate(unittest.TestCase):
@@ -110,6 +111,11 @@ class Chat(unittest.TestCase):
         self.assertEqual(out.returncode, 0, out.stderr)
         answers = out.stdout.strip().split("\n")
         self.assertEqual(answers[0], answers[-1])  # after /clear the same question has the same answer
+
+    def test_a_line_that_is_no_text_is_named(self):
+        out = subprocess.run([AUTOGLM, "chat"], input=b"a\xffb\n", capture_output=True, env=environment(), check=False)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn(b"message: text is not UTF-8", out.stderr)
 
 
 class Info(unittest.TestCase):
