@@ -39,6 +39,9 @@ void add_usage_command(CommandLine& line);
 void add_quantize_command(CommandLine& line);
 void add_perplexity_command(CommandLine& line);
 
+// --state-dir, the folder of keys, tenants and usage.
+void add_state_dir_option(CLI::App& command, std::string& state_dir);
+
 // Flags for settings, and --config. load() then reads file, environment and flags, in that order;
 // settings of the service without a flag may stand in the first two.
 enum class SettingScope : uint8_t { kModel, kService };

@@ -102,17 +102,21 @@ Result<void> rotate(const KeyFlags& flags) {
 
 }  // namespace
 
+void add_state_dir_option(CLI::App& command, std::string& state_dir) {
+  command
+      .add_option("--state-dir", state_dir,
+                  "the server's folder [$STATE_DIRECTORY, $XDG_STATE_HOME/autoglm or "
+                  "~/.local/state/autoglm]")
+      ->envname("AUTOGLM_STATE_DIR");
+}
+
 void add_key_command(CommandLine& line) {
   CLI::App* command = line.app.add_subcommand("key", "make, list, revoke and rotate API keys");
   command->require_subcommand(1);
   const auto flags = std::make_shared<KeyFlags>();
   const auto add = [&](const char* name, const char* help, Result<void> (*run)(KeyFlags)) {
     CLI::App* action = command->add_subcommand(name, help);
-    action
-        ->add_option("--state-dir", flags->state_dir,
-                     "the server's folder [$STATE_DIRECTORY, $XDG_STATE_HOME/autoglm or "
-                     "~/.local/state/autoglm]")
-        ->envname("AUTOGLM_STATE_DIR");
+    add_state_dir_option(*action, flags->state_dir);
     on_chosen(line, action, [flags, run] { return run(*flags); });
     return action;
   };

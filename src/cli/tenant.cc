@@ -134,11 +134,7 @@ void add_tenant_command(CommandLine& line) {
   const auto add = [&](const char* name, const char* help,
                        Result<void> (*run)(const TenantFlags&)) {
     CLI::App* action = command->add_subcommand(name, help);
-    action
-        ->add_option("--state-dir", flags->state_dir,
-                     "the server's folder [$STATE_DIRECTORY, $XDG_STATE_HOME/autoglm or "
-                     "~/.local/state/autoglm]")
-        ->envname("AUTOGLM_STATE_DIR");
+    add_state_dir_option(*action, flags->state_dir);
     on_chosen(line, action, [flags, run] { return run(*flags); });
     return action;
   };

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <map>
 #include <optional>
 
@@ -11,6 +9,7 @@
 #include "base/utf8.h"
 #include "base/visible_text.h"
 #include "cli/command.h"
+#include "guard/day_clock.h"
 #include "guard/usage_store.h"
 #include "state/state_dir.h"
 
@@ -56,20 +55,12 @@ Result<std::vector<Column>> parse_columns(std::string_view list) {
 
 Result<void> check_day(const std::optional<std::string>& text, const char* flag) {
   if (!text) return {};
-  const auto number = [&](size_t begin, size_t n) {
-    int value = -1;
-    const char* end = text->data() + begin + n;
-    return std::from_chars(text->data() + begin, end, value).ptr == end ? value : -1;
-  };
-  const bool shaped = text->size() == 10 && (*text)[4] == '-' && (*text)[7] == '-';
-  if (shaped && std::chrono::year_month_day(std::chrono::year(number(0, 4)),
-                                            std::chrono::month(static_cast<unsigned>(number(5, 2))),
-                                            std::chrono::day(static_cast<unsigned>(number(8, 2))))
-                    .ok()) {
-    return {};
-  }
-  return Error{ErrorCode::kInvalidArgument, "not a day", flag, "2026-11-30",
-               visible(std::string_view(*text).substr(0, 100))};
+  const guard::DayClock clock = AGLM_TRY(guard::DayClock::in("UTC"));
+  const Result<int64_t> begin = clock.begin_of(*text);
+  if (begin) return {};
+  Error wrong = begin.error();
+  wrong.where = flag;
+  return wrong;
 }
 
 using Sums = std::map<std::vector<std::string>, guard::UsageSum>;
@@ -153,11 +144,7 @@ Result<void> show(const UsageFlags& flags) {
 void add_usage_command(CommandLine& line) {
   CLI::App* command = line.app.add_subcommand("usage", "show what tenants and keys have used");
   const auto flags = std::make_shared<UsageFlags>();
-  command
-      ->add_option("--state-dir", flags->state_dir,
-                   "the server's folder [$STATE_DIRECTORY, $XDG_STATE_HOME/autoglm or "
-                   "~/.local/state/autoglm]")
-      ->envname("AUTOGLM_STATE_DIR");
+  add_state_dir_option(*command, flags->state_dir);
   command->add_option("--from", flags->from, "first day, as 2026-11-30 [the first there is]");
   command->add_option("--to", flags->to, "last day, inclusive [the last there is]");
   command->add_option("--tenant", flags->tenant, "of this tenant alone");
