@@ -52,6 +52,8 @@ struct ServiceContext {
 // "chatcmpl-" and 32 random hexadecimal digits.
 std::string new_id(std::string_view prefix);
 int64_t unix_time();
+// "2026-11-30T12:00:00Z"
+std::string rfc3339(int64_t unix_seconds);
 
 // The request's `model`, when given, must be one that is served.
 Result<void> check_model(const ServiceContext& context, const json::Fields& fields);

@@ -33,6 +33,7 @@ struct Call {
   const ServiceContext& context;
   std::shared_ptr<Exchange> exchange;
   std::shared_ptr<RequestTask> task;
+  ErrorForm errors = ErrorForm::kOpenAi;
 };
 // May take the request apart.
 using RouteFunction = void (*)(const Call&, Request&);
@@ -49,14 +50,14 @@ void reply(const Call& call, const json::value& value) {
 void refuse(const Call& call, const Error& error, const Usage& usage = {}) {
   if (error.code == ErrorCode::kInternal) logger()->error("{}", error.message());
   call.task->failed({.error = error, .usage = usage});
-  call.exchange->respond(error_response(error));
+  call.exchange->respond(error_response(error, call.errors));
 }
 
 void refuse(const Call& call, const guard::QuotaRefusal& refusal) {
   call.task->failed(
       {Error{ErrorCode::kResourceExhausted, "the tenant's quota is used up",
              std::string(guard::quota_name(refusal.quota)), "", "", ErrorReason::kQuota}});
-  call.exchange->respond(quota_response(refusal));
+  call.exchange->respond(quota_response(refusal, call.errors));
 }
 
 // Whether the tenant may have as much as the work may come to; where not, that has been answered.
@@ -147,6 +148,10 @@ template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_vie
 void generate(const Call& call, Request& request) {
   prepare(call, request, [call](const Request& asked) -> Result<void> {
     GenerationPlan plan = AGLM_TRY(kPlan(call.context, asked.body, *call.task));
+    if (!plan.at_once.empty()) {
+      reply(call, Response{.body = std::move(plan.at_once)});
+      return {};
+    }
     for (GenerationRequest& one : plan.generation.requests) {
       limit_priority(*call.task, one.scheduling);
     }
@@ -221,13 +226,27 @@ Result<bool> may_see_models(const Call& call) {
   return may_use_model(call.context, AGLM_TRY(call.context.tenancy->limits_of(asked.tenant)));
 }
 
-void models(const Call& call, Request&) {
+void models(const Call& call, Request& request) {
   const Result<bool> may = may_see_models(call);
   if (!may) return refuse(call, may.error());
-  json::value all = answer_models(call.context);
+  // Anthropic's clients ask at the same place, for a list of another shape.
+  const bool anthropic = !request.header("anthropic-version").empty();
+  json::value all = anthropic ? answer_anthropic_models(call.context) : answer_models(call.context);
   if (!*may) all.as_object()["data"] = json::array();
   reply(call, all);
 }
+
+// Ollama's lists of models.
+template <json::value (*kList)(const ServiceContext&)>
+void ollama_models(const Call& call, Request&) {
+  const Result<bool> may = may_see_models(call);
+  if (!may) return refuse(call, may.error());
+  json::value all = kList(call.context);
+  if (!*may) all.as_object()["models"] = json::array();
+  reply(call, all);
+}
+
+void ollama_version(const Call& call, Request&) { reply(call, answer_ollama_version()); }
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
@@ -282,6 +301,7 @@ struct Route {
   std::string_view path;
   Who who;
   RouteFunction run;
+  ErrorForm errors = ErrorForm::kOpenAi;
 };
 
 constexpr std::array kRoutes = {
@@ -295,7 +315,16 @@ constexpr std::array kRoutes = {
     Route{"POST", "/infer", kInference, generate<plan_infer>},
     Route{"POST", "/v1/chat/completions", kInference, generate<plan_chat>},
     Route{"POST", "/v1/completions", kInference, generate<plan_completions>},
+    Route{"POST", "/v1/messages", kInference, generate<plan_messages>, ErrorForm::kAnthropic},
+    Route{"POST", "/v1/messages/count_tokens", kInference, answer<answer_count_tokens>,
+          ErrorForm::kAnthropic},
     Route{"POST", "/v1/embeddings", kInference, embeddings},
+    Route{"POST", "/api/chat", kInference, generate<plan_ollama_chat>, ErrorForm::kOllama},
+    Route{"POST", "/api/generate", kInference, generate<plan_ollama_generate>, ErrorForm::kOllama},
+    Route{"POST", "/api/show", kInference, answer<answer_ollama_show>, ErrorForm::kOllama},
+    Route{"GET", "/api/tags", kInference, ollama_models<answer_ollama_tags>, ErrorForm::kOllama},
+    Route{"GET", "/api/ps", kInference, ollama_models<answer_ollama_ps>, ErrorForm::kOllama},
+    Route{"GET", "/api/version", kInference, ollama_version, ErrorForm::kOllama},
     Route{"POST", "/tokenize", kInference, answer<answer_tokenize>},
     Route{"POST", "/detokenize", kInference, answer<answer_detokenize>},
     Route{"POST", "/apply-template", kInference, answer<answer_apply_template>},
@@ -310,6 +339,13 @@ const Route* find_route(std::string_view path) {
   return one_model ? &kModelRoute : nullptr;
 }
 
+// Whose clients ask at `path`, also where there is no route.
+ErrorForm error_form(const Route* found, std::string_view path) {
+  if (found != nullptr) return found->errors;
+  if (path.starts_with("/api/")) return ErrorForm::kOllama;
+  return path.starts_with("/v1/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
+}
+
 // A request that its route takes: counted first, where keys are asked for and it is work.
 void take(const ServiceContext& context, const Route& route, Request& request,
           const guard::Principal& principal, const std::shared_ptr<Exchange>& exchange) {
@@ -319,7 +355,7 @@ void take(const ServiceContext& context, const Route& route, Request& request,
   const bool counted = principal.proved && route.method == "POST";
   if (const Result<void> named = guard::check_word("X-Tenant-ID", asked.tenant);
       !named && asked.tenant_outranks) {
-    exchange->respond(error_response(named.error()));
+    exchange->respond(error_response(named.error(), route.errors));
     return;
   }
   logger()->debug("{}: {} by {} of tenant {} from {}", asked.id, asked.route,
@@ -328,7 +364,7 @@ void take(const ServiceContext& context, const Route& route, Request& request,
   if (counted) admission = context.tenancy->admit(asked, context.model_name());
   auto ticket = admission ? std::move(admission->ticket) : nullptr;
   const Call call{context, exchange,
-                  context.tasks.begin(std::move(asked), context.observers, ticket)};
+                  context.tasks.begin(std::move(asked), context.observers, ticket), route.errors};
   if (!admission) {
     logger()->error("limits cannot be read: {}", admission.error().message());
     return refuse(call, Error{ErrorCode::kUnavailable, "limits cannot be checked now", "", "", ""});
@@ -345,12 +381,15 @@ void take(const ServiceContext& context, const Route& route, Request& request,
 
 void route(const ServiceContext& context, Request request,
            const std::shared_ptr<Exchange>& exchange) {
+  const Route* found = find_route(request.path);
+  const ErrorForm form = error_form(found, request.path);
+  // Its clients look for the id there.
+  if (form == ErrorForm::kAnthropic) exchange->add_headers({{"request-id", request.id}});
   if (const std::optional<ApiError> refusal =
           access_refusal(context.access, request, context.gate.closed())) {
-    exchange->respond(error_response(*refusal));
+    exchange->respond(error_response(*refusal, form));
     return;
   }
-  const Route* found = find_route(request.path);
   // A preflight carries no key, and asks for nothing but whether one may ask.
   const bool everybody = request.method == "OPTIONS" || (found != nullptr && found->who.everybody);
   const guard::Scope scope = found != nullptr ? found->who.scope : guard::Scope::kInference;
@@ -358,13 +397,13 @@ void route(const ServiceContext& context, Request request,
   if (!everybody) {
     auto admitted = context.gate.admit(shown_key(request), scope);
     if (const auto* refusal = std::get_if<guard::Refusal>(&admitted)) {
-      exchange->respond(refusal_response(*refusal, scope));
+      exchange->respond(refusal_response(*refusal, scope, form));
       return;
     }
     principal = std::get<guard::Principal>(std::move(admitted));
     // Without keys only this machine may ask, and this comes from another one.
     if (!principal.proved && context.forwarded_needs_key && is_forwarded(request)) {
-      exchange->respond(forwarded_response());
+      exchange->respond(forwarded_response(form));
       return;
     }
   }
@@ -377,7 +416,8 @@ void route(const ServiceContext& context, Request request,
         ApiError{.status = 404,
                  .message = "there is no " + repair_utf8(utf8_prefix(request.method, 20)) + " " +
                             repair_utf8(utf8_prefix(request.path, 100)),
-                 .code = "unknown_url"}));
+                 .code = "unknown_url"},
+        form));
     return;
   }
   const bool get = found->method == "GET";
@@ -388,11 +428,12 @@ void route(const ServiceContext& context, Request request,
   const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
   Response response{.status = 204, .content_type = ""};
   if (request.method != "OPTIONS") {
-    response = error_response(ApiError{.status = 405,
-                                       .message = std::string(found->path) + " takes " +
-                                                  std::string(found->method) + ", not " +
-                                                  repair_utf8(utf8_prefix(request.method, 20)),
-                                       .code = "method_not_allowed"});
+    response = error_response(
+        ApiError{.status = 405,
+                 .message = std::string(found->path) + " takes " + std::string(found->method) +
+                            ", not " + repair_utf8(utf8_prefix(request.method, 20)),
+                 .code = "method_not_allowed"},
+        form);
   }
   response.headers.push_back({"Allow", allow});
   exchange->respond(std::move(response));

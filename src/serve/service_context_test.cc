@@ -81,22 +81,36 @@ struct Asked {
   std::string body;  // empty: GET
 };
 
+constexpr const char* kHelloMessages =
+    R"({"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]})";
+constexpr const char* kHelloOllama =
+    R"({"model":"tiny-fake","messages":[{"role":"user","content":"Hi"}]})";
+
 const std::vector<Asked>& every_route() {
-  static const std::vector<Asked> routes = {{"/", ""},
-                                            {"/health", ""},
-                                            {"/ready", ""},
-                                            {"/version", ""},
-                                            {"/metrics", ""},
-                                            {"/v1/models", ""},
-                                            {"/v1/models/tiny-fake", ""},
-                                            {"/v1/organization/usage/completions?start_time=0", ""},
-                                            {"/infer", R"({"text":"a","user":"ada"})"},
-                                            {"/v1/chat/completions", kHello},
-                                            {"/v1/completions", R"({"prompt":"a","user":"ada"})"},
-                                            {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
-                                            {"/tokenize", R"({"prompt":"a"})"},
-                                            {"/detokenize", R"({"tokens":[97]})"},
-                                            {"/apply-template", kHello}};
+  static const std::vector<Asked> routes = {
+      {"/", ""},
+      {"/health", ""},
+      {"/ready", ""},
+      {"/version", ""},
+      {"/metrics", ""},
+      {"/v1/models", ""},
+      {"/v1/models/tiny-fake", ""},
+      {"/v1/organization/usage/completions?start_time=0", ""},
+      {"/infer", R"({"text":"a","user":"ada"})"},
+      {"/v1/chat/completions", kHello},
+      {"/v1/completions", R"({"prompt":"a","user":"ada"})"},
+      {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
+      {"/v1/messages", kHelloMessages},
+      {"/v1/messages/count_tokens", kHelloMessages},
+      {"/api/chat", kHelloOllama},
+      {"/api/generate", R"({"model":"tiny-fake","prompt":"a"})"},
+      {"/api/show", R"({"model":"tiny-fake"})"},
+      {"/api/tags", ""},
+      {"/api/ps", ""},
+      {"/api/version", ""},
+      {"/tokenize", R"({"prompt":"a"})"},
+      {"/detokenize", R"({"tokens":[97]})"},
+      {"/apply-template", kHello}};
   return routes;
 }
 
