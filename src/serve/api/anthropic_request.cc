@@ -199,7 +199,8 @@ Result<void> read_tools(const json::Fields& fields, json::object& chat) {
                                                       "\"custom\" ones, with an input_schema, are",
                                                       short_name(*type)));
     }
-    json::object function{{"name", AGLM_TRY(required_string(tool, "name"))}};
+    const std::string name = AGLM_TRY(required_string(tool, "name"));
+    json::object function{{"name", name}};
     if (const auto text = AGLM_TRY(string_field(tool, "description"))) {
       function["description"] = *text;
     }

@@ -98,8 +98,9 @@ class Messages {
     if (wished(given, "images")) {
       return not_offered(where + ".images", "this model does not read images");
     }
-    json::object message{{"role", AGLM_TRY(required_string(given, "role"))},
-                         {"content", AGLM_TRY(string_field(given, "content")).value_or("")}};
+    const std::string role = AGLM_TRY(required_string(given, "role"));
+    const std::string content = AGLM_TRY(string_field(given, "content")).value_or("");
+    json::object message{{"role", role}, {"content", content}};
     if (const auto thoughts = AGLM_TRY(string_field(given, "thinking"))) {
       if (!thoughts->empty()) message["reasoning_content"] = *thoughts;
     }
