@@ -13,6 +13,7 @@
 #include "guard/gate.h"
 #include "observe/metrics.h"
 #include "serve/access.h"
+#include "serve/api/response_store.h"
 #include "serve/backend.h"
 #include "serve/fair_queue.h"
 #include "serve/http/forwarding.h"
@@ -33,6 +34,7 @@ struct ServiceContext {
   bool forwarded_needs_key = true;
   TrustedProxies proxies;
   std::unique_ptr<Tenancy> tenancy;  // what of it is of the thread that takes requests says so
+  mutable ResponseStore responses;
   std::function<bool()> draining;
   mutable RequestTasks tasks;
   RequestObservers observers;  // of every request that a route takes; the metrics are one

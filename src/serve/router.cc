@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -248,10 +249,38 @@ void ollama_models(const Call& call, Request&) {
 
 void ollama_version(const Call& call, Request&) { reply(call, answer_ollama_version()); }
 
-constexpr std::string_view kModelPrefix = "/v1/models/";
+// Paths with an id in them: "/v1/models/{id}".
+constexpr std::string_view kId = "{id}";
+
+// What of `path` stands at the id's place of `pattern`; empty: it is no such path.
+std::string_view id_in(std::string_view pattern, std::string_view path) {
+  const size_t at = pattern.find(kId);
+  const std::string_view before = pattern.substr(0, at);
+  const std::string_view behind = pattern.substr(at + kId.size());
+  if (path.size() <= before.size() + behind.size() || !path.starts_with(before) ||
+      !path.ends_with(behind)) {
+    return {};
+  }
+  return path.substr(before.size(), path.size() - before.size() - behind.size());
+}
+
+constexpr std::string_view kModelPath = "/v1/models/{id}";
+constexpr std::string_view kResponsePath = "/v1/responses/{id}";
+constexpr std::string_view kResponseInputPath = "/v1/responses/{id}/input_items";
+
+// One of what is kept for the asker.
+template <std::string_view const& kPath,
+          Result<std::string> (*kAnswer)(const ServiceContext&, const RequestContext&,
+                                         const std::string&)>
+void kept(const Call& call, Request& request) {
+  Result<std::string> text =
+      kAnswer(call.context, call.task->context(), std::string(id_in(kPath, request.path)));
+  if (!text) return refuse(call, text.error());
+  reply(call, Response{.body = *std::move(text)});
+}
 
 void model(const Call& call, Request& request) {
-  const std::string_view name = std::string_view(request.path).substr(kModelPrefix.size());
+  const std::string_view name = id_in(kModelPath, request.path);
   const Result<bool> may = may_see_models(call);
   if (!may) return refuse(call, may.error());
   if (!*may) return refuse(call, no_such_model(name));
@@ -315,6 +344,8 @@ constexpr std::array kRoutes = {
     Route{"POST", "/infer", kInference, generate<plan_infer>},
     Route{"POST", "/v1/chat/completions", kInference, generate<plan_chat>},
     Route{"POST", "/v1/completions", kInference, generate<plan_completions>},
+    Route{"POST", "/v1/responses", kInference, generate<plan_responses>},
+    Route{"POST", "/v1/responses/input_tokens", kInference, answer<answer_response_tokens>},
     Route{"POST", "/v1/messages", kInference, generate<plan_messages>, ErrorForm::kAnthropic},
     Route{"POST", "/v1/messages/count_tokens", kInference, answer<answer_count_tokens>,
           ErrorForm::kAnthropic},
@@ -329,14 +360,46 @@ constexpr std::array kRoutes = {
     Route{"POST", "/detokenize", kInference, answer<answer_detokenize>},
     Route{"POST", "/apply-template", kInference, answer<answer_apply_template>},
 };
-constexpr Route kModelRoute{"GET", "/v1/models/{id}", kInference, model};
+// After those without an id. A model's may have slashes in it, others have none.
+constexpr std::array kItemRoutes = {
+    Route{"GET", kModelPath, kInference, model},
+    Route{"GET", kResponseInputPath, kInference, kept<kResponseInputPath, answer_response_input>},
+    Route{"GET", kResponsePath, kInference, kept<kResponsePath, answer_response>},
+    Route{"DELETE", kResponsePath, kInference, kept<kResponsePath, delete_response>},
+};
 
-const Route* find_route(std::string_view path) {
+bool is_at(const Route& route, std::string_view path) {
+  const std::string_view id = id_in(route.path, path);
+  return !id.empty() && (route.path == kModelPath || id.find('/') == id.npos);
+}
+
+// The routes of a path: one for each method, the next ones behind it.
+std::span<const Route> find_routes(std::string_view path) {
   for (const Route& candidate : kRoutes) {
-    if (candidate.path == path) return &candidate;
+    if (candidate.path == path) return {&candidate, 1};
   }
-  const bool one_model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
-  return one_model ? &kModelRoute : nullptr;
+  const auto* first =
+      std::ranges::find_if(kItemRoutes, [&](const Route& one) { return is_at(one, path); });
+  const auto* end = std::find_if(first, kItemRoutes.end(),
+                                 [&](const Route& one) { return one.path != first->path; });
+  return {first, end};
+}
+
+// That which takes the method; else the first, if there is any.
+const Route* route_for(std::span<const Route> routes, std::string_view method) {
+  for (const Route& one : routes) {
+    if (one.method == method || (one.method == "GET" && method == "HEAD")) return &one;
+  }
+  return routes.empty() ? nullptr : routes.data();
+}
+
+// "GET, HEAD, OPTIONS"
+std::string allowed_methods(std::span<const Route> routes) {
+  std::string methods;
+  for (const Route& one : routes) {
+    methods += one.method == "GET" ? "GET, HEAD, " : std::string(one.method) + ", ";
+  }
+  return methods + "OPTIONS";
 }
 
 // Whose clients ask at `path`, also where there is no route.
@@ -381,7 +444,8 @@ void take(const ServiceContext& context, const Route& route, Request& request,
 
 void route(const ServiceContext& context, Request request,
            const std::shared_ptr<Exchange>& exchange) {
-  const Route* found = find_route(request.path);
+  const std::span<const Route> routes = find_routes(request.path);
+  const Route* found = route_for(routes, request.method);
   const ErrorForm form = error_form(found, request.path);
   // Its clients look for the id there.
   if (form == ErrorForm::kAnthropic) exchange->add_headers({{"request-id", request.id}});
@@ -425,7 +489,7 @@ void route(const ServiceContext& context, Request request,
     take(context, *found, request, principal, exchange);
     return;
   }
-  const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+  const std::string allow = allowed_methods(routes);
   Response response{.status = 204, .content_type = ""};
   if (request.method != "OPTIONS") {
     response = error_response(
@@ -440,11 +504,17 @@ void route(const ServiceContext& context, Request request,
 }
 
 std::string_view route_label(std::string_view path) {
-  const Route* found = find_route(path);
-  return found == nullptr ? "other" : found->path;
+  const std::span<const Route> found = find_routes(path);
+  return found.empty() ? "other" : found.front().path;
 }
 
-size_t n_routes() { return kRoutes.size() + 1; }
+size_t n_routes() {
+  size_t n = kRoutes.size();
+  for (size_t i = 0; i < kItemRoutes.size(); ++i) {
+    n += i == 0 || kItemRoutes[i].path != kItemRoutes[i - 1].path ? 1 : 0;
+  }
+  return n;
+}
 
 std::string_view method_label(std::string_view method) {
   static constexpr std::array<std::string_view, 5> kKnown = {"GET", "POST", "HEAD", "OPTIONS",

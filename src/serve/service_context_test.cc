@@ -67,6 +67,9 @@ class ObservedService {
   HttpAnswer post(std::string_view path, std::string_view body) {
     return service_.post(path, body);
   }
+  void keep_response(const std::string& owner, const std::string& id) {
+    service_.core().context().responses.put(owner, id, {"{}", "[]", "[]"});
+  }
   FakeBackend& backend() { return service_.backend(); }
   uint16_t port() const { return service_.port(); }
 
@@ -100,6 +103,10 @@ const std::vector<Asked>& every_route() {
       {"/v1/chat/completions", kHello},
       {"/v1/completions", R"({"prompt":"a","user":"ada"})"},
       {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
+      {"/v1/responses", R"({"input":"a","user":"ada"})"},
+      {"/v1/responses/input_tokens", R"({"input":"a"})"},
+      {"/v1/responses/resp_1", ""},
+      {"/v1/responses/resp_1/input_items", ""},
       {"/v1/messages", kHelloMessages},
       {"/v1/messages/count_tokens", kHelloMessages},
       {"/api/chat", kHelloOllama},
@@ -118,6 +125,7 @@ TEST(RequestContexts, EveryRouteHonoursTenantTraceAndId) {
   ASSERT_EQ(every_route().size(), n_routes());  // a new route wants a line in the table
   for (const Asked& asked : every_route()) {
     ObservedService service;
+    service.keep_response("a company", "resp_1");
     const std::string request =
         asked.body.empty()
             ? "GET " + asked.path + " HTTP/1.1\r\nHost: localhost\r\n" + kFromOutside + "\r\n"

@@ -64,6 +64,52 @@ class Answers(unittest.TestCase):
         self.assertAlmostEqual(sum(x * x for x in vectors[0].embedding), 1, places=4)
         self.assertEqual([model.id for model in self.client.models.list()], ["tiny-glm"])
 
+    def respond(self, **fields):
+        return self.client.responses.create(**{"model": "tiny-glm", "input": QUESTION, "temperature": 0,
+                                               "max_output_tokens": 20, **fields})
+
+    def test_responses(self):
+        whole = self.respond(include=["message.output_text.logprobs"], top_logprobs=2)
+        self.assertEqual((whole.status, whole.incomplete_details.reason), ("incomplete", "max_output_tokens"))
+        self.assertEqual(whole.output_text, self.chat().choices[0].message.content)
+        self.assertEqual(len(whole.output[0].content[0].logprobs), 20)
+        self.assertEqual(whole.usage.output_tokens, 20)
+        with self.client.responses.stream(model="tiny-glm", input=QUESTION, temperature=0, max_output_tokens=60) as stream:
+            types = [event.type for event in stream]
+            final = stream.get_final_response()
+        self.assertEqual((types[0], types[-1]), ("response.created", "response.completed"))
+        self.assertTrue(final.output_text.startswith(whole.output_text))
+        counted = self.client.responses.input_tokens.count(model="tiny-glm", input=QUESTION)
+        self.assertEqual(counted.input_tokens, whole.usage.input_tokens)
+
+    def test_a_conversation_of_responses(self):
+        first = self.respond()
+        second = self.respond(input="And why?", previous_response_id=first.id)
+        self.assertEqual(second.previous_response_id, first.id)
+        self.assertGreater(second.usage.input_tokens, first.usage.input_tokens + 20)
+        self.assertEqual(self.client.responses.retrieve(first.id).output_text, first.output_text)
+        items = self.client.responses.input_items.list(second.id).data
+        self.assertEqual([item.role for item in items], ["user", "assistant", "user"])
+        self.client.responses.delete(first.id)
+        with self.assertRaises(openai.NotFoundError):
+            self.client.responses.retrieve(first.id)
+        with self.assertRaises(openai.BadRequestError) as raised:
+            self.respond(previous_response_id=first.id)
+        self.assertEqual(raised.exception.param, "previous_response_id")
+
+    def test_responses_of_a_form_and_with_calls(self):
+        parsed = self.client.responses.parse(model="tiny-glm", input=QUESTION, text_format=Place,
+                                             extra_body={"seed": 1})
+        self.assertIsInstance(parsed.output_parsed, Place)
+        tool = {"type": "function", "name": "get_weather", "parameters": CITY, "strict": True}
+        asked = self.respond(tools=[tool], tool_choice="required", parallel_tool_calls=False, max_output_tokens=200,
+                             temperature=1, extra_body={"seed": 3})
+        call = next(item for item in asked.output if item.type == "function_call")
+        self.assertEqual(list(json.loads(call.arguments)), ["city"])
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        answer = self.respond(input=[result], previous_response_id=asked.id, tools=[tool], tool_choice="none")
+        self.assertTrue(answer.output_text)
+
     def test_errors_have_their_classes(self):
         with self.assertRaises(openai.NotFoundError):
             self.chat(model="nobody")

@@ -95,6 +95,9 @@ json::value stop_reason_json(const ChoiceEnd& end);
 std::string text_of(const AnswerPiece& piece);
 json::array ids_json(const std::vector<TokenId>& ids);
 
+// [{"token", "logprob", "bytes", "top_logprobs"}]
+void append_token_logprobs(std::string& out, const ModelBackend& backend,
+                           const std::vector<PositionLogprobs>& positions);
 // The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
 void append_chat_logprobs(std::string& out, const ModelBackend& backend,
                           const std::vector<PositionLogprobs>& positions);

@@ -48,6 +48,7 @@ std::string_view code_of(const Error& error) {
   switch (error.reason) {
     case ErrorReason::kContextTooLong: return "context_length_exceeded";
     case ErrorReason::kUnknownModel: return "model_not_found";
+    case ErrorReason::kUnknownItem: return "not_found";
     case ErrorReason::kQueueFull: return "queue_full";
     case ErrorReason::kQuota: return "rate_limit_exceeded";
     case ErrorReason::kDeadlineUnreachable: return "deadline_unreachable";
@@ -92,7 +93,9 @@ ApiError api_error(const Error& error) {
                   .message = error.message(),
                   .code = std::string(code_of(error))};
   // What is missing in a request is the request's fault; 404 is for what is asked for.
-  if (result.status == 404 && error.reason != ErrorReason::kUnknownModel) result.status = 400;
+  const bool asked_for =
+      error.reason == ErrorReason::kUnknownModel || error.reason == ErrorReason::kUnknownItem;
+  if (result.status == 404 && !asked_for) result.status = 400;
   if (result.status == 400 || result.status == 404) result.param = field_of(error.where);
   // The words by which clients know it stand alone.
   if (error.reason == ErrorReason::kContextTooLong) {

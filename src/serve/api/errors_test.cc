@@ -22,11 +22,12 @@ size_t line_of(ErrorReason reason) {
     case ErrorReason::kNone: return 0;
     case ErrorReason::kContextTooLong: return 1;
     case ErrorReason::kUnknownModel: return 2;
-    case ErrorReason::kTemplateRefused: return 3;
-    case ErrorReason::kQueueFull: return 4;
-    case ErrorReason::kQuota: return 5;
-    case ErrorReason::kDeadlineUnreachable: return 6;
-    case ErrorReason::kDeadlinePassed: return 7;
+    case ErrorReason::kUnknownItem: return 3;
+    case ErrorReason::kTemplateRefused: return 4;
+    case ErrorReason::kQueueFull: return 5;
+    case ErrorReason::kQuota: return 6;
+    case ErrorReason::kDeadlineUnreachable: return 7;
+    case ErrorReason::kDeadlinePassed: return 8;
   }
   return 0;
 }
@@ -36,6 +37,7 @@ TEST(ApiErrors, EveryReasonHasItsCode) {
       {ErrorReason::kNone, ErrorCode::kInvalidArgument, 400, ""},
       {ErrorReason::kContextTooLong, ErrorCode::kInvalidArgument, 400, "context_length_exceeded"},
       {ErrorReason::kUnknownModel, ErrorCode::kNotFound, 404, "model_not_found"},
+      {ErrorReason::kUnknownItem, ErrorCode::kNotFound, 404, "not_found"},
       {ErrorReason::kTemplateRefused, ErrorCode::kInvalidArgument, 400, ""},
       {ErrorReason::kQueueFull, ErrorCode::kResourceExhausted, 429, "queue_full"},
       {ErrorReason::kQuota, ErrorCode::kResourceExhausted, 429, "rate_limit_exceeded"},

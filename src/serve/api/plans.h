@@ -12,6 +12,7 @@
 #include "serve/api/answer_format.h"
 #include "serve/api/generation.h"
 #include "serve/context.h"
+#include "serve/request_context.h"
 #include "serve/request_task.h"
 
 namespace autoglm::serve {
@@ -31,6 +32,9 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
 // Anthropic's /v1/messages.
 Result<GenerationPlan> plan_messages(const ServiceContext& context, std::string_view body,
                                      const RequestTask& task);
+// OpenAI's /v1/responses.
+Result<GenerationPlan> plan_responses(const ServiceContext& context, std::string_view body,
+                                      const RequestTask& task);
 // Ollama's /api/chat and /api/generate.
 Result<GenerationPlan> plan_ollama_chat(const ServiceContext& context, std::string_view body,
                                         const RequestTask& task);
@@ -49,6 +53,16 @@ Result<std::string> answer_apply_template(const ServiceContext& context, std::st
 // Anthropic's /v1/messages/count_tokens.
 Result<std::string> answer_count_tokens(const ServiceContext& context, std::string_view body,
                                         const RequestTask& task);
+// OpenAI's /v1/responses/input_tokens.
+Result<std::string> answer_response_tokens(const ServiceContext& context, std::string_view body,
+                                           const RequestTask& task);
+// Of the response with that id, if it is the asker's: itself, the items that it answered, its end.
+Result<std::string> answer_response(const ServiceContext& context, const RequestContext& request,
+                                    const std::string& id);
+Result<std::string> answer_response_input(const ServiceContext& context,
+                                          const RequestContext& request, const std::string& id);
+Result<std::string> delete_response(const ServiceContext& context, const RequestContext& request,
+                                    const std::string& id);
 // Ollama's /api/show, tags, ps and version.
 Result<std::string> answer_ollama_show(const ServiceContext& context, std::string_view body,
                                        const RequestTask& task);
