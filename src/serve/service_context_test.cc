@@ -78,10 +78,16 @@ class ObservedService {
 
 struct Asked {
   std::string path;
-  std::string body;  // empty: GET
+  std::string body;                      // empty: GET
+  std::optional<EncoderInfo> encoder{};  // of models that the route is for
 };
 
 const std::vector<Asked>& every_route() {
+  const EncoderInfo kEmbedder{};
+  const EncoderInfo kClassifier{.labels = {"yes", "no"}};
+  const char* kInput = R"({"input":"a","user":"ada"})";
+  const char* kSides = R"({"text_1":"a","text_2":"b","user":"ada"})";
+  const char* kQuery = R"({"query":"a","documents":["b"],"user":"ada"})";
   static const std::vector<Asked> routes = {{"/", ""},
                                             {"/health", ""},
                                             {"/ready", ""},
@@ -96,14 +102,20 @@ const std::vector<Asked>& every_route() {
                                             {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
                                             {"/tokenize", R"({"prompt":"a"})"},
                                             {"/detokenize", R"({"tokens":[97]})"},
-                                            {"/apply-template", kHello}};
+                                            {"/apply-template", kHello},
+                                            {"/classify", kInput, kClassifier},
+                                            {"/score", kSides, kEmbedder},
+                                            {"/v1/score", kSides, kEmbedder},
+                                            {"/rerank", kQuery, kEmbedder},
+                                            {"/v1/rerank", kQuery, kEmbedder},
+                                            {"/v2/rerank", kQuery, kEmbedder}};
   return routes;
 }
 
 TEST(RequestContexts, EveryRouteHonoursTenantTraceAndId) {
   ASSERT_EQ(every_route().size(), n_routes());  // a new route wants a line in the table
   for (const Asked& asked : every_route()) {
-    ObservedService service;
+    ObservedService service({.encoder = asked.encoder});
     const std::string request =
         asked.body.empty()
             ? "GET " + asked.path + " HTTP/1.1\r\nHost: localhost\r\n" + kFromOutside + "\r\n"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "serve/api/chat_reading.h"
+#include "serve/api/encoder_plan.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/plans.h"
@@ -89,6 +90,7 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Chat Completions"));
   AnswerFacts facts =
       facts_for(context, "chatcmpl-",
                 AGLM_TRY(read_answer_options(fields, Dialect::kChat, model, task.context())));
@@ -128,6 +130,7 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Completions"));
   AnswerFacts facts = facts_for(
       context, "cmpl-",
       AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model, task.context())));
@@ -174,6 +177,7 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Infer"));
   AnswerFacts facts =
       facts_for(context, "infer-",
                 AGLM_TRY(read_answer_options(fields, Dialect::kInfer, model, task.context())));
