@@ -1,6 +1,7 @@
 // The whole public API.
 #pragma once
 
+#include "autoglm/encoding.h"
 #include "autoglm/engine.h"
 #include "autoglm/generation.h"
 #include "autoglm/limits.h"

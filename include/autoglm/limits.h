@@ -19,5 +19,6 @@ inline constexpr size_t kMaxStopBytes = 1024;    // each is matched at every byt
 inline constexpr size_t kMaxStopTokens = 1024;   // looked through at every token
 inline constexpr size_t kMaxTenantBytes = 256;   // this and the next stand before spilled pages
 inline constexpr size_t kMaxCacheSaltBytes = 512;
+inline constexpr size_t kMaxEncoderTexts = 4096;  // of one request; OpenAI allows 2048
 
 }  // namespace autoglm::limits

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "autoglm/encoding.h"
 #include "autoglm/generation.h"
 #include "autoglm/result.h"
 #include "autoglm/tools.h"
@@ -89,6 +90,7 @@ struct ModelInfo {
   bool answer_tags_are_special = false;
   SamplingParams default_sampling{};  // from generation_config.json
   std::vector<TokenId> eos_token_ids{};
+  std::optional<EncoderInfo> encoder{};  // it reads whole texts and writes none; unset: it writes
 };
 
 // One turn of a conversation. Turns with tool calls or parts are written by apply_chat_template().
@@ -260,7 +262,18 @@ class GLMModel {
   Result<GenerationResult> generate(std::string_view prompt,
                                     const SamplingParams& sampling = {}) const;
 
-  // The mean of the last hidden states over the tokens, scaled to length 1: [hidden_size].
+  // What an encoder reads of a text, or of two that are read together. An error where the model is
+  // none, or its tokenizer has no form for two.
+  Result<EncoderText> encoder_text(std::string_view text, std::optional<std::string_view> second,
+                                   const EncoderTextOptions& options = {}) const;
+  // Of an encoder; refused at once or accepted, as submit().
+  Result<GenerationHandle> submit_encoding(EncodingRequest request,
+                                           EncodingCallback on_result) const;
+  // The same for a thread that waits.
+  Result<std::vector<std::vector<float>>> encode(EncodingRequest request) const;
+
+  // An encoder's vector; otherwise the mean of the last hidden states over the tokens, scaled to
+  // length 1: [hidden_size].
   Result<std::vector<float>> embed(const std::vector<TokenId>& tokens,
                                    const Scheduling& scheduling = {}) const;
   // The same without waiting; the callback is called on the engine's thread.

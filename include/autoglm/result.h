@@ -37,6 +37,7 @@ enum class ErrorReason {
   kQuota,                // the tenant has had what it may have
   kDeadlineUnreachable,  // by estimate, the answer would come too late
   kDeadlinePassed,       // taken, and then too late after all
+  kNotThisModel,         // this kind of model does not do that
 };
 
 struct Error {

@@ -9,6 +9,7 @@
 #include "formats/checkpoint.h"
 #include "formats/estimate.h"
 #include "formats/model_source.h"
+#include "runtime/load_encoder.h"
 #include "runtime/plan_model.h"
 
 namespace autoglm {
@@ -20,6 +21,15 @@ struct About {
   std::optional<Error> refusal;
 };
 
+// "vectors, mean pooling, scaled to length 1"; empty: the model writes.
+std::string encoder_text(const ExecutorPlan& plan) {
+  const std::optional<EncoderInfo> encoder = encoder_info(plan);
+  if (!encoder) return {};
+  if (!encoder->labels.empty()) return fmt::format("scores of {} labels", encoder->labels.size());
+  return fmt::format("vectors, {} pooling{}", encoder->pooling,
+                     encoder->normalizes ? ", scaled to length 1" : "");
+}
+
 ModelSizes sizes_of(const ExecutorPlan& plan) {
   return {.architecture = plan.architecture,
           .layers = plan.layers,
@@ -28,7 +38,8 @@ ModelSizes sizes_of(const ExecutorPlan& plan) {
           .kv_heads = plan.kv_heads,
           .head_dim = plan.head_dim,
           .vocab_size = plan.vocab_size,
-          .context = plan.max_context};
+          .context = plan.max_context,
+          .encoder = encoder_text(plan)};
 }
 
 About look_at(const std::string& path) {

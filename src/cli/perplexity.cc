@@ -48,6 +48,10 @@ class Predictor {
                                              .progress = bar.callback()}));
     Predictor predictor(std::move(loaded));
     const ExecutorLimits& limits = predictor.limits();
+    if (limits.page_bytes == 0) {
+      return Error{ErrorCode::kUnsupported, "the model does not generate text: it is an encoder",
+                   path, "", ""};
+    }
     if (window > limits.max_context) {
       return Error{ErrorCode::kInvalidArgument, "window is longer than the model's context",
                    "window", fmt::format("at most {}", limits.max_context),

@@ -19,7 +19,8 @@ struct StepSequence {
   int32_t n_rows = 0;
   int64_t start_position = 0;
   // Page numbers in the KV pool, enough for start_position + n_rows tokens; page i holds positions
-  // [i * page_tokens, (i + 1) * page_tokens).
+  // [i * page_tokens, (i + 1) * page_tokens). None where page_bytes is 0: such a model keeps
+  // nothing from step to step, and sequences come whole.
   std::span<const int32_t> pages;
 };
 
@@ -30,7 +31,9 @@ struct StepEmbeddings {
 };
 
 struct StepInput {
-  std::span<const TokenId> tokens;             // [n_rows in all]
+  std::span<const TokenId> tokens;  // [n_rows in all]
+  // Of models that read two texts together: which of them each row is of. Empty: all are 0.
+  std::span<const uint8_t> token_types;
   std::span<const StepEmbeddings> embeddings;  // in place of the tokens at their rows
   // One for each row, for rotary embeddings alone: caches and masks follow the sequences'
   // positions. Empty: these are meant.
@@ -39,8 +42,10 @@ struct StepInput {
   // cut of the stage before. Tokens are then only counted.
   std::span<const float> hidden_in;
   std::span<const StepSequence> sequences;  // together they cover `tokens`, in order
-  std::span<const int32_t> output_rows;     // ascending rows whose results are wanted
-  bool logits = true;                       // false: of those, only their last hidden states
+  // Ascending rows whose results are wanted. Of a model that pools its texts (Op::kPool): one for
+  // each sequence.
+  std::span<const int32_t> output_rows;
+  bool logits = true;  // false: of those, only their last hidden states
   // Where given: once it is true, the step need not be finished. From any thread.
   const std::atomic<bool>* give_up = nullptr;
 };
@@ -50,6 +55,8 @@ struct ExecutorLimits {
   int32_t max_output_rows = 0;  // rows of logits of one step
   int32_t vocab_size = 0;
   int32_t hidden_size = 0;
+  int32_t n_scores = 0;     // that a classifier gives; 0: it is none
+  int32_t token_types = 1;  // that it tells apart
   // Of a part of a model (graph/stages.h): columns that it is handed in place of tokens, and that
   // it hands on in place of logits; 0: it begins with tokens, it ends with logits.
   int32_t input_columns = 0;
@@ -76,6 +83,8 @@ class Executor {
   // logits, and [hidden_size].
   virtual std::span<const float> logits(int32_t index) const = 0;
   virtual std::span<const float> hidden_state(int32_t index) const = 0;
+  // Of a classifier: [n_scores].
+  virtual std::span<const float> scores(int32_t /*index*/) const { return {}; }
   // Of a stage that is not the last, after a step: [n_rows in all, cut_columns].
   virtual std::span<const float> cut() const { return {}; }
 };

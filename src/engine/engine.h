@@ -14,6 +14,7 @@
 #include "devices/executor.h"
 #include "engine/engine_core.h"
 #include "engine/kv_spill.h"
+#include "engine/request_engine.h"
 
 namespace autoglm {
 
@@ -25,12 +26,12 @@ struct EngineOptions {
   std::unique_ptr<KvSpill> spill;                    // or nullptr
 };
 
-class Engine {
+class Engine : public RequestEngine {
  public:
   // `draft`: the draft model, or nullptr. Precondition: the executors have their pages.
   Engine(std::unique_ptr<Executor> executor, std::unique_ptr<Executor> draft,
          std::shared_ptr<const Tokenizer> tokenizer, EngineOptions options);
-  ~Engine();
+  ~Engine() override;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -42,12 +43,11 @@ class Engine {
   // Pages of the tokens are the tenant's and the salt's, as an answer's are.
   Result<uint64_t> submit_embedding(std::vector<TokenId> tokens, Scheduling scheduling,
                                     EmbeddingCallback on_embedding);
-  void cancel(uint64_t id);
+  void cancel(uint64_t id) override;
 
-  EngineStats stats() const;
-  void observe(std::shared_ptr<EngineObserver> observer);
-  // Refuses new requests from now on; returns when none is left, after `timeout_ms` by cancelling.
-  void drain(int64_t timeout_ms);
+  EngineStats stats() const override;
+  void observe(std::shared_ptr<EngineObserver> observer) override;
+  void drain(int64_t timeout_ms) override;
 
  private:
   struct State;

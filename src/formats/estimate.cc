@@ -83,6 +83,7 @@ Result<void> add_sizes(const Checkpoint& checkpoint, const std::optional<ModelSi
       return config.wrong("num_hidden_layers", "keys and values that fit a computer");
     }
   }
+  if (!out.sizes.encoder.empty()) return {};  // keeps none
   out.kv_bytes_per_token["f32"] = values * 4;
   out.kv_bytes_per_token["bf16"] = values * 2;
   // Beside the codes, a scale in f32 for each head's key and value.
@@ -169,11 +170,15 @@ std::string to_text(const CheckpointEstimate& e) {
   if (!e.quantization.empty()) line("quantized", e.quantization);
   line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
   line("layers", fmt::format("{} of width {}", e.sizes.layers, e.sizes.hidden_size));
-  line("attention", fmt::format("{} heads of {}, {} of keys and values", e.sizes.heads,
-                                e.sizes.head_dim, e.sizes.kv_heads));
-  line("vocabulary", fmt::format("{}{}", e.sizes.vocab_size, e.tied_embeddings ? ", tied" : ""));
+  const bool writes = e.sizes.encoder.empty();
+  if (!writes) line("encoder", e.sizes.encoder);
+  std::string heads = fmt::format("{} heads of {}", e.sizes.heads, e.sizes.head_dim);
+  if (writes) heads += fmt::format(", {} of keys and values", e.sizes.kv_heads);
+  line("attention", heads);
+  line("vocabulary",
+       fmt::format("{}{}", e.sizes.vocab_size, e.tied_embeddings && writes ? ", tied" : ""));
   line("context", fmt::format("{} tokens", e.sizes.context));
-  line("chat template", e.has_chat_template ? "yes" : "no");
+  if (writes) line("chat template", e.has_chat_template ? "yes" : "no");
   for (const auto& [dtype, summary] : e.by_dtype) {
     line("stored " + dtype, fmt::format("{} tensors, {} parameters, {}", summary.tensors,
                                         count_text(summary.parameters),
@@ -183,6 +188,7 @@ std::string to_text(const CheckpointEstimate& e) {
   for (const auto& [name, bytes] : e.weight_bytes) {
     line("  " + name, size_text(static_cast<double>(bytes)));
   }
+  if (!writes) return out;
   out += "\nmemory for keys and values\n";
   for (const auto& [dtype, bytes] : e.kv_bytes_per_token) {
     std::string sizes = fmt::format("{} a token", size_text(static_cast<double>(bytes)));
@@ -212,24 +218,26 @@ json::object to_json(const CheckpointEstimate& e) {
     }
     at_contexts.push_back(std::move(entry));
   }
-  return json::object{{"path", e.path},
-                      {"format", e.format},
-                      {"architecture", e.sizes.architecture},
-                      {"quantization", e.quantization},
-                      {"parameters", e.parameters},
-                      {"layers", e.sizes.layers},
-                      {"hidden_size", e.sizes.hidden_size},
-                      {"heads", e.sizes.heads},
-                      {"kv_heads", e.sizes.kv_heads},
-                      {"head_dim", e.sizes.head_dim},
-                      {"vocab_size", e.sizes.vocab_size},
-                      {"context", e.sizes.context},
-                      {"tied_embeddings", e.tied_embeddings},
-                      {"has_chat_template", e.has_chat_template},
-                      {"tensors_by_dtype", std::move(dtypes)},
-                      {"weight_bytes", std::move(weights)},
-                      {"kv_bytes_per_token", std::move(per_token)},
-                      {"kv_bytes", std::move(at_contexts)}};
+  return json::object{
+      {"path", e.path},
+      {"format", e.format},
+      {"architecture", e.sizes.architecture},
+      {"quantization", e.quantization},
+      {"parameters", e.parameters},
+      {"layers", e.sizes.layers},
+      {"hidden_size", e.sizes.hidden_size},
+      {"heads", e.sizes.heads},
+      {"kv_heads", e.sizes.kv_heads},
+      {"head_dim", e.sizes.head_dim},
+      {"vocab_size", e.sizes.vocab_size},
+      {"context", e.sizes.context},
+      {"tied_embeddings", e.tied_embeddings},
+      {"encoder", e.sizes.encoder.empty() ? json::value(nullptr) : json::value(e.sizes.encoder)},
+      {"has_chat_template", e.has_chat_template},
+      {"tensors_by_dtype", std::move(dtypes)},
+      {"weight_bytes", std::move(weights)},
+      {"kv_bytes_per_token", std::move(per_token)},
+      {"kv_bytes", std::move(at_contexts)}};
 }
 
 }  // namespace autoglm

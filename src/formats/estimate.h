@@ -44,6 +44,7 @@ struct ModelSizes {
   int64_t head_dim = 0;
   int64_t vocab_size = 0;
   int64_t context = 0;
+  std::string encoder{};  // what an encoder makes of texts; empty: the model writes
 };
 
 struct CheckpointEstimate {

@@ -4,7 +4,7 @@
 namespace autoglm {
 
 Graph fuse(const Graph& graph, FuseOptions options) {
-  Graph fused = fuse_residual(fuse_swiglu(merge_projections(select_early(graph))));
+  Graph fused = fuse_residual(fuse_gelu(fuse_swiglu(merge_projections(select_early(graph)))));
   return options.integer_matrices ? quantize_norms(fused) : fused;
 }
 

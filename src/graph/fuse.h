@@ -15,6 +15,9 @@ Graph merge_projections(const Graph& graph);
 // swiglu over the two halves of one product becomes the product's activation.
 Graph fuse_swiglu(const Graph& graph);
 
+// GELU of a product's result becomes the product's activation.
+Graph fuse_gelu(const Graph& graph);
+
 // A sum with a product's or a norm's result becomes that product's or norm's residual.
 Graph fuse_residual(const Graph& graph);
 

@@ -18,6 +18,18 @@ Value record(Value x, Node node) { return x.graph->append(std::move(node)); }
 
 std::string_view op_name(Op op) { return op_info(op).name; }
 
+std::string_view pooling_name(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kFirst: return "cls";
+    case Pooling::kLast: return "last";
+    case Pooling::kMean: return "mean";
+    case Pooling::kMeanSqrt: return "mean_sqrt_len";
+    case Pooling::kWeightedMean: return "weightedmean";
+    case Pooling::kMax: return "max";
+  }
+  return "?";
+}
+
 std::string Weight::name() const {
   if (parts.size() == 1) return parts[0].tensor;
   return fmt::format("{} (+{})", parts[0].tensor, parts.size() - 1);
@@ -97,6 +109,15 @@ Value embedding(Graph& graph, WeightId weight, Rows rows) {
   return graph.append({.op = Op::kEmbedding, .weights = {weight}, .rows = rows});
 }
 
+Value position_embedding(Graph& graph, WeightId weight, int32_t padding) {
+  return graph.append(
+      {.op = Op::kEmbedding, .weights = {weight}, .ids = StepIds::kPositions, .padding = padding});
+}
+
+Value token_type_embedding(Graph& graph, WeightId weight) {
+  return graph.append({.op = Op::kEmbedding, .weights = {weight}, .ids = StepIds::kTokenTypes});
+}
+
 Value input(Graph& graph, int64_t columns, Rows rows) {
   return graph.append({.op = Op::kInput, .rows = rows, .columns = columns});
 }
@@ -119,6 +140,12 @@ Value rms_norm_heads(Value x, WeightId weight, float epsilon, int64_t head_dim) 
                     .group = head_dim});
 }
 
+Value layer_norm(Value x, WeightId weight, WeightId bias, float epsilon) {
+  return record(
+      x,
+      {.op = Op::kLayerNorm, .inputs = {x.index}, .weights = {weight, bias}, .epsilon = epsilon});
+}
+
 Value rope(Value x, RopeId rope, int32_t head_dim) {
   return record(x, {.op = Op::kRope, .inputs = {x.index}, .rope = rope, .head_dim = head_dim});
 }
@@ -126,6 +153,15 @@ Value rope(Value x, RopeId rope, int32_t head_dim) {
 Value attention(Value q, Value k, Value v, const AttentionSpec& spec) {
   return record(q,
                 {.op = Op::kAttention, .inputs = {q.index, k.index, v.index}, .attention = spec});
+}
+
+Value whole_attention(Value q, Value k, Value v, const AttentionSpec& spec) {
+  return record(
+      q, {.op = Op::kWholeAttention, .inputs = {q.index, k.index, v.index}, .attention = spec});
+}
+
+Value activate(Value x, Activation activation) {
+  return record(x, {.op = Op::kActivate, .inputs = {x.index}, .activation = activation});
 }
 
 Value swiglu(Value gate, Value up) {
@@ -138,6 +174,10 @@ Value slice(Value x, int64_t first_column, int64_t columns) {
 }
 
 Value select_outputs(Value x) { return record(x, {.op = Op::kSelectOutputs, .inputs = {x.index}}); }
+
+Value pool(Value x, Pooling pooling) {
+  return record(x, {.op = Op::kPool, .inputs = {x.index}, .pooling = pooling});
+}
 
 Value operator+(Value a, Value b) {
   return record(a, {.op = Op::kAdd, .inputs = {a.index, b.index}});

@@ -17,17 +17,21 @@ namespace autoglm {
 
 // (inputs; weights). What is known of an op stands in op_table.h.
 enum class Op : uint8_t {
-  kEmbedding,      // (; w) -> [rows, w columns]: rows of w by their ids, the step's tokens
-  kInput,          // () -> [rows, columns]: handed to the step, as an earlier stage made them
-  kLinear,         // (x[, residual]; w[, bias]) -> [., w rows]: x * w^T + bias, then `activation`
-  kRmsNorm,        // (x[, residual]; w): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
-  kRope,           // (x): rotates each head by its row's position, in place: x has no other reader
-  kAttention,      // (q, k, v): appends k and v to the layer's cache, then attends
-  kSwiglu,         // (gate, up): silu(gate) * up
-  kAdd,            // (a, b)
-  kSlice,          // (x): columns [first_column, first_column + columns); a view, not a copy
-  kSelectOutputs,  // (x [T, c]) -> [R, c]: the rows whose logits are wanted
-  kCount,          // how many there are: no op
+  kEmbedding,       // (; w) -> [rows, w columns]: rows of w by their ids, `ids` of the step
+  kInput,           // () -> [rows, columns]: handed to the step, as an earlier stage made them
+  kLinear,          // (x[, residual]; w[, bias]) -> [., w rows]: x * w^T + bias, then `activation`
+  kRmsNorm,         // (x[, residual]; w): w * x / sqrt(mean(x^2) + epsilon) over groups of columns
+  kLayerNorm,       // (x; w, b): w * (x - mean(x)) / sqrt(variance(x) + epsilon) + b
+  kRope,            // (x): rotates each head by its row's position, in place: x has no other reader
+  kAttention,       // (q, k, v): appends k and v to the layer's cache, then attends
+  kWholeAttention,  // (q, k, v): each row attends to all rows of its own text in the step
+  kSwiglu,          // (gate, up): silu(gate) * up
+  kActivate,        // (x): `activation` of each element
+  kAdd,             // (a, b)
+  kSlice,           // (x): columns [first_column, first_column + columns); a view, not a copy
+  kSelectOutputs,   // (x [T, c]) -> [R, c]: the rows whose logits are wanted
+  kPool,            // (x [T, c]) -> [R, c]: one row for each text of the step, made of all its rows
+  kCount,           // how many there are: no op
 };
 std::string_view op_name(Op op);
 
@@ -94,8 +98,28 @@ struct AttentionSpec {
   int64_t window = 0;  // a row sees itself and window - 1 positions before; 0: all
 };
 
+// Which numbers of a step an embedding looks up.
+enum class StepIds : uint8_t {
+  kTokens,
+  kPositions,   // in their texts, from 0; with `padding` as RoBERTa counts them
+  kTokenTypes,  // which of two texts that are read together a token is of
+};
+
+// How the rows of a text become one.
+enum class Pooling : uint8_t {
+  kFirst,  // by kSelectOutputs, as kLast is
+  kLast,
+  kMean,
+  kMeanSqrt,      // the sum / sqrt(rows)
+  kWeightedMean,  // later rows count more: row i, from 0, i + 1 times
+  kMax,
+};
+std::string_view pooling_name(Pooling pooling);  // "mean"
+
 enum class Activation : uint8_t {
   kNone,
+  kGelu,  // x / 2 (1 + erf(x / sqrt(2)))
+  kTanh,
   kSwiglu,  // the weight is [gate; up] and the result silu(gate) * up, half as many columns
 };
 
@@ -105,16 +129,21 @@ struct Node {
   std::vector<int32_t> inputs;  // earlier nodes
   std::vector<WeightId> weights;
   // Attributes; each op reads its own.
-  Rows rows = Rows::kTokens;                  // kEmbedding, kInput: what they stand for
-  float epsilon = 0;                          // kRmsNorm
+  Rows rows = Rows::kTokens;       // kEmbedding, kInput: what they stand for
+  StepIds ids = StepIds::kTokens;  // kEmbedding
+  // kEmbedding of positions: the id of tokens that are not counted and stand at that position
+  // themselves; the others are counted from the next one on. -1: all are, from 0.
+  int32_t padding = -1;
+  float epsilon = 0;                          // kRmsNorm, kLayerNorm
   int64_t group = 0;                          // kRmsNorm: columns normed together
   int64_t first_column = 0;                   // kSlice
   int64_t columns = 0;                        // kSlice, kInput
   RopeId rope = RopeId::kNone;                // kRope
   int32_t head_dim = 0;                       // kRope
-  Activation activation = Activation::kNone;  // kLinear, set by fusion
+  Activation activation = Activation::kNone;  // kActivate; kLinear, set by fusion
+  Pooling pooling = Pooling::kMean;           // kPool
   bool quantized = false;                     // kRmsNorm: the result is int8, set by fusion
-  AttentionSpec attention;                    // kAttention
+  AttentionSpec attention;                    // kAttention; kWholeAttention: without a layer
 
   // kNone: there are not so many.
   WeightId weight(size_t i = 0) const { return i < weights.size() ? weights[i] : WeightId::kNone; }
@@ -131,6 +160,7 @@ struct Output {
 };
 inline constexpr std::string_view kLogitsOutput = "logits";  // [R, vocab]
 inline constexpr std::string_view kHiddenOutput = "hidden";  // [R, hidden]: what logits are made of
+inline constexpr std::string_view kScoresOutput = "scores";  // [R, labels]: a classifier's logits
 inline constexpr std::string_view kCutOutput =
     "cut";  // [T, columns]: what the next stage begins with
 
@@ -191,15 +221,22 @@ class Graph {
 // configuration before (models/recorder.h), so a mismatch here is our own.
 Value embedding(Graph& graph, WeightId weight, Rows rows = Rows::kTokens);
 Value input(Graph& graph, int64_t columns, Rows rows = Rows::kTokens);
+Value position_embedding(Graph& graph, WeightId weight, int32_t padding);
+Value token_type_embedding(Graph& graph, WeightId weight);
 Value linear(Value x, WeightId weight, WeightId bias = WeightId::kNone);
 Value rms_norm(Value x, WeightId weight, float epsilon);
 // Each head of `head_dim` columns normed on its own, with the same weight.
 Value rms_norm_heads(Value x, WeightId weight, float epsilon, int64_t head_dim);
+Value layer_norm(Value x, WeightId weight, WeightId bias, float epsilon);
 Value rope(Value x, RopeId rope, int32_t head_dim);
 Value attention(Value q, Value k, Value v, const AttentionSpec& spec);
+// `spec`: heads, their size and the scale; as many heads of keys and values.
+Value whole_attention(Value q, Value k, Value v, const AttentionSpec& spec);
+Value activate(Value x, Activation activation);
 Value swiglu(Value gate, Value up);
 Value slice(Value x, int64_t first_column, int64_t columns);
 Value select_outputs(Value x);
+Value pool(Value x, Pooling pooling);
 Value operator+(Value a, Value b);
 
 }  // namespace autoglm

@@ -9,6 +9,16 @@ namespace {
 
 Shape embedding_shape(const NodeToShape& n) { return {n.node.rows, n.weight(0).columns}; }
 
+std::string embedding_attributes(const Graph&, const Node& node) {
+  switch (node.ids) {
+    case StepIds::kTokens: break;
+    case StepIds::kPositions:
+      return node.padding < 0 ? "positions" : fmt::format("positions from {}", node.padding + 1);
+    case StepIds::kTokenTypes: return "token types";
+  }
+  return {};
+}
+
 Shape input_shape(const NodeToShape& n) {
   AGLM_CHECK(n.node.columns > 0, "input of {} columns", n.node.columns);
   return {n.node.rows, n.node.columns};
@@ -39,6 +49,17 @@ std::string rms_norm_attributes(const Graph&, const Node& node) {
   return fmt::format(
       "epsilon {:g}{}", node.epsilon,
       node.group == node.shape.columns ? "" : fmt::format(", heads of {}", node.group));
+}
+
+Shape layer_norm_shape(const NodeToShape& n) {
+  const int64_t columns = n.input(0).columns;
+  n.require(n.weight(0).rows == columns && n.weight(1).rows == columns, n.input(0),
+            fmt::format("weight of {}, bias of {}", n.weight(0).rows, n.weight(1).rows));
+  return n.input(0);
+}
+
+std::string layer_norm_attributes(const Graph&, const Node& node) {
+  return fmt::format("epsilon {:g}", node.epsilon);
 }
 
 Shape rope_shape(const NodeToShape& n) {
@@ -80,6 +101,32 @@ std::string attention_attributes(const Graph&, const Node& node) {
                      a.head_dim, a.window > 0 ? fmt::format(", window {}", a.window) : "");
 }
 
+Shape whole_attention_shape(const NodeToShape& n) {
+  const AttentionSpec& a = n.node.attention;
+  AGLM_CHECK(a.n_heads > 0 && a.n_kv_heads == a.n_heads && a.head_dim > 0 && a.window == 0,
+             "whole attention with {} heads and {} kv heads of {}, window {}", a.n_heads,
+             a.n_kv_heads, a.head_dim, a.window);
+  const Shape shape{Rows::kTokens, int64_t{a.n_heads} * a.head_dim};
+  for (size_t i = 0; i < 3; ++i) {
+    n.require(n.input(i) == shape, n.input(i), n.graph.shape_text(shape));
+  }
+  return shape;
+}
+
+std::string whole_attention_attributes(const Graph&, const Node& node) {
+  return fmt::format("{} heads of {}", node.attention.n_heads, node.attention.head_dim);
+}
+
+Shape activate_shape(const NodeToShape& n) {
+  n.require(n.node.activation == Activation::kGelu || n.node.activation == Activation::kTanh,
+            n.input(0), "an activation of single elements");
+  return n.input(0);
+}
+
+std::string activate_attributes(const Graph&, const Node& node) {
+  return node.activation == Activation::kGelu ? "gelu" : "tanh";
+}
+
 Shape binary_shape(const NodeToShape& n) {
   n.require(n.input(0) == n.input(1), n.input(0), n.graph.shape_text(n.input(1)));
   return n.input(0);
@@ -103,6 +150,17 @@ Shape select_outputs_shape(const NodeToShape& n) {
   return {Rows::kOutputs, n.input(0).columns};
 }
 
+Shape pool_shape(const NodeToShape& n) {
+  n.require(n.input(0).rows == Rows::kTokens, n.input(0), "rows of tokens");
+  n.require(n.node.pooling != Pooling::kFirst && n.node.pooling != Pooling::kLast, n.input(0),
+            "a pooling of all rows");
+  return {Rows::kOutputs, n.input(0).columns};
+}
+
+std::string pool_attributes(const Graph&, const Node& node) {
+  return std::string(pooling_name(node.pooling));
+}
+
 // In the order of Op.
 constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
     {.op = Op::kEmbedding,
@@ -110,7 +168,8 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .weights_min = 1,
      .weights_max = 1,
      .weight_uses = {WeightUse::kLookedUp},
-     .shape = embedding_shape},
+     .shape = embedding_shape,
+     .attributes = embedding_attributes},
     {.op = Op::kInput, .name = "input", .shape = input_shape},
     {.op = Op::kLinear,
      .name = "linear",
@@ -134,6 +193,16 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .attributes = rms_norm_attributes,
      .overwrites = 0b10,
      .row_by_row = true},
+    {.op = Op::kLayerNorm,
+     .name = "layer_norm",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .weights_min = 2,
+     .weights_max = 2,
+     .shape = layer_norm_shape,
+     .attributes = layer_norm_attributes,
+     .overwrites = 0b1,
+     .row_by_row = true},
     {.op = Op::kRope,
      .name = "rope",
      .inputs_min = 1,
@@ -148,12 +217,26 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .shape = attention_shape,
      .attributes = attention_attributes,
      .keeps_cache = true},
+    {.op = Op::kWholeAttention,
+     .name = "whole_attention",
+     .inputs_min = 3,
+     .inputs_max = 3,
+     .shape = whole_attention_shape,
+     .attributes = whole_attention_attributes},
     {.op = Op::kSwiglu,
      .name = "swiglu",
      .inputs_min = 2,
      .inputs_max = 2,
      .shape = binary_shape,
      .overwrites = 0b11,
+     .row_by_row = true},
+    {.op = Op::kActivate,
+     .name = "activate",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .shape = activate_shape,
+     .attributes = activate_attributes,
+     .overwrites = 0b1,
      .row_by_row = true},
     {.op = Op::kAdd,
      .name = "add",
@@ -175,6 +258,12 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .inputs_min = 1,
      .inputs_max = 1,
      .shape = select_outputs_shape},
+    {.op = Op::kPool,
+     .name = "pool",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .shape = pool_shape,
+     .attributes = pool_attributes},
 }};
 
 static_assert(

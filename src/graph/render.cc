@@ -16,6 +16,7 @@ std::vector<std::string_view> fused_parts(const Node& node) {
   std::vector<std::string_view> parts;
   if (node.has_bias()) parts.push_back("bias");
   if (node.activation == Activation::kSwiglu) parts.push_back("swiglu");
+  if (node.op == Op::kLinear && node.activation == Activation::kGelu) parts.push_back("gelu");
   if (node.has_residual()) parts.push_back("residual");
   if (node.quantized) parts.push_back("quantize");
   return parts;

@@ -21,6 +21,7 @@ class ConfigReader {
   ConfigReader(const json::object& config, std::string where) : fields_(config, std::move(where)) {}
 
   const std::string& where() const { return fields_.where(); }
+  const json::object& raw() const { return fields_.raw(); }
   bool has(std::string_view key);  // present and not null
   bool present(std::string_view key);
 

@@ -14,11 +14,13 @@ namespace {
 
 struct Architecture {
   std::string_view name;
-  std::string_view model_type;
+  std::string_view model_type;  // whose class it is where config.json names none; empty: nobody's
   Result<Model> (*record)(const Checkpoint&, ConfigReader&);
 };
 
-constexpr std::array<Architecture, 8> kArchitectures{{
+constexpr std::array<Architecture, 14> kArchitectures{{
+    {"BertForSequenceClassification", "", record_bert_classifier},
+    {"BertModel", "bert", record_bert},
     {"ChatGLMForConditionalGeneration", "chatglm", record_chatglm},
     {"ChatGLMModel", "chatglm", record_chatglm},
     {"Glm4ForCausalLM", "glm4", record_glm4},
@@ -27,12 +29,16 @@ constexpr std::array<Architecture, 8> kArchitectures{{
     {"MistralForCausalLM", "mistral", record_mistral},
     {"Qwen2ForCausalLM", "qwen2", record_qwen2},
     {"Qwen3ForCausalLM", "qwen3", record_qwen3},
+    {"RobertaForSequenceClassification", "", record_xlm_roberta_classifier},
+    {"RobertaModel", "roberta", record_xlm_roberta},
+    {"XLMRobertaForSequenceClassification", "", record_xlm_roberta_classifier},
+    {"XLMRobertaModel", "xlm-roberta", record_xlm_roberta},
 }};
 
 // Caches of numbers that we compute, written by older versions of transformers.
 bool recomputed(std::string_view tensor) {
   return tensor.ends_with("rotary_emb.inv_freq") || tensor.ends_with("rotary_pos_emb.inv_freq") ||
-         tensor == "rope_freqs.weight";
+         tensor == "rope_freqs.weight" || tensor.ends_with("embeddings.position_ids");
 }
 
 // In the log, and so no longer than a line.
@@ -50,7 +56,7 @@ Result<std::string> architecture_of(ConfigReader& config) {
   }
   const std::string type = AGLM_TRY(config.string_or("model_type", ""));
   const auto found = std::ranges::find(kArchitectures, type, &Architecture::model_type);
-  if (found != kArchitectures.end()) return std::string(found->name);
+  if (!type.empty() && found != kArchitectures.end()) return std::string(found->name);
   return type.empty() ? "none" : fmt::format("model_type {}", type);
 }
 
@@ -97,7 +103,8 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
     logger()->info("{}: {} tensors that the model does not use: {}", path, unused.size(),
                    first_few(unused));
   }
-  model.vocab_size = model.graph.node(model.graph.output(kLogitsOutput)).shape.columns;
+  const int32_t logits = model.graph.output(kLogitsOutput);
+  if (logits >= 0) model.vocab_size = model.graph.node(logits).shape.columns;
   model.hidden_size = model.graph.node(model.graph.output(kHiddenOutput)).shape.columns;
   model.n_layers = model.graph.n_layers();
   for (const Node& node : model.graph.nodes()) {

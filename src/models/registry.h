@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "formats/checkpoint.h"
 #include "graph/graph.h"
 #include "models/config_reader.h"
+#include "models/encoder.h"
 #include "models/recorder.h"
 
 namespace autoglm {
@@ -25,6 +27,7 @@ struct Model {
   int64_t head_dim = 0;
   int64_t max_context = 0;  // positions the model was made for, rope scaling included
   int64_t parameters = 0;
+  std::optional<EncoderModel> encoder;  // it reads whole texts; nullopt: it writes
 };
 
 // Unknown architectures, keys out of bounds, missing tensors and tensors of the wrong shape are
@@ -38,6 +41,8 @@ std::vector<std::string_view> known_architectures();
 Result<Model> finish_model(Recorder&& recorder, int64_t max_context);
 
 // One function an architecture, each in the file of its name.
+Result<Model> record_bert(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_bert_classifier(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_chatglm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm4(const Checkpoint& checkpoint, ConfigReader& config);
@@ -45,5 +50,7 @@ Result<Model> record_llama(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_mistral(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen2(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen3(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_xlm_roberta(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_xlm_roberta_classifier(const Checkpoint& checkpoint, ConfigReader& config);
 
 }  // namespace autoglm

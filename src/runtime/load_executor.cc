@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -27,6 +28,17 @@ Result<DeviceOptions> device_options(const ExecutorOptions& options, int64_t max
                        .on_result = options.on_result};
 }
 
+// Texts of one step of an encoder: more gain nothing, since short ones fill a step's rows by then.
+constexpr int32_t kMostTexts = 256;
+
+// An encoder's texts come whole, and pooled rows of texts take the place of rows with logits.
+void widen_for_texts(const EncoderModel& encoder, int64_t max_model_len, DeviceOptions& options) {
+  const int64_t longest =
+      max_model_len > 0 ? std::min(max_model_len, options.max_context) : encoder.usual_length;
+  options.max_rows = std::max(options.max_rows, static_cast<int32_t>(longest));
+  options.max_output_rows = std::min(options.max_rows, kMostTexts);
+}
+
 // A checkpoint's model with its weights and the device that it is for: what all below begin with.
 struct Start {
   const Device* device;
@@ -45,6 +57,7 @@ struct Start {
     DeviceOptions known = AGLM_TRY(device_options(wanted, 0));  // words are checked before files
     if (!model) model = std::make_shared<const Model>(AGLM_TRY(build_model(checkpoint)));
     known.max_context = model->max_context;
+    if (model->encoder) widen_for_texts(*model->encoder, options.max_model_len, known);
     return Start{device, std::move(weights), std::move(wanted.quantize), std::move(model),
                  std::move(known)};
   }
@@ -65,6 +78,7 @@ Result<ExecutorPlan> plan_of(const Checkpoint& checkpoint, const ExecutorOptions
                       .kv_heads = model.n_kv_heads,
                       .head_dim = model.head_dim,
                       .max_context = model.max_context,
+                      .max_rows = start.options.max_rows,
                       .weight_bytes = plan.weight_bytes,
                       .step_bytes = plan.arena_bytes,
                       .page_tokens = plan.page_tokens,

@@ -23,7 +23,8 @@ struct ExecutorOptions {
   std::string quantize = "none";        // as parse_quantize() takes it
   std::string kv_cache_dtype = "auto";  // auto, f32, bf16, int8
   int32_t threads = 0;                  // 0: one for each processor
-  int32_t max_rows = 512;               // of one step
+  int32_t max_rows = 512;               // of one step; an encoder takes its longest text at least
+  int64_t max_model_len = 0;            // of an encoder's texts; 0: its own
   int32_t max_output_rows = 16;         // rows of logits of one step
   bool fuse = true;                     // false: one kernel call for each recorded op
   std::function<void(double fraction, std::string_view stage)> progress;
@@ -43,6 +44,7 @@ struct ExecutorPlan {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
   int64_t max_context = 0;
+  int32_t max_rows = 0;      // of one step
   int64_t weight_bytes = 0;  // as they will be held
   int64_t step_bytes = 0;    // working memory: the arena, logits, buffers of kernels
   int32_t page_tokens = 0;   // as ExecutorLimits

@@ -15,6 +15,8 @@
 #include "formats/model_source.h"
 #include "runtime/answer_format.h"
 #include "runtime/chat_prompt.h"
+#include "runtime/encoder_text.h"
+#include "runtime/load_encoder.h"
 #include "runtime/load_executor.h"
 #include "runtime/load_tokenizer.h"
 #include "runtime/memory.h"
@@ -30,7 +32,12 @@ class GLMModel::Impl {
   std::shared_ptr<const Tokenizer> tokenizer;
   Result<ChatPrompt> chat_prompt = Error{};
   tools::OutputFormat answer_format;
-  std::shared_ptr<Engine> engine;
+  std::shared_ptr<Engine> engine;          // of a model that writes
+  std::shared_ptr<EncoderEngine> encoder;  // of one that does not
+  bool tells_texts_apart = false;          // an encoder, where two are read together
+  RequestEngine& runs() const {
+    return encoder ? static_cast<RequestEngine&>(*encoder) : static_cast<RequestEngine&>(*engine);
+  }
 };
 
 namespace {
@@ -141,6 +148,7 @@ ExecutorOptions executor_options(const LoadOptions& options) {
           .kv_cache_dtype = options.kv_cache_dtype,
           .threads = options.threads,
           .max_rows = options.max_batched_tokens,
+          .max_model_len = options.max_model_len,
           .max_output_rows =
               std::min(std::max(output_rows, kMinOutputRows), options.max_batched_tokens),
           .progress = options.progress};
@@ -204,10 +212,32 @@ int64_t longest_token_bytes(const Tokenizer& tokenizer) {
 }
 
 // It may outlive the model.
-GenerationHandle handle_of(const std::shared_ptr<Engine>& engine, uint64_t id) {
+GenerationHandle handle_of(const std::shared_ptr<RequestEngine>& engine, uint64_t id) {
   return GenerationHandle([weak = std::weak_ptr(engine), id] {
     if (const auto alive = weak.lock()) alive->cancel(id);
   });
+}
+
+// What both kinds of models tell of themselves.
+ModelInfo info_of(const ModelSource& source, const ExecutorPlan& plan, const Tokenizer& tokenizer) {
+  return {.path = source.path,
+          .name = source.name,
+          .architecture = plan.architecture,
+          .quantization = plan.quantization,
+          .parameters = plan.parameters,
+          .vocab_size = plan.vocab_size,
+          .hidden_size = plan.hidden_size,
+          .layers = plan.layers,
+          .training_context = plan.max_context,
+          .longest_token_bytes = longest_token_bytes(tokenizer),
+          .weight_bytes = plan.weight_bytes};
+}
+
+Error generates_nothing() {
+  return {.code = ErrorCode::kUnsupported,
+          .what = "the model does not generate text: it is an encoder",
+          .where = "model",
+          .reason = ErrorReason::kNotThisModel};
 }
 
 }  // namespace
@@ -225,6 +255,19 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
   impl->tokenizer = std::move(planned.tokenizer);
   impl->chat_prompt = std::move(planned.chat_prompt);
   impl->answer_format = planned.answer_format;
+  impl->info = info_of(source, own, *impl->tokenizer);
+  impl->info.encoder = encoder_info(own);
+  if (impl->info.encoder) {
+    LoadedEncoder loaded = AGLM_TRY(load_encoder(*checkpoint, own, wanted, options));
+    impl->info.instruction_set = loaded.instruction_set;
+    impl->info.max_model_len = loaded.max_model_len;
+    impl->info.weight_format = loaded.weight_format;
+    impl->info.step_weight_bytes = loaded.step_weight_bytes;
+    impl->info.operations_per_token = loaded.operations_per_token;
+    impl->encoder = std::move(loaded.engine);
+    impl->tells_texts_apart = loaded.tells_texts_apart;
+    return GLMModel(std::move(impl));
+  }
   const std::optional<Draft> draft = AGLM_TRY(plan_draft(options, wanted, *impl->tokenizer));
   const ExecutorPlan plan = both(own, draft);
 
@@ -252,30 +295,21 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
     logger()->warn("the context is cut from {} to {} tokens: the KV pool holds no more",
                    plan.max_context, pool.max_model_len);
   }
-  impl->info = {.path = found,
-                .name = source.name,
-                .architecture = plan.architecture,
-                .quantization = plan.quantization,
-                .instruction_set = loaded.instruction_set,
-                .parameters = plan.parameters,
-                .vocab_size = plan.vocab_size,
-                .hidden_size = plan.hidden_size,
-                .layers = plan.layers,
-                .max_model_len = pool.max_model_len,
-                .training_context = plan.max_context,
-                .longest_token_bytes = longest_token_bytes(*impl->tokenizer),
-                .weight_bytes = plan.weight_bytes,
-                .weight_format = loaded.weight_format,
-                .step_weight_bytes = loaded.step_weight_bytes,
-                .operations_per_token = loaded.operations_per_token,
-                .kv_pool_bytes = pool.n_pages * plan.page_bytes,
-                .kv_pool_tokens = int64_t{pool.n_pages} * plan.page_tokens,
-                .has_chat_template = impl->chat_prompt.has_value(),
-                .tool_call_format = std::string(tools::call_format_name(impl->answer_format.calls)),
-                .separates_reasoning = impl->answer_format.reasoning,
-                .answer_tags_are_special = tags_are_special(impl->answer_format, *impl->tokenizer),
-                .default_sampling = planned.sampling,
-                .eos_token_ids = planned.end.all};
+  ModelInfo& info = impl->info;
+  info.instruction_set = loaded.instruction_set;
+  info.max_model_len = pool.max_model_len;
+  info.weight_bytes = plan.weight_bytes;
+  info.weight_format = loaded.weight_format;
+  info.step_weight_bytes = loaded.step_weight_bytes;
+  info.operations_per_token = loaded.operations_per_token;
+  info.kv_pool_bytes = pool.n_pages * plan.page_bytes;
+  info.kv_pool_tokens = int64_t{pool.n_pages} * plan.page_tokens;
+  info.has_chat_template = impl->chat_prompt.has_value();
+  info.tool_call_format = tools::call_format_name(impl->answer_format.calls);
+  info.separates_reasoning = impl->answer_format.reasoning;
+  info.answer_tags_are_special = tags_are_special(impl->answer_format, *impl->tokenizer);
+  info.default_sampling = planned.sampling;
+  info.eos_token_ids = planned.end.all;
   impl->engine = std::make_shared<Engine>(
       std::move(loaded.executor), std::move(loaded_draft.executor), impl->tokenizer,
       EngineOptions{.core = {.n_pages = pool.n_pages,
@@ -297,11 +331,11 @@ Result<GLMModel> GLMModel::from_pretrained(const std::string& name_or_path,
 }
 
 const ModelInfo& GLMModel::info() const { return impl_->info; }
-EngineStats GLMModel::stats() const { return impl_->engine->stats(); }
+EngineStats GLMModel::stats() const { return impl_->runs().stats(); }
 void GLMModel::observe(std::shared_ptr<EngineObserver> observer) const {
-  impl_->engine->observe(std::move(observer));
+  impl_->runs().observe(std::move(observer));
 }
-void GLMModel::drain(int64_t timeout_ms) const { impl_->engine->drain(timeout_ms); }
+void GLMModel::drain(int64_t timeout_ms) const { impl_->runs().drain(timeout_ms); }
 
 Result<std::vector<TokenId>> GLMModel::tokenize(std::string_view text,
                                                 TokenizeOptions options) const {
@@ -355,6 +389,7 @@ Result<ToolRules> GLMModel::tool_rules(const ToolRulesOptions& options) const {
 
 Result<GenerationHandle> GLMModel::submit(GenerationRequest request,
                                           GenerationCallback on_event) const {
+  if (impl_->encoder) return generates_nothing();
   const uint64_t id = AGLM_TRY(impl_->engine->submit(std::move(request), std::move(on_event)));
   return handle_of(impl_->engine, id);
 }
@@ -364,7 +399,9 @@ Result<AnswerStream> GLMModel::stream(GenerationRequest request) const {
       [&](GenerationCallback on_event) { return submit(std::move(request), std::move(on_event)); });
 }
 
-bool GLMModel::knows_form(const StructuredOutput& form) const { return impl_->engine->knows(form); }
+bool GLMModel::knows_form(const StructuredOutput& form) const {
+  return impl_->encoder || impl_->engine->knows(form);
+}
 
 Result<GenerationResult> GLMModel::generate(GenerationRequest request) const {
   AnswerStream answer = AGLM_TRY(stream(std::move(request)));
@@ -389,9 +426,46 @@ Result<std::vector<float>> GLMModel::embed(const std::vector<TokenId>& tokens,
 Result<GenerationHandle> GLMModel::submit_embedding(std::vector<TokenId> tokens,
                                                     Scheduling scheduling,
                                                     EmbeddingCallback on_embedding) const {
+  if (impl_->encoder) {
+    return submit_encoding(
+        {.texts = {{.tokens = std::move(tokens)}}, .scheduling = std::move(scheduling)},
+        [on_embedding = std::move(on_embedding)](auto result) {
+          if (!result) return on_embedding(std::move(result).error());
+          on_embedding(std::move(result->front()));
+        });
+  }
   const uint64_t id = AGLM_TRY(impl_->engine->submit_embedding(
       std::move(tokens), std::move(scheduling), std::move(on_embedding)));
   return handle_of(impl_->engine, id);
+}
+
+Result<EncoderText> GLMModel::encoder_text(std::string_view text,
+                                           std::optional<std::string_view> second,
+                                           const EncoderTextOptions& options) const {
+  EncoderText made = AGLM_TRY(make_encoder_text(*impl_->tokenizer, text, second, options));
+  // Tokenizers write types for models that do not tell texts apart, too.
+  if (!impl_->tells_texts_apart) made.token_types.clear();
+  return made;
+}
+
+Result<GenerationHandle> GLMModel::submit_encoding(EncodingRequest request,
+                                                   EncodingCallback on_result) const {
+  if (!impl_->encoder) {
+    return Error{.code = ErrorCode::kUnsupported,
+                 .what = "the model is no encoder",
+                 .where = "model",
+                 .reason = ErrorReason::kNotThisModel};
+  }
+  const uint64_t id = AGLM_TRY(impl_->encoder->submit(std::move(request), std::move(on_result)));
+  return handle_of(impl_->encoder, id);
+}
+
+Result<std::vector<std::vector<float>>> GLMModel::encode(EncodingRequest request) const {
+  const auto promise = std::make_shared<std::promise<Result<std::vector<std::vector<float>>>>>();
+  auto results = promise->get_future();
+  AGLM_TRY(submit_encoding(std::move(request),
+                           [promise](auto result) { promise->set_value(std::move(result)); }));
+  return results.get();
 }
 
 }  // namespace autoglm

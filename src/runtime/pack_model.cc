@@ -59,6 +59,22 @@ Result<void> copy_small_files(const std::string& from, const std::string& to) {
   return {};
 }
 
+// sentence-transformers' modules have a folder each.
+Result<void> copy_modules(const std::string& from, const std::string& to) {
+  std::error_code code;
+  if (!fs::is_regular_file(from + "/modules.json", code)) return {};
+  for (const auto& entry : fs::directory_iterator(from, code)) {
+    const fs::path config = entry.path() / "config.json";
+    if (!entry.is_directory(code) || !fs::is_regular_file(config, code)) continue;
+    const fs::path folder = fs::path(to) / entry.path().filename();
+    fs::create_directory(folder, code);
+    if (code || !fs::copy_file(config, folder / "config.json", code)) {
+      return io_error("cannot copy", config.string(), code);
+    }
+  }
+  return {};
+}
+
 Result<void> write_text(const std::string& path, std::string_view text) {
   return write_file(path, std::as_bytes(std::span(text)));
 }
@@ -72,6 +88,7 @@ Result<void> write_gguf_files(const Checkpoint& checkpoint, const std::string& t
 Result<void> write_small_files(const Checkpoint& checkpoint, const std::string& to) {
   if (checkpoint.kind() == Checkpoint::Kind::kGguf) return write_gguf_files(checkpoint, to);
   AGLM_TRY(copy_small_files(checkpoint.path(), to));
+  AGLM_TRY(copy_modules(checkpoint.path(), to));
   AGLM_TRY(write_chat_templates(checkpoint.chat_templates(), to));  // some lie in a folder
   if (checkpoint.config().contains("quantization_config")) {
     // It told how the tensors were stored, which are packed now.

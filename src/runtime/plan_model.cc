@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "models/registry.h"
 #include "runtime/answer_format.h"
 #include "runtime/load_tokenizer.h"
 #include "runtime/model_defaults.h"
@@ -43,6 +44,13 @@ Result<ModelPlan> plan_model(const std::string& path, const Checkpoint& checkpoi
         "{}: the tokenizer has ids up to {}, the model up to {}: prompts with larger ones are "
         "refused",
         path, plan.tokenizer->vocab_size() - 1, vocab_size - 1);
+  }
+  if (plan.executor.model->encoder) {
+    plan.chat_prompt = Error{.code = ErrorCode::kUnsupported,
+                             .what = "the model does not generate text: it is an encoder",
+                             .where = path,
+                             .reason = ErrorReason::kNotThisModel};
+    return plan;
   }
   plan.chat_prompt = make_chat_prompt(checkpoint, *plan.tokenizer, options);
   if (!options.chat_template.empty() && !plan.chat_prompt) return plan.chat_prompt.error();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,11 @@ class ModelBackend {
   virtual Result<GenerationHandle> submit_embedding(std::vector<TokenId> tokens,
                                                     Scheduling scheduling,
                                                     EmbeddingCallback on_embedding) const = 0;
+  virtual Result<EncoderText> encoder_text(std::string_view text,
+                                           std::optional<std::string_view> second,
+                                           const EncoderTextOptions& options) const = 0;
+  virtual Result<GenerationHandle> submit_encoding(EncodingRequest request,
+                                                   EncodingCallback on_result) const = 0;
   virtual bool knows_form(const StructuredOutput&) const { return true; }
   virtual void observe(std::shared_ptr<EngineObserver> observer) const = 0;
   virtual void drain(int64_t timeout_ms) const = 0;

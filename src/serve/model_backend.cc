@@ -44,6 +44,14 @@ class GlmBackend : public ModelBackend {
     return told(
         model_.submit_embedding(std::move(tokens), std::move(scheduling), std::move(on_embedding)));
   }
+  Result<EncoderText> encoder_text(std::string_view text, std::optional<std::string_view> second,
+                                   const EncoderTextOptions& options) const override {
+    return told(model_.encoder_text(text, second, options));
+  }
+  Result<GenerationHandle> submit_encoding(EncodingRequest request,
+                                           EncodingCallback on_result) const override {
+    return told(model_.submit_encoding(std::move(request), std::move(on_result)));
+  }
   void observe(std::shared_ptr<EngineObserver> observer) const override {
     model_.observe(std::move(observer));
   }

@@ -171,7 +171,46 @@ void answer(const Call& call, Request& request) {
   });
 }
 
+// Its results come on the engine's thread, which waits for nothing: they are written elsewhere.
+Result<void> encode(const Call& call, EncodingPlan plan) {
+  limit_priority(*call.task, plan.request.scheduling);
+  Usage usage;
+  for (const EncoderText& text : plan.request.texts) usage.prompt_tokens += std::ssize(text.tokens);
+  if (!reserve(call, usage.prompt_tokens, 0)) return {};
+  const auto write = [call, usage, answer = std::move(plan.answer)](
+                         const Result<std::vector<std::vector<float>>>& results) {
+    if (!results) return refuse(call, results.error());
+    const Result<void> written = guarded([&]() -> Result<void> {
+      reply(call, Response{.body = answer(*results, usage)}, usage);
+      return {};
+    });
+    if (!written) refuse(call, written.error(), usage);
+  };
+  const GenerationHandle handle = AGLM_TRY(call.context.backend->submit_encoding(
+      std::move(plan.request), [call, write](Result<std::vector<std::vector<float>>> results) {
+        const auto kept =
+            std::make_shared<const Result<std::vector<std::vector<float>>>>(std::move(results));
+        if (!call.context.long_answers->run([write, kept] { write(*kept); })) {
+          refuse(call, not_wanted());
+        }
+      }));
+  call.task->on_cancel([handle] { handle.cancel(); });
+  return {};
+}
+
+template <Result<EncodingPlan> (*kPlan)(const ServiceContext&, std::string_view,
+                                        const RequestTask&)>
+void encode_texts(const Call& call, Request& request) {
+  prepare(call, request, [call](const Request& asked) -> Result<void> {
+    EncodingPlan plan = AGLM_TRY(kPlan(call.context, asked.body, *call.task));
+    return encode(call, std::move(plan));
+  });
+}
+
 void embeddings(const Call& call, Request& request) {
+  if (call.context.backend->info().encoder) {
+    return encode_texts<plan_encoder_embeddings>(call, request);
+  }
   prepare(call, request, [call](const Request& asked) -> Result<void> {
     EmbeddingPlan plan = AGLM_TRY(plan_embeddings(call.context, asked.body, *call.task));
     limit_priority(*call.task, plan.scheduling);
@@ -356,6 +395,12 @@ constexpr std::array kRoutes = {
     Route{"GET", "/api/tags", kInference, ollama_models<answer_ollama_tags>, ErrorForm::kOllama},
     Route{"GET", "/api/ps", kInference, ollama_models<answer_ollama_ps>, ErrorForm::kOllama},
     Route{"GET", "/api/version", kInference, ollama_version, ErrorForm::kOllama},
+    Route{"POST", "/classify", kInference, encode_texts<plan_classify>},
+    Route{"POST", "/score", kInference, encode_texts<plan_score>},
+    Route{"POST", "/v1/score", kInference, encode_texts<plan_score>},
+    Route{"POST", "/rerank", kInference, encode_texts<plan_rerank>},
+    Route{"POST", "/v1/rerank", kInference, encode_texts<plan_rerank>},
+    Route{"POST", "/v2/rerank", kInference, encode_texts<plan_rerank>},
     Route{"POST", "/tokenize", kInference, answer<answer_tokenize>},
     Route{"POST", "/detokenize", kInference, answer<answer_detokenize>},
     Route{"POST", "/apply-template", kInference, answer<answer_apply_template>},

@@ -81,7 +81,8 @@ class ObservedService {
 
 struct Asked {
   std::string path;
-  std::string body;  // empty: GET
+  std::string body;                      // empty: GET
+  std::optional<EncoderInfo> encoder{};  // of models that the route is for
 };
 
 constexpr const char* kHelloMessages =
@@ -90,6 +91,11 @@ constexpr const char* kHelloOllama =
     R"({"model":"tiny-fake","messages":[{"role":"user","content":"Hi"}]})";
 
 const std::vector<Asked>& every_route() {
+  const EncoderInfo kEmbedder{};
+  const EncoderInfo kClassifier{.labels = {"yes", "no"}};
+  const char* kInput = R"({"input":"a","user":"ada"})";
+  const char* kSides = R"({"text_1":"a","text_2":"b","user":"ada"})";
+  const char* kQuery = R"({"query":"a","documents":["b"],"user":"ada"})";
   static const std::vector<Asked> routes = {
       {"/", ""},
       {"/health", ""},
@@ -117,14 +123,20 @@ const std::vector<Asked>& every_route() {
       {"/api/version", ""},
       {"/tokenize", R"({"prompt":"a"})"},
       {"/detokenize", R"({"tokens":[97]})"},
-      {"/apply-template", kHello}};
+      {"/apply-template", kHello},
+      {"/classify", kInput, kClassifier},
+      {"/score", kSides, kEmbedder},
+      {"/v1/score", kSides, kEmbedder},
+      {"/rerank", kQuery, kEmbedder},
+      {"/v1/rerank", kQuery, kEmbedder},
+      {"/v2/rerank", kQuery, kEmbedder}};
   return routes;
 }
 
 TEST(RequestContexts, EveryRouteHonoursTenantTraceAndId) {
   ASSERT_EQ(every_route().size(), n_routes());  // a new route wants a line in the table
   for (const Asked& asked : every_route()) {
-    ObservedService service;
+    ObservedService service({.encoder = asked.encoder});
     service.keep_response("a company", "resp_1");
     const std::string request =
         asked.body.empty()

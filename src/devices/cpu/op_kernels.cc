@@ -9,7 +9,9 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/linear/linear.h"
+#include "kernels/norm/layer_norm.h"
 #include "kernels/norm/rms_norm.h"
+#include "kernels/pooling/pooling.h"
 
 namespace autoglm {
 namespace {
@@ -27,9 +29,7 @@ void copy_rows(std::span<const float> values, int64_t columns, float* to, int64_
   }
 }
 
-KernelCall bind_embedding(Binding& b, const Instruction& i) {
-  AGLM_CHECK(i.node.rows == Rows::kTokens, "a step has no ids of {}",
-             b.graph().rows(i.node.rows).meaning);
+EmbeddingArgs embedding_args(const Binding& b, const Instruction& i) {
   const HeldWeight& table = b.held(i.node.weight());
   EmbeddingArgs args{.n = i.result.columns, .y = b.at(i.result), .y_stride = i.result.stride};
   if (table.packed.empty()) {
@@ -38,6 +38,54 @@ KernelCall bind_embedding(Binding& b, const Instruction& i) {
   } else {
     args.packed = &table.packed;
   }
+  return args;
+}
+
+// Positions of the step's rows in their texts, as Node::padding says.
+void count_positions(const StepState& step, int32_t padding, std::span<int32_t> positions) {
+  for (const TextRows& text : step.texts) {
+    int32_t next = padding + 1;
+    for (int64_t row = text.first_row; row < text.first_row + text.n_rows; ++row) {
+      const bool counts = padding < 0 || step.ids[static_cast<size_t>(row)] != padding;
+      positions[static_cast<size_t>(row)] = counts ? next++ : padding;
+    }
+  }
+}
+
+// An embedding of what is no token: `fill` says what, for each row of the step.
+template <class Fill>
+KernelCall bind_other_embedding(Binding& b, const Instruction& i, const Fill& fill) {
+  const auto n = static_cast<size_t>(b.max_rows(Rows::kTokens));
+  return {.run = [args = embedding_args(b, i), ids = std::vector<int32_t>(n),
+                  last = static_cast<int32_t>(b.graph().weight(i.node.weight()).rows - 1),
+                  fill](const KernelRun& run, int64_t rows) mutable {
+    const std::span<int32_t> own(ids.data(), static_cast<size_t>(rows));
+    fill(run.step, own);
+    for (const int32_t id : own) AGLM_CHECK(id >= 0 && id <= last, "row {} of {}", id, last + 1);
+    args.ids = own;
+    embedding(run.context, args);
+  }};
+}
+
+KernelCall bind_embedding(Binding& b, const Instruction& i) {
+  AGLM_CHECK(i.node.rows == Rows::kTokens, "a step has no ids of {}",
+             b.graph().rows(i.node.rows).meaning);
+  if (i.node.ids == StepIds::kPositions) {
+    return bind_other_embedding(
+        b, i, [padding = i.node.padding](const StepState& step, std::span<int32_t> ids) {
+          count_positions(step, padding, ids);
+        });
+  }
+  if (i.node.ids == StepIds::kTokenTypes) {
+    return bind_other_embedding(b, i, [](const StepState& step, std::span<int32_t> ids) {
+      if (step.token_types.empty()) {
+        std::ranges::fill(ids, 0);
+      } else {
+        std::ranges::copy(step.token_types, ids.begin());
+      }
+    });
+  }
+  EmbeddingArgs args = embedding_args(b, i);
   return {.run = [args](const KernelRun& run, int64_t) mutable {
     args.ids = run.step.ids;
     embedding(run.context, args);
@@ -72,6 +120,7 @@ KernelCall bind_linear(Binding& b, const Instruction& i) {
     args.residual_stride = i.inputs[1].stride;
   }
   if (i.node.activation == Activation::kSwiglu) args.epilogue = Epilogue::kSwiglu;
+  if (i.node.activation == Activation::kGelu) args.epilogue = Epilogue::kGelu;
   return {.run =
               [args](const KernelRun& run, int64_t rows) mutable {
                 args.m = rows;
@@ -104,6 +153,21 @@ KernelCall bind_rms_norm(Binding& b, const Instruction& i) {
   return {.run = [args](const KernelRun& run, int64_t rows) mutable {
     args.rows = rows;
     rms_norm(run.context, args);
+  }};
+}
+
+KernelCall bind_layer_norm(Binding& b, const Instruction& i) {
+  LayerNormArgs args{.n = i.result.columns,
+                     .x = b.at(i.inputs[0]),
+                     .x_stride = i.inputs[0].stride,
+                     .weight = b.vector(i.node.weight()),
+                     .bias = b.vector(i.node.weight(1)),
+                     .eps = i.node.epsilon,
+                     .y = b.at(i.result),
+                     .y_stride = i.result.stride};
+  return {.run = [args](const KernelRun& run, int64_t rows) mutable {
+    args.rows = rows;
+    layer_norm(run.context, args);
   }};
 }
 
@@ -152,6 +216,43 @@ KernelCall bind_attention(Binding& b, const Instruction& i) {
               }};
 }
 
+KernelCall bind_whole_attention(Binding& b, const Instruction& i) {
+  const AttentionSpec& spec = i.node.attention;
+  WholeAttentionArgs args{.n_heads = spec.n_heads,
+                          .head_dim = spec.head_dim,
+                          .scale = spec.scale,
+                          .q = b.at(i.inputs[0]),
+                          .q_stride = i.inputs[0].stride,
+                          .k = b.at(i.inputs[1]),
+                          .k_stride = i.inputs[1].stride,
+                          .v = b.at(i.inputs[2]),
+                          .v_stride = i.inputs[2].stride,
+                          .y = b.at(i.result),
+                          .y_stride = i.result.stride};
+  return {.run =
+              [args](const KernelRun& run, int64_t) mutable {
+                args.texts = run.step.texts;
+                whole_attention(run.context, args, run.scratch);
+              },
+          .scratch_bytes =
+              [head_dim = spec.head_dim](const Context& context, int64_t max_rows) {
+                return whole_attention_scratch_bytes(context, head_dim, max_rows);
+              }};
+}
+
+KernelCall bind_activate(Binding& b, const Instruction& i) {
+  UnaryArgs args{.n = i.result.columns,
+                 .x = b.at(i.inputs[0]),
+                 .x_stride = i.inputs[0].stride,
+                 .y = b.at(i.result),
+                 .y_stride = i.result.stride};
+  return {.run = [args, kernel = i.node.activation == Activation::kGelu ? gelu : tanh](
+                     const KernelRun& run, int64_t rows) mutable {
+    args.rows = rows;
+    kernel(run.context, args);
+  }};
+}
+
 // swiglu() and add().
 template <void (*kKernel)(const Context&, const BinaryArgs&)>
 KernelCall bind_binary(Binding& b, const Instruction& i) {
@@ -179,18 +280,46 @@ KernelCall bind_select_outputs(Binding& b, const Instruction& i) {
   }};
 }
 
+PoolingSum pooling_sum(Pooling pooling) {
+  switch (pooling) {
+    case Pooling::kMeanSqrt: return PoolingSum::kMeanSqrt;
+    case Pooling::kWeightedMean: return PoolingSum::kWeightedMean;
+    case Pooling::kMax: return PoolingSum::kMax;
+    default: return PoolingSum::kMean;
+  }
+}
+
+KernelCall bind_pool(Binding& b, const Instruction& i) {
+  PoolingArgs args{.kind = pooling_sum(i.node.pooling),
+                   .n = i.result.columns,
+                   .x = b.at(i.inputs[0]),
+                   .x_stride = i.inputs[0].stride,
+                   .y = b.at(i.result),
+                   .y_stride = i.result.stride};
+  return {.run = [args](const KernelRun& run, int64_t rows) mutable {
+    AGLM_CHECK(rows == std::ssize(run.step.texts), "{} rows of {} texts", rows,
+               run.step.texts.size());
+    args.texts = run.step.texts;
+    pool_texts(run.context, args);
+  }};
+}
+
 // In the order of Op.
 constexpr std::array<OpKernel, static_cast<size_t>(Op::kCount)> kKernels{{
     {Op::kEmbedding, bind_embedding},
     {Op::kInput, bind_input},
     {Op::kLinear, bind_linear},
     {Op::kRmsNorm, bind_rms_norm},
+    {Op::kLayerNorm, bind_layer_norm},
     {Op::kRope, bind_rope},
     {Op::kAttention, bind_attention},
+    {Op::kWholeAttention, bind_whole_attention},
     {Op::kSwiglu, bind_binary<swiglu>},
+    {Op::kActivate, bind_activate},
     {Op::kAdd, bind_binary<add>},
     {Op::kSlice},
     {Op::kSelectOutputs, bind_select_outputs},
+    {Op::kPool, bind_pool},
 }};
 
 static_assert(

@@ -18,6 +18,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/linear/quantized_rows.h"
 #include "kernels/rope/rope.h"
+#include "kernels/whole_attention/whole_attention.h"
 
 namespace autoglm {
 
@@ -28,9 +29,11 @@ int64_t quantized_place_bytes(int64_t rows, int64_t columns);
 // What changes from step to step.
 struct StepState {
   std::span<const int32_t> ids;
+  std::span<const uint8_t> token_types;  // empty: all are 0
   std::span<const StepEmbeddings> embeddings;
   std::span<const float> hidden_in;
   std::span<const KvSequence> sequences;
+  std::span<const TextRows> texts;  // the same rows, for models without a cache
   std::span<const int32_t> output_rows;
   bool logits = true;
   const std::atomic<bool>* give_up = nullptr;
@@ -81,6 +84,7 @@ class Binding {
   const float* vector(WeightId id) const {  // null for none
     return id == WeightId::kNone ? nullptr : held(id).data.as<float>();
   }
+  int64_t max_rows(Rows rows) const { return program_.max_rows[rows]; }
   const RopeTable& table(RopeId id) const { return tables_[static_cast<size_t>(id)]; }
 
   // The quantized rows that an instruction stores; their f32 rows are at `*f32`.

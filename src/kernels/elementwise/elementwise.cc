@@ -35,6 +35,20 @@ void swiglu(const Context& context, const BinaryArgs& args) {
   });
 }
 
+void gelu(const Context& context, const UnaryArgs& args) {
+  const RowKernels& kernels = row_kernels(context.isa);
+  for_rows(context, args.rows, args.n, [&](int64_t i) {
+    kernels.gelu(args.x + i * args.x_stride, args.y + i * args.y_stride, args.n);
+  });
+}
+
+void tanh(const Context& context, const UnaryArgs& args) {
+  const RowKernels& kernels = row_kernels(context.isa);
+  for_rows(context, args.rows, args.n, [&](int64_t i) {
+    kernels.tanh(args.x + i * args.x_stride, args.y + i * args.y_stride, args.n);
+  });
+}
+
 void scale(const Context& context, const ScaleArgs& args) {
   const RowKernels& kernels = row_kernels(context.isa);
   for_rows(context, args.rows, args.n, [&](int64_t i) {

@@ -44,9 +44,10 @@ struct Channels<F, float> {
 
 // One panel, or for swiglu one and the next, of the rows from `row` on; sums of a row lie `stride`
 // after those of the row before.
-template <class F, bool kSwiglu, class Sum>
+template <class F, Epilogue kEpilogue, class Sum>
 void finish_panel(const LinearTask& task, const Sum* sums, int64_t stride, int64_t row,
                   int64_t n_rows, int64_t panel) {
+  constexpr bool kSwiglu = kEpilogue == Epilogue::kSwiglu;
   const int64_t column = kSwiglu ? panel / 2 * 16 : panel * 16;
   const int64_t left = task.n_out - column;
   const auto from = [&](const float* channels) { return channels ? channels + column : nullptr; };
@@ -56,6 +57,7 @@ void finish_panel(const LinearTask& task, const Sum* sums, int64_t stride, int64
   for (int64_t i = row; i < row + n_rows; ++i, sums += stride) {
     F value = own.finished(task, sums, i);
     if constexpr (kSwiglu) value = silu(value) * up.finished(task, sums + 16, i);
+    if constexpr (kEpilogue == Epilogue::kGelu) value = gelu(value);
     if (residual != nullptr) value = value + F::load(residual + i * task.residual_stride, left);
     value.store(task.y + i * task.y_stride + column, left);
   }
@@ -65,11 +67,14 @@ void finish_panel(const LinearTask& task, const Sum* sums, int64_t stride, int64
 template <class F, class Sum>
 void finish_rows(const LinearTask& task, const Sum* sums, int64_t stride, int64_t row,
                  int64_t n_rows, int64_t panel, int64_t n_panels) {
-  const bool swiglu = task.epilogue == Epilogue::kSwiglu;
-  for (int64_t i = 0; i < n_panels; i += swiglu ? 2 : 1) {
+  using enum Epilogue;
+  for (int64_t i = 0; i < n_panels; i += task.epilogue == kSwiglu ? 2 : 1) {
     const Sum* of_panel = sums + i * 16;
-    swiglu ? finish_panel<F, true>(task, of_panel, stride, row, n_rows, panel + i)
-           : finish_panel<F, false>(task, of_panel, stride, row, n_rows, panel + i);
+    switch (task.epilogue) {
+      case kNone: finish_panel<F, kNone>(task, of_panel, stride, row, n_rows, panel + i); break;
+      case kSwiglu: finish_panel<F, kSwiglu>(task, of_panel, stride, row, n_rows, panel + i); break;
+      case kGelu: finish_panel<F, kGelu>(task, of_panel, stride, row, n_rows, panel + i); break;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-// y = x * transpose(w) with what comes after it: bias, SwiGLU, residual. Every element of y is
-// computed by an order of operations that depends on its own row of x and of w alone, so
+// y = x * transpose(w) with what comes after it: bias, SwiGLU or GELU, residual. Every element of y
+// is computed by an order of operations that depends on its own row of x and of w alone, so
 // instruction set, batch and threads never change a bit:
 //   int8, progressive: s = sum over k of q(x) * q(w), both turned, exact in int32;
 //                      (float(s) * w_scale) * x_scale
@@ -10,7 +10,7 @@
 //   e = fma(h[k], w[k], e) for even k ascending, o likewise for odd k, both from 0; s = s + (e + o)
 // where numbers below 2^-126 count as zero (Intel SDM, TDPBF16PS and VCVTNEPS2BF16); for one row as
 // for many.
-// then + bias; then silu(gate) * up; then + residual.
+// then + bias; then silu(gate) * up, or gelu; then + residual.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,7 @@ namespace autoglm {
 enum class Epilogue : uint8_t {
   kNone,
   kSwiglu,  // needs PackOrder::kGateUp: y[i] = silu(gate[i]) * up[i]
+  kGelu,    // simd/math.h
 };
 
 struct LinearArgs {

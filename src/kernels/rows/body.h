@@ -33,6 +33,26 @@ struct RowBody {
     }
   }
 
+  static void layer_norm(const LayerNormRow& a) {
+    F sum = F::zero();
+    for (int64_t i = 0; i < a.n; i += 16) sum = sum + F::load(a.x + i, a.n - i);
+    const F mean = F::set(reduce_add(sum) / static_cast<float>(a.n));
+    F squares = F::zero();
+    for (int64_t i = 0; i < a.n; i += 16) {
+      const int64_t left = a.n - i;
+      F difference = F::load(a.x + i, left) - mean;
+      if (left < 16) difference = select_lanes(0, left, difference, F::zero());
+      squares = fma(difference, difference, squares);
+    }
+    const float variance = reduce_add(squares) / static_cast<float>(a.n);
+    const F factor = F::set(1.0f / std::sqrt(variance + a.eps));
+    for (int64_t i = 0; i < a.n; i += 16) {
+      const int64_t left = a.n - i;
+      const F normed = (F::load(a.x + i, left) - mean) * factor;
+      fma(normed, F::load(a.weight + i, left), F::load(a.bias + i, left)).store(a.y + i, left);
+    }
+  }
+
   static void quantize(const QuantizeRow& a) {
     F largest = F::zero();
     for (int64_t i = 0; i < a.k; i += 16)
@@ -191,12 +211,25 @@ struct RowBody {
     }
   }
 
+  static void gelu(const float* x, float* y, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) {
+      ::autoglm::gelu(F::load(x + i, n - i)).store(y + i, n - i);
+    }
+  }
+
+  static void tanh(const float* x, float* y, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) {
+      ::autoglm::tanh(F::load(x + i, n - i)).store(y + i, n - i);
+    }
+  }
+
   static void exponential(const float* x, float* y, int64_t n) {
     for (int64_t i = 0; i < n; i += 16) exp(F::load(x + i, n - i)).store(y + i, n - i);
   }
 
   static constexpr RowKernels kTable = {
       .norm = norm,
+      .layer_norm = layer_norm,
       .quantize = quantize,
       .quantize_groups = quantize_groups,
       .rotate_input = RotationBody<F>::rotate,
@@ -206,6 +239,8 @@ struct RowBody {
       .add = add,
       .swiglu = swiglu,
       .scale = scale,
+      .gelu = gelu,
+      .tanh = tanh,
       .choose_group = ::autoglm::choose_group<F>,
       .exp = exponential,
   };

@@ -23,6 +23,15 @@ struct NormRow {
   float* y = nullptr;
 };
 
+struct LayerNormRow {
+  int64_t n = 0;
+  const float* x = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  float eps = 0;
+  float* y = nullptr;
+};
+
 struct QuantizeRow {
   int64_t k = 0;
   const float* x = nullptr;
@@ -68,6 +77,7 @@ struct RotateHead {
 
 struct RowKernels {
   void (*norm)(const NormRow&);
+  void (*layer_norm)(const LayerNormRow&);
   void (*quantize)(const QuantizeRow&);
   void (*quantize_groups)(const QuantizeGroups&);
   void (*rotate_input)(const RotateInput&);
@@ -77,6 +87,8 @@ struct RowKernels {
   void (*add)(const float* a, const float* b, float* y, int64_t n);
   void (*swiglu)(const float* a, const float* b, float* y, int64_t n);
   void (*scale)(const float* x, float factor, float* y, int64_t n);
+  void (*gelu)(const float* x, float* y, int64_t n);
+  void (*tanh)(const float* x, float* y, int64_t n);
   // One group of codes of `bits` bits for up to four times 32 columns, given as so many groups that
   // become alike.
   void (*choose_group)(const float* x, int bits, std::span<ProgressiveGroup> alike);

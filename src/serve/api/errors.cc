@@ -53,6 +53,7 @@ std::string_view code_of(const Error& error) {
     case ErrorReason::kQuota: return "rate_limit_exceeded";
     case ErrorReason::kDeadlineUnreachable: return "deadline_unreachable";
     case ErrorReason::kDeadlinePassed: return "deadline_exceeded";
+    case ErrorReason::kNotThisModel: return "unsupported_by_model";
     case ErrorReason::kTemplateRefused:
     case ErrorReason::kNone: break;
   }

@@ -28,6 +28,7 @@ size_t line_of(ErrorReason reason) {
     case ErrorReason::kQuota: return 6;
     case ErrorReason::kDeadlineUnreachable: return 7;
     case ErrorReason::kDeadlinePassed: return 8;
+    case ErrorReason::kNotThisModel: return 9;
   }
   return 0;
 }
@@ -43,7 +44,8 @@ TEST(ApiErrors, EveryReasonHasItsCode) {
       {ErrorReason::kQuota, ErrorCode::kResourceExhausted, 429, "rate_limit_exceeded"},
       {ErrorReason::kDeadlineUnreachable, ErrorCode::kResourceExhausted, 429,
        "deadline_unreachable"},
-      {ErrorReason::kDeadlinePassed, ErrorCode::kUnavailable, 503, "deadline_exceeded"}};
+      {ErrorReason::kDeadlinePassed, ErrorCode::kUnavailable, 503, "deadline_exceeded"},
+      {ErrorReason::kNotThisModel, ErrorCode::kUnsupported, 400, "unsupported_by_model"}};
   for (size_t i = 0; i < table.size(); ++i) {
     EXPECT_EQ(line_of(table[i].reason), i);
     const ApiError told = api_error(

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "serve/api/chat_reading.h"
+#include "serve/api/encoder_plan.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
 #include "serve/api/plan_generation.h"
@@ -105,6 +106,7 @@ Result<GenerationPlan> plan_chat_request(const ServiceContext& context, const js
   const json::Fields fields(body, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Chat Completions"));
   AnswerFacts facts =
       facts_for(context, dialect.id_prefix,
                 AGLM_TRY(read_answer_options(fields, Dialect::kChat, model, task.context())));
@@ -154,6 +156,7 @@ Result<GenerationPlan> plan_completions_request(const ServiceContext& context,
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Completions"));
   AnswerFacts facts = facts_for(
       context, dialect.id_prefix,
       AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model, task.context())));
@@ -202,6 +205,7 @@ Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_vie
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Infer"));
   AnswerFacts facts =
       facts_for(context, "infer-",
                 AGLM_TRY(read_answer_options(fields, Dialect::kInfer, model, task.context())));

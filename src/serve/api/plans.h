@@ -2,11 +2,13 @@
 // work queues' threads. Fuzzed as a whole.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "autoglm/encoding.h"
 #include "autoglm/generation.h"
 #include "base/json.h"
 #include "serve/api/answer_format.h"
@@ -86,5 +88,22 @@ Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string
 // also after an error.
 Result<std::string> answer_embeddings(const ServiceContext& context, const EmbeddingPlan& plan,
                                       RequestTask& task, Usage& usage);
+
+// What an encoder is to compute, and the JSON text of the answer made of its results, one for each
+// text.
+struct EncodingPlan {
+  EncodingRequest request;
+  std::function<std::string(const std::vector<std::vector<float>>& results, const Usage& usage)>
+      answer;
+};
+// Precondition of the first: the model is an encoder.
+Result<EncodingPlan> plan_encoder_embeddings(const ServiceContext& context, std::string_view body,
+                                             const RequestTask& task);
+Result<EncodingPlan> plan_classify(const ServiceContext& context, std::string_view body,
+                                   const RequestTask& task);
+Result<EncodingPlan> plan_score(const ServiceContext& context, std::string_view body,
+                                const RequestTask& task);
+Result<EncodingPlan> plan_rerank(const ServiceContext& context, std::string_view body,
+                                 const RequestTask& task);
 
 }  // namespace autoglm::serve

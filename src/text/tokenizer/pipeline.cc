@@ -57,6 +57,31 @@ class PipelineTokenizer : public Tokenizer {
     return ids;
   }
 
+  Result<FramedIds> frame(std::span<const TokenId> first,
+                          std::optional<std::span<const TokenId>> second) const override {
+    FramedIds framed;
+    if (second) {
+      if (parts_.frames.size() != 1 || parts_.frames[0].pair.empty()) {
+        return Tokenizer::frame(first, second);
+      }
+      for (const PairPart& part : parts_.frames[0].pair) {
+        switch (part.what) {
+          case PairPart::What::kFirst: append(framed, first, part.type); break;
+          case PairPart::What::kSecond: append(framed, *second, part.type); break;
+          case PairPart::What::kSpecial: append(framed, {&part.id, 1}, part.type); break;
+        }
+      }
+      return framed;
+    }
+    append(framed, first, 0);
+    for (const Frame& frame : parts_.frames) {
+      framed.ids.insert(framed.ids.begin(), frame.before.begin(), frame.before.end());
+      framed.ids.insert(framed.ids.end(), frame.after.begin(), frame.after.end());
+    }
+    framed.types.resize(framed.ids.size());
+    return framed;
+  }
+
   Result<std::string> decode(std::span<const TokenId> ids,
                              bool skip_special_tokens) const override {
     std::vector<std::string> tokens;
@@ -118,6 +143,11 @@ class PipelineTokenizer : public Tokenizer {
   std::optional<TokenId> eos() const override { return parts_.eos; }
 
  private:
+  static void append(FramedIds& framed, std::span<const TokenId> ids, uint8_t type) {
+    framed.ids.insert(framed.ids.end(), ids.begin(), ids.end());
+    framed.types.resize(framed.ids.size(), type);
+  }
+
   Result<void> encode_segment(std::string_view text, bool at_origin, bool parse_special,
                               std::vector<TokenId>& ids, TextWork& work) const {
     std::string normalized(text);
@@ -159,6 +189,26 @@ class PipelineTokenizer : public Tokenizer {
 };
 
 }  // namespace
+
+Result<FramedIds> Tokenizer::frame(std::span<const TokenId> first,
+                                   std::optional<std::span<const TokenId>> second) const {
+  if (second) {
+    return Error{ErrorCode::kUnsupported, "the tokenizer has no form for two texts", "tokenizer",
+                 "a post-processor with a pair", "none"};
+  }
+  return FramedIds{{first.begin(), first.end()}, std::vector<uint8_t>(first.size())};
+}
+
+Frame bert_frame(TokenId cls, TokenId sep) {
+  using enum PairPart::What;
+  return {.before = {cls},
+          .after = {sep},
+          .pair = {{kSpecial, cls, 0},
+                   {kFirst, {}, 0},
+                   {kSpecial, sep, 0},
+                   {kSecond, {}, 1},
+                   {kSpecial, sep, 1}}};
+}
 
 Result<void> add_config_tokens(const TokenizerConfig& config, int32_t first_id,
                                PipelineParts& parts) {
@@ -228,6 +278,9 @@ Result<std::unique_ptr<Tokenizer>> make_pipeline(PipelineParts parts) {
   for (const Frame& frame : parts.frames) {
     used.insert(used.end(), frame.before.begin(), frame.before.end());
     used.insert(used.end(), frame.after.begin(), frame.after.end());
+    for (const PairPart& part : frame.pair) {
+      if (part.what == PairPart::What::kSpecial) used.push_back(part.id);
+    }
   }
   if (parts.bos) used.push_back(*parts.bos);
   if (parts.eos) used.push_back(*parts.eos);

@@ -18,11 +18,22 @@
 
 namespace autoglm {
 
+// A part of two texts that are framed together: one of the texts, or a special token.
+struct PairPart {
+  enum class What : uint8_t { kFirst, kSecond, kSpecial };
+  What what = What::kSpecial;
+  TokenId id{};      // kSpecial
+  uint8_t type = 0;  // of its ids: which of the texts they count to
+};
+
 // What stands before and after the text's own ids.
 struct Frame {
   std::vector<TokenId> before;
   std::vector<TokenId> after;
+  std::vector<PairPart> pair{};  // of two texts, each once; empty: there is no form for them
 };
+// [CLS] first [SEP] second [SEP], the last two of type 1.
+Frame bert_frame(TokenId cls, TokenId sep);
 
 struct PipelineParts {
   std::string where;

@@ -81,6 +81,15 @@ class SentencePieceTokenizer : public Tokenizer {
     return ids;
   }
 
+  Result<FramedIds> frame(std::span<const TokenId> first,
+                          std::optional<std::span<const TokenId>> second) const override {
+    FramedIds framed = AGLM_TRY(Tokenizer::frame(first, second));
+    framed.ids.insert(framed.ids.begin(), before.begin(), before.end());
+    framed.ids.insert(framed.ids.end(), after.begin(), after.end());
+    framed.types.resize(framed.ids.size());
+    return framed;
+  }
+
   Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const override {
     std::string text;
     std::vector<int> run;

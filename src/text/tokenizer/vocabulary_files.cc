@@ -129,7 +129,7 @@ Result<std::unique_ptr<Tokenizer>> read_vocab_txt(const std::string& directory,
   parts.pre_tokenizers.push_back(make_split(is_punctuation, SplitOptions{}));
   parts.decoders.push_back(make_word_piece_decoder("##", true));
   const auto cls = vocabulary.find("[CLS]"), sep = vocabulary.find("[SEP]");
-  if (cls && sep) parts.frames.push_back({{TokenId{*cls}}, {TokenId{*sep}}});
+  if (cls && sep) parts.frames.push_back(bert_frame(TokenId{*cls}, TokenId{*sep}));
   parts.model = AGLM_TRY(make_word_piece(std::move(vocabulary), std::move(options), path));
   apply_config(config, parts);
   return make_pipeline(std::move(parts));

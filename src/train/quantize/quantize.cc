@@ -426,6 +426,11 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input,
   const std::shared_ptr<const Checkpoint> checkpoint = AGLM_TRY(Checkpoint::open(input));
   AGLM_TRY(check_input(*checkpoint));
   Model model = AGLM_TRY(build_model(*checkpoint));
+  if (model.encoder) {
+    return Error{ErrorCode::kUnsupported,
+                 "encoders are not quantized to files: --quantize int8 does it when one is loaded",
+                 input, "a model that generates text", model.architecture};
+  }
   const Isa isa = AGLM_TRY(select_isa());
   return Quantizing(checkpoint, std::move(model), options, isa).run();
 }
