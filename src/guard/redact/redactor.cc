@@ -1,0 +1,56 @@
+#include "guard/redact/redactor.h"
+
+#include <algorithm>
+
+namespace autoglm::guard::redact {
+
+Rules::Rules() {
+  operators.fill(Operator::kTag);
+  filter.least.fill(kThreshold);
+}
+
+std::string StreamRedactor::push(std::string_view text) {
+  held_.append(text);
+  std::vector<Finding> findings;
+  scanner_.push(text, findings);
+  return give(findings);
+}
+
+std::string StreamRedactor::finish() {
+  std::vector<Finding> findings;
+  scanner_.finish(findings);
+  return give(findings);
+}
+
+std::string StreamRedactor::give(const std::vector<Finding>& findings) {
+  std::string out;
+  const uint64_t base = given_;
+  const auto copy_to = [&](uint64_t end) {
+    if (end > given_) out.append(held_, given_ - base, end - given_);
+    given_ = std::max(given_, end);
+  };
+  for (const Finding& finding : findings) {
+    copy_to(finding.begin);
+    if (!finding.more) out += replacement(finding, rules_->of(finding.entity), scope_);
+    given_ = std::max(given_, finding.end);
+    if (told_ != nullptr) told_->push_back(finding);
+  }
+  copy_to(std::max(given_, scanner_.decided()));
+  held_.erase(0, given_ - base);
+  return out;
+}
+
+std::string redact(std::string_view text, const Rules& rules, const OperatorScope& scope,
+                   TextForm form) {
+  std::string out;
+  uint64_t given = 0;
+  for (const Finding& finding : find(text, rules.filter, form)) {
+    if (finding.begin > given) out += text.substr(given, finding.begin - given);
+    out += replacement(finding, rules.of(finding.entity), scope);
+    given = std::max(given, finding.end);
+  }
+  if (given < text.size()) out += text.substr(given);
+  return out;
+}
+
+}  // namespace autoglm::guard::redact
