@@ -244,7 +244,7 @@ void wechat(const Window& window, Offers& offers) {
 }
 
 void qq(const Window& window, Offers& offers) {
-  if (window[0] == U'0') return;
+  if (!offers.wants(kCnQq) || window[0] == U'0') return;
   size_t n = 0;
   while (n <= 11 && is_digit(window[n])) ++n;
   if (n < 5 || n > 11 || is_alnum(window[n]) || window[n] == U'@') return;
@@ -253,12 +253,14 @@ void qq(const Window& window, Offers& offers) {
 
 }  // namespace
 
+void recognize_behind_letters(const Window& window, Offers& offers) { qq(window, offers); }
+
 void recognize_codes(const Window& window, Offers& offers) {
   const char32_t first = window[0];
   // Most words end with their letters: what follows the first two decides.
   if (offers.wants(kCnCreditCode)) credit_code(window, offers);
   if (is_digit(first)) {
-    if (offers.wants(kCnQq)) qq(window, offers);
+    qq(window, offers);
     return;
   }
   if (offers.wants(kCnWechat)) wechat(window, offers);

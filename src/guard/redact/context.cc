@@ -34,7 +34,7 @@ const Words& words_of(Topic topic) {
       {U"aba", U"routing", U"rtn", U"abarouting", U"bank", U"transit"},
       {U"nhs", U"national health", U"health service"},
       {U"aadhaar", U"uidai", U"aadhar"},
-      {U"sin", U"social insurance"},
+      {U"sin", U"nas", U"social insurance"},
       {U"ip", U"addr", U"address", U"host", U"地址", U"服务器", U"主机"},
       {U"mac", U"网卡", U"物理地址", U"hardware"},
   }};

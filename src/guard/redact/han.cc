@@ -38,21 +38,11 @@ size_t titled_name(const Window& window) {
   return 0;
 }
 
-struct Suffix {
-  std::u32string_view text;
-  bool numbered;  // stands behind a number: 27号
-};
-constexpr Suffix kSuffixes[] = {
-    {U"自治区", false}, {U"自治州", false}, {U"自治县", false}, {U"特别行政区", false},
-    {U"街道", false},   {U"大道", false},   {U"大街", false},   {U"胡同", false},
-    {U"社区", false},   {U"小区", false},   {U"花园", false},   {U"新村", false},
-    {U"公寓", false},   {U"大厦", false},   {U"广场", false},   {U"地区", false},
-    {U"省", false},     {U"市", false},     {U"州", false},     {U"盟", false},
-    {U"区", false},     {U"县", false},     {U"旗", false},     {U"镇", false},
-    {U"乡", false},     {U"村", false},     {U"路", false},     {U"街", false},
-    {U"巷", false},     {U"弄", false},     {U"道", false},     {U"苑", false},
-    {U"里", false},
-};
+constexpr std::u32string_view kSuffixes[] = {
+    U"自治区", U"自治州", U"自治县", U"特别行政区", U"街道", U"大道", U"大街", U"胡同", U"社区",
+    U"小区",   U"花园",   U"新村",   U"公寓",       U"大厦", U"广场", U"地区", U"省",   U"市",
+    U"州",     U"盟",     U"区",     U"县",         U"旗",   U"镇",   U"乡",   U"村",   U"路",
+    U"街",     U"巷",     U"弄",     U"道",         U"苑",   U"里"};
 constexpr std::u32string_view kNumbered[] = {U"号楼", U"号院", U"单元", U"号", U"栋", U"幢",
                                              U"座",   U"弄",   U"组",   U"层", U"楼", U"室"};
 constexpr size_t kMostAddress = 80;
@@ -92,10 +82,14 @@ size_t named_part(const Window& window, size_t at) {
         c != U'年') {
       return at;
     }
-    for (const Suffix& suffix : kSuffixes) {
-      if (!stands(window, at + n, suffix.text)) continue;
-      // "中关村大街": the suffix is the last of those that follow each other.
-      return at + n + suffix.text.size();
+    for (const std::u32string_view suffix : kSuffixes) {
+      if (!stands(window, at + n, suffix)) continue;
+      // "科苑路" has two that follow each other.
+      const size_t end = at + n + suffix.size();
+      for (const std::u32string_view second : kSuffixes) {
+        if (stands(window, end, second)) return end + second.size();
+      }
+      return end;
     }
   }
   return at;

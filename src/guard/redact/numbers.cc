@@ -233,8 +233,8 @@ void recognize_numbers(const Window& window, Offers& offers) {
   old_resident_id(window, digits, offers);
   const char32_t behind = digits.next;
   const bool decimal = (previous == U'.' || previous == U',') && is_digit(window.before(2));
-  const bool letter = is_letter(previous) || previous == U'_' || is_letter(behind);
-  const bool apart = !decimal && !letter && previous != U'$' && previous != U'#';
+  const bool letter = is_letter(previous) || is_letter(behind);
+  const bool apart = !decimal && !letter && previous != U'$';
   mobile(window, digits, 0, false, apart, offers);
   if (digits.number(0, 2) == 86) mobile(window, digits, 2, true, apart, offers);
   if (digits.n > 4 && digits.number(0, 4) == 86) mobile(window, digits, 4, true, apart, offers);

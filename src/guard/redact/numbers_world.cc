@@ -111,7 +111,7 @@ void routing(const Window& window, const Digits& digits, Offers& offers) {
   if (sum % 10 != 0 || digits.number(0, 9) == 0) return;
   const bool grouped = digits.grouped_as(0, {4, 4, 1});
   if (!grouped && digits.grouping(0, 9) != kWhole) return;
-  const float score = (grouped ? 0.3F : 0.2F) + (speaks_of(window, Topic::kRouting) ? kContext : 0);
+  const float score = (grouped ? 0.5F : 0.2F) + (speaks_of(window, Topic::kRouting) ? kContext : 0);
   offers.add(kUsBankRouting, digits.units(9), score);
 }
 
@@ -123,7 +123,7 @@ void nhs(const Window& window, const Digits& digits, Offers& offers) {
   if (sum % 11 != 0) return;
   const bool grouped = digits.grouped_as(0, {3, 3, 4});
   if (!grouped && digits.grouping(0, 10) != kWhole) return;
-  const float score = (grouped ? 0.3F : 0.2F) + (speaks_of(window, Topic::kNhs) ? kContext : 0);
+  const float score = (grouped ? 0.5F : 0.2F) + (speaks_of(window, Topic::kNhs) ? kContext : 0);
   offers.add(kUkNhs, digits.units(10), score);
 }
 
@@ -162,7 +162,12 @@ void social_insurance(const Window& window, const Digits& digits, Offers& offers
   const bool grouped = digits.grouped_as(0, {3, 3, 3});
   if (!grouped && digits.grouping(0, 9) != kWhole) return;
   if (!luhn(digits, 9)) return;
-  const float score = (grouped ? 0.3F : 0.2F) + (speaks_of(window, Topic::kSin) ? kContext : 0);
+  // With spaces it may be one large number.
+  const bool hyphens = grouped && window[digits.at[3] - 1U] == U'-';
+  const float score = (hyphens   ? 0.5F
+                       : grouped ? 0.3F
+                                 : 0.2F) +
+                      (speaks_of(window, Topic::kSin) ? kContext : 0);
   offers.add(kCaSin, digits.units(9), score);
 }
 
@@ -230,7 +235,7 @@ void recognize_phone(const Window& window, Offers& offers) {
   if (digits.n < length || !digits.may_end(length) || !north_american(digits, from)) return;
   if (bracket && window[4] != U')') return;
   const bool grouped = digits.grouped_as(from, {3, 3, 4});
-  float score = grouped ? (bracket ? 0.7F : 0.5F) : digits.grouping(from, 10) == kWhole ? 0.2F : 0;
+  float score = grouped ? (bracket ? 0.7F : 0.55F) : digits.grouping(from, 10) == kWhole ? 0.2F : 0;
   if (score == 0) return;
   for (const size_t i : {from + 3, from + 6}) {
     const char32_t mark = window[digits.at[i] - 1U];

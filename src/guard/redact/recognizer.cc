@@ -13,6 +13,7 @@ void recognize(const Window& window, Offers& offers) {
       if (!is_digit(previous)) recognize_numbers(window, offers);
     }
     if (is_alnum(first)) {
+      if (is_digit(first) && is_letter(previous)) recognize_behind_letters(window, offers);
       if (is_alnum(previous)) return;
       recognize_network(window, offers);
       recognize_codes(window, offers);

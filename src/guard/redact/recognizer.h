@@ -49,6 +49,8 @@ void recognize_numbers(const Window& window, Offers& offers);
 // At a digit or a letter that no other precedes: e-mail, addresses of networks, codes with letters.
 void recognize_network(const Window& window, Offers& offers);
 void recognize_codes(const Window& window, Offers& offers);
+// At a digit behind a letter: QQ12345678.
+void recognize_behind_letters(const Window& window, Offers& offers);
 void recognize_secrets(const Window& window, Offers& offers);
 // At '-': the armour of a key.
 void recognize_pem(const Window& window, Offers& offers);

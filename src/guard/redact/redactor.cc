@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/json_escape.h"
+
 namespace autoglm::guard::redact {
 
 Rules::Rules() {
@@ -31,9 +33,17 @@ std::string StreamRedactor::give(const std::vector<Finding>& findings) {
   };
   for (const Finding& finding : findings) {
     copy_to(finding.begin);
-    if (!finding.more) out += replacement(finding, rules_->of(finding.entity), scope_);
+    if (finding.alias) {
+      const std::string& value = aliases_->value(*finding.alias);
+      if (form_ == TextForm::kJson) {
+        json::append_escaped(out, value);
+      } else {
+        out += value;
+      }
+    } else if (!finding.more) {
+      out += replacement(finding, rules_->of(finding.entity), scope_);
+    }
     given_ = std::max(given_, finding.end);
-    if (told_ != nullptr) told_->push_back(finding);
   }
   copy_to(std::max(given_, scanner_.decided()));
   held_.erase(0, given_ - base);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +23,16 @@ inline constexpr float kThreshold = 0.5F;
 
 class StreamRedactor {
  public:
-  // `rules` must outlive it, as must the keys of `scope`. `told`: every finding goes there, too.
-  StreamRedactor(const Rules& rules, OperatorScope scope, TextForm form = TextForm::kPlain,
-                 std::vector<Finding>* told = nullptr)
-      : rules_(&rules), scope_(std::move(scope)), scanner_(rules.filter, form), told_(told) {}
+  // `rules` must outlive it, as must the keys of `scope`.
+  StreamRedactor(const Rules& rules, OperatorScope scope, TextForm form = TextForm::kPlain)
+      : StreamRedactor(rules, std::move(scope), form, nullptr) {}
+  // `aliases`, which must outlive it, become their values again.
+  StreamRedactor(const Rules& rules, OperatorScope scope, TextForm form, const Aliases* aliases)
+      : rules_(&rules),
+        scope_(std::move(scope)),
+        form_(form),
+        aliases_(aliases),
+        scanner_(rules.filter, form, aliases) {}
 
   // What may leave now.
   std::string push(std::string_view text);
@@ -40,10 +45,11 @@ class StreamRedactor {
 
   const Rules* rules_;
   const OperatorScope scope_;
+  const TextForm form_;
+  const Aliases* aliases_;
   Scanner scanner_;
   std::string held_;    // of the source
   uint64_t given_ = 0;  // where held_ begins in it
-  std::vector<Finding>* told_;
 };
 
 // From the findings of a whole text, apart from how streams are put together.

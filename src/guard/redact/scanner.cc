@@ -47,6 +47,15 @@ void Scanner::scan(bool whole, std::vector<Finding>& findings) {
       continue;
     }
     const Window window(units_, at_, whole);
+    if (aliases_ != nullptr) {
+      const Aliases::Found alias = aliases_->at(window);
+      if (window.looked_behind()) break;
+      if (alias.length > 0) {
+        take({.length = alias.length}, findings);
+        findings.back().alias = alias.index;
+        continue;
+      }
+    }
     Offers offers(*filter_);
     recognize(window, offers);
     Match match = offers.best();

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "guard/redact/aliases.h"
 #include "guard/redact/recognizer.h"
 #include "guard/redact/units.h"
 
@@ -21,12 +23,14 @@ struct Finding {
   bool in_string = true;        // false: a number in JSON, outside of strings
   // More of a match that had been told of before its end was known; `value` is empty.
   bool more = false;
+  std::optional<size_t> alias{};  // it is one, and nothing else
 };
 
 class Scanner {
  public:
-  // `filter` must outlive it.
-  Scanner(const Filter& filter, TextForm form) : filter_(&filter), normalizer_(form) {}
+  // `filter` and `aliases` must outlive it.
+  Scanner(const Filter& filter, TextForm form, const Aliases* aliases = nullptr)
+      : filter_(&filter), aliases_(aliases), normalizer_(form) {}
 
   // Appends what these bytes decide.
   void push(std::string_view bytes, std::vector<Finding>& findings);
@@ -41,6 +45,7 @@ class Scanner {
   void forget();
 
   const Filter* filter_;
+  const Aliases* aliases_;
   Normalizer normalizer_;
   std::vector<Unit> units_;  // the last Window::kHistory that were decided, and all behind them
   size_t at_ = 0;            // the first that is not decided
