@@ -82,6 +82,7 @@ size_t named_part(const Window& window, size_t at) {
         c != U'年') {
       return at;
     }
+    if ((han_begins(window[at + n]) & kBeginsSuffix) == 0) continue;
     for (const std::u32string_view suffix : kSuffixes) {
       if (!stands(window, at + n, suffix)) continue;
       // "科苑路" has two that follow each other.
@@ -171,7 +172,9 @@ void recognize_address(const Window& window, Offers& offers) {
     }
   }
   size_t end = 0;
-  while (i < kMostAddress) {
+  // A province, a city, a county; a dozen parts. What goes on is no address, and would take time.
+  size_t regions = 1;
+  for (int part = 0; part < 12 && i < kMostAddress; ++part) {
     const size_t numbered = numbered_part(window, i);
     if (numbered > i) {
       i = numbered;
@@ -185,7 +188,7 @@ void recognize_address(const Window& window, Offers& offers) {
       continue;
     }
     const size_t city = region(window, i);
-    if (city == 0) break;
+    if (city == 0 || ++regions > 3) break;
     i += city;
     ++levels;
   }

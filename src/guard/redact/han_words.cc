@@ -136,6 +136,7 @@ struct Table {
     for (const auto& list : {std::u32string_view(U"名人者主叫是为户字员工生客")}) {
       mark(list, kEndsNameWord);
     }
+    mark(U"自特街大胡社小花新公广地省市州盟区县旗镇乡村路巷弄道苑里", kBeginsSuffix);
     const auto add = [this](std::u32string_view name) {
       mark(name.substr(0, 1), kBeginsRegion);
       regions[name.front()].push_back(name);

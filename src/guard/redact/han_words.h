@@ -17,6 +17,7 @@ enum HanBegin : uint8_t {
   kBeginsPlate = 4,
   kIsNumeral = 8,
   kEndsNameWord = 16,  // it may be the last of a word that names follow, as 名
+  kBeginsSuffix = 32,  // of a part of an address, as 区
 };
 uint8_t han_begins(char32_t code);
 

@@ -71,6 +71,19 @@ void card(const Window& window, const Digits& digits, Offers& offers) {
   }
 }
 
+// Groups with the same one mark between them, a hyphen or a space: no list of numbers.
+bool joined(const Window& window, const Digits& digits, std::initializer_list<uint8_t> groups) {
+  if (!digits.grouped_as(0, groups)) return false;
+  const size_t second = *groups.begin();
+  const char32_t mark = window[digits.at[second] - 1U];
+  size_t at = 0;
+  for (const uint8_t group : groups) {
+    if (at > 0 && (digits.gap[at] != 1 || window[digits.at[at] - 1U] != mark)) return false;
+    at += group;
+  }
+  return mark == U'-' || mark == U' ' || mark == U':';
+}
+
 bool all_equal(const Digits& digits, size_t length) {
   return std::all_of(digits.value.begin() + 1, digits.value.begin() + static_cast<int>(length),
                      [&](uint8_t digit) { return digit == digits.value[0]; });
@@ -109,7 +122,7 @@ void routing(const Window& window, const Digits& digits, Offers& offers) {
   int sum = 0;
   for (size_t i = 0; i < 9; ++i) sum += kWeights[i] * digits.value[i];
   if (sum % 10 != 0 || digits.number(0, 9) == 0) return;
-  const bool grouped = digits.grouped_as(0, {4, 4, 1});
+  const bool grouped = joined(window, digits, {4, 4, 1});
   if (!grouped && digits.grouping(0, 9) != kWhole) return;
   const float score = (grouped ? 0.5F : 0.2F) + (speaks_of(window, Topic::kRouting) ? kContext : 0);
   offers.add(kUsBankRouting, digits.units(9), score);
@@ -121,7 +134,7 @@ void nhs(const Window& window, const Digits& digits, Offers& offers) {
   for (size_t i = 0; i < 10; ++i) sum += static_cast<int>(10 - i) * digits.value[i];
   // The last digit counts once.
   if (sum % 11 != 0) return;
-  const bool grouped = digits.grouped_as(0, {3, 3, 4});
+  const bool grouped = joined(window, digits, {3, 3, 4});
   if (!grouped && digits.grouping(0, 10) != kWhole) return;
   const float score = (grouped ? 0.5F : 0.2F) + (speaks_of(window, Topic::kNhs) ? kContext : 0);
   offers.add(kUkNhs, digits.units(10), score);
@@ -146,7 +159,7 @@ bool verhoeff(const Digits& digits, size_t length) {
 
 void aadhaar(const Window& window, const Digits& digits, Offers& offers) {
   if (digits.n < 12 || !digits.may_end(12) || digits.value[0] < 2) return;
-  const bool grouped = digits.grouped_as(0, {4, 4, 4});
+  const bool grouped = joined(window, digits, {4, 4, 4});
   if (!grouped && digits.grouping(0, 12) != kWhole) return;
   if (!verhoeff(digits, 12)) return;
   bool palindrome = true;
@@ -159,7 +172,7 @@ void aadhaar(const Window& window, const Digits& digits, Offers& offers) {
 void social_insurance(const Window& window, const Digits& digits, Offers& offers) {
   if (digits.n < 9 || !digits.may_end(9)) return;
   if (digits.value[0] == 0 || digits.value[0] == 8 || all_equal(digits, 9)) return;
-  const bool grouped = digits.grouped_as(0, {3, 3, 3});
+  const bool grouped = joined(window, digits, {3, 3, 3});
   if (!grouped && digits.grouping(0, 9) != kWhole) return;
   if (!luhn(digits, 9)) return;
   // With spaces it may be one large number.
