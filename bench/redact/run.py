@@ -21,7 +21,8 @@ import chinese_cases
 
 # Presidio's entity, and ours.
 SAME = {"CREDIT_CARD": "CREDIT_CARD", "EMAIL_ADDRESS": "EMAIL_ADDRESS", "ABA_ROUTING_NUMBER": "ABA_ROUTING_NUMBER",
-        "UK_NHS": "UK_NHS", "IN_AADHAAR": "IN_AADHAAR", "CA_SIN": "CA_SIN"}
+        "UK_NHS": "UK_NHS", "IN_AADHAAR": "IN_AADHAAR", "CA_SIN": "CA_SIN", "PHONE_NUMBER": "PHONE_NUMBER",
+        "US_SSN": "US_SSN", "IP_ADDRESS": "IP_ADDRESS"}
 
 PRESIDIO = """
 import json, sys
@@ -39,7 +40,8 @@ def made(name):
     return getattr(p, name)()
 names = {"CREDIT_CARD": "CreditCardRecognizer", "EMAIL_ADDRESS": "EmailRecognizer",
          "ABA_ROUTING_NUMBER": "AbaRoutingRecognizer", "UK_NHS": "NhsRecognizer",
-         "IN_AADHAAR": "InAadhaarRecognizer", "CA_SIN": "CaSinRecognizer"}
+         "IN_AADHAAR": "InAadhaarRecognizer", "CA_SIN": "CaSinRecognizer", "PHONE_NUMBER": "PhoneRecognizer",
+         "US_SSN": "UsSsnRecognizer", "IP_ADDRESS": "IpRecognizer"}
 engines = {}
 for entity, name in names.items():
     if not hasattr(p, name):
@@ -136,13 +138,42 @@ def presidio_rows(path):
                     yield entity, row[0], [tuple(span) for span in spans]
 
 
+def sentence_rows(path):
+    """The same of presidio-research's sentences."""
+    for item in json.loads(path.read_text()):
+        for entity in SAME:
+            spans = [(s["start_position"], s["end_position"]) for s in item["spans"] if s["entity_type"] == entity]
+            if spans:
+                yield entity, item["full_text"], spans
+
+
+def run_presidio(python, rows):
+    """What it finds in each row; None without it."""
+    if not python:
+        return [None] * len(rows)
+    lines = "".join(json.dumps({"entity": e, "text": t}) + "\n" for e, t, _ in rows)
+    out = subprocess.run([python, "-c", PRESIDIO], input=lines, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in out.stdout.splitlines()]
+
+
+def sentences(data, program, python):
+    rows = list(sentence_rows(data / "pii_safety" / "presidio-research" / "generated_small.json"))
+    table = collections.defaultdict(lambda: [0, 0, 0])
+    for (entity, text, spans), his in zip(rows, run_presidio(python, rows)):
+        found = {(b, e) for name, b, e in program.find(text) if name == SAME[entity]}
+        row = table[entity]
+        row[0] += len(spans)
+        row[1] += sum(list(span) in (his or []) for span in spans)
+        row[2] += sum(span in found for span in spans)
+    print("\npresidio-research's sentences: values found, to the letter")
+    print(f"{'entity':<22}{'values':>7}{'presidio':>10}{'default':>9}")
+    for entity, (values, his, ours) in sorted(table.items()):
+        print(f"{entity:<22}{values:>7}{his if python else '':>10}{ours:>9}")
+
+
 def presidio(data, programs, strict, python):
     rows = list(presidio_rows(data / "pii_safety" / "presidio_recognizer_cases.json"))
-    lines = "".join(json.dumps({"entity": e, "text": t}) + "\n" for e, t, _ in rows)
-    theirs = [None] * len(rows)
-    if python:
-        out = subprocess.run([python, "-c", PRESIDIO], input=lines, capture_output=True, text=True, check=True)
-        theirs = [json.loads(line) for line in out.stdout.splitlines()]
+    theirs = run_presidio(python, rows)
     texts = [text for _, text, _ in rows]
     # As his: one recognizer at a time, and every score counts.
     alone = [programs[entity].find(text) for entity, text, _ in rows]
@@ -187,6 +218,7 @@ def main():
             policy.write_text(f"default: off\nthreshold: 0.1\nentities: {{{ours}: tag}}\n")
             programs[entity] = Program(arguments.autoglm, str(policy))
         presidio(arguments.data, programs, program, arguments.presidio)
+    sentences(arguments.data, program, arguments.presidio)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ Result<std::string> read_input(const RedactFlags& flags) {
 Result<void> print_findings(const RedactFlags& flags, const Rules& rules) {
   const std::string text = AGLM_TRY(read_input(flags));
   json::array findings;
-  for (const Finding& finding : find(text, rules.filter)) {
+  for (const Finding& finding : find(text, rules.filter, TextForm::kPlain, rules.names.get())) {
     findings.push_back(json::object{
         {"entity", info(finding.entity).name},
         {"begin", finding.begin},

@@ -54,7 +54,7 @@ std::string_view RequestRedaction::prompt(std::string_view body) {
   const Rules& rules = all_.rules(tenant_);
   const OperatorScope scope = all_.scope(tenant_);
   uint64_t given = 0;
-  for (const Finding& finding : find(body, rules.filter, TextForm::kJson)) {
+  for (const Finding& finding : find(body, rules.filter, TextForm::kJson, rules.names.get())) {
     if (!finding.in_string) continue;  // a number of the request: a seed, a limit
     body_.append(body.substr(given, finding.begin - given));
     given = finding.end;
@@ -76,7 +76,8 @@ Result<void> RequestRedaction::check(const ModelBackend& backend,
   if (!ids_may_be_prompts_) return {};
   for (const GenerationRequest& request : requests) {
     const std::string text = AGLM_TRY(backend.detokenize(request.prompt, false));
-    if (find(text, all_.rules(tenant_).filter).empty()) continue;
+    const Rules& rules = all_.rules(tenant_);
+    if (find(text, rules.filter, TextForm::kPlain, rules.names.get()).empty()) continue;
     return Error{ErrorCode::kInvalidArgument,
                  "token ids hold what the server's policy takes out of prompts", "prompt",
                  "the prompt as text", ""};

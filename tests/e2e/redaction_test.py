@@ -2,10 +2,14 @@
 import json
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
-from harness import AUTOGLM, Server, autoglm, environment, main
+from harness import AUTOGLM, ROOT, Server, autoglm, environment, main, shared_data
+
+sys.path.insert(0, str(ROOT / "bench" / "redact"))
+import chinese_cases  # noqa: E402
 
 TEXT = "电话13800138000，邮箱li.wei@example.cn。"
 SAID = "Call 13800138000 or li.wei@example.cn now"
@@ -58,6 +62,41 @@ class Command(unittest.TestCase):
         wrong = autoglm("redact", "--policy", policy, stdin=TEXT)
         self.assertEqual(wrong.returncode, 1)
         self.assertIn("policy.yaml:1:12", wrong.stderr)
+
+
+class Quality(unittest.TestCase):
+    """A part of what bench/redact/run.py measures."""
+
+    def find(self, text):
+        data = text.encode()
+        done = subprocess.run([AUTOGLM, "redact", "--json"], input=data, capture_output=True, env=environment(), check=True)
+        return {(f["entity"], len(data[:f["begin"]].decode()), len(data[:f["end"]].decode()))
+                for f in json.loads(done.stdout)}
+
+    def test_chinese_cases_are_found_and_near_misses_are_not(self):
+        missed, total = [], 0
+        for case in chinese_cases.cases(seed=7, count=450):
+            found = self.find(case["text"])
+            if case["entity"] is None:
+                self.assertNotIn(case["near"], {entity for entity, _, _ in found}, case)
+                continue
+            total += 1
+            if (case["entity"], case["begin"], case["end"]) not in found:
+                missed.append(case)
+        self.assertLessEqual(len(missed), total // 100, missed)
+        self.assertEqual([case for case in missed if case["checked"]], [])
+
+    @unittest.skipUnless(shared_data("texts"), "conformance data not found: set AUTOGLM_TEST_DATA to its folder")
+    def test_prose_holds_hardly_any(self):
+        total, found = 0, []
+        for path in pathlib.Path(shared_data("texts")).rglob("*"):
+            if not path.is_file() or path.name == "SOURCES.md":
+                continue
+            total += path.stat().st_size
+            done = subprocess.run([AUTOGLM, "redact", "--json", path], capture_output=True, env=environment(), check=True)
+            # Addresses of mail and machines in these texts are what they look like.
+            found += [f for f in json.loads(done.stdout) if f["entity"] not in ("EMAIL_ADDRESS", "IP_ADDRESS")]
+        self.assertLessEqual(len(found), 2 * (total / 1e6) + 2, found)
 
 
 class Serving(unittest.TestCase):

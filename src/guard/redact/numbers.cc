@@ -233,7 +233,9 @@ void recognize_numbers(const Window& window, Offers& offers) {
   old_resident_id(window, digits, offers);
   const char32_t behind = digits.next;
   const bool decimal = (previous == U'.' || previous == U',') && is_digit(window.before(2));
-  const bool letter = is_letter(previous) || is_letter(behind);
+  const size_t end = digits.units(digits.n);
+  const bool extended = lower(behind) == U'x' && is_digit(window[end + 1]);
+  const bool letter = is_letter(previous) || (is_letter(behind) && !extended);
   const bool apart = !decimal && !letter && previous != U'$';
   mobile(window, digits, 0, false, apart, offers);
   if (digits.number(0, 2) == 86) mobile(window, digits, 2, true, apart, offers);

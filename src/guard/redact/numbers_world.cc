@@ -222,6 +222,32 @@ void international_phone(const Digits& digits, Offers& offers) {
   }
 }
 
+// Where a word speaks of phones, digits in groups are one, of whatever country; with "x123" behind.
+void grouped_phone(const Window& window, const Digits& digits, bool bracket, Offers& offers) {
+  if (digits.cut || digits.n < 8 || digits.n > 14) return;
+  size_t groups = 1;
+  for (size_t i = 1; i < digits.n; ++i) {
+    if (digits.gap[i] == 0) continue;
+    ++groups;
+    for (size_t k = 1; k <= digits.gap[i]; ++k) {
+      const char32_t mark = window[digits.at[i] - k];
+      if (mark != U' ' && mark != U'-' && mark != U'.' && mark != U'(' && mark != U')') return;
+    }
+  }
+  const bool is_day = digits.grouped_as(0, {4, 2, 2}) &&
+                      is_date(digits.number(0, 4), digits.number(4, 2), digits.number(6, 2));
+  if (groups < 2 || groups > 5 || is_day) return;
+  if (bracket && digits.n > 4 && digits.gap[1] > 0) return;
+  if (!speaks_of(window, Topic::kPhone)) return;
+  size_t end = digits.units(digits.n);
+  size_t n = 0;
+  if (lower(window[end]) == U'x') {
+    while (n < 7 && is_digit(window[end + 1 + n])) ++n;
+  }
+  if (n > 0 && n < 7) end += 1 + n;
+  offers.add(kPhone, end, 0.55F);
+}
+
 }  // namespace
 
 void recognize_world_numbers(const Window& window, const Digits& digits, Offers& offers) {
@@ -242,7 +268,8 @@ void recognize_phone(const Window& window, Offers& offers) {
     return;
   }
   const bool bracket = first == U'(';
-  const Digits digits = read_digits(window, bracket ? 1 : 0, 12);
+  const Digits digits = read_digits(window, bracket ? 1 : 0, 15);
+  grouped_phone(window, digits, bracket, offers);
   const size_t from = !bracket && digits.n > 0 && digits.value[0] == 1 ? 1 : 0;
   const size_t length = from + 10;
   if (digits.n < length || !digits.may_end(length) || !north_american(digits, from)) return;

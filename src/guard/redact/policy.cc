@@ -73,6 +73,21 @@ Result<void> read_entities(const std::string& where, const YAML::Node& node, Rul
   return {};
 }
 
+// In place of those that hold for all.
+Result<void> read_names(const std::string& where, const YAML::Node& node, Rules& rules) {
+  constexpr size_t kLongest = 64;  // bytes: a name must not make a stream wait
+  if (!node.IsSequence()) return wrong(where, node, "not a list of names", "[NAME, NAME]");
+  const auto names = std::make_shared<Aliases>();
+  for (const auto& item : node) {
+    if (!item.IsScalar() || item.Scalar().size() < 2 || item.Scalar().size() > kLongest) {
+      return wrong(where, item, "not a name", fmt::format("2 to {} bytes", kLongest));
+    }
+    names->add(item.Scalar(), item.Scalar());
+  }
+  rules.names = names;
+  return {};
+}
+
 Result<void> read_rules(const std::string& where, const YAML::Node& node, bool top, Rules& rules) {
   if (!node.IsMap()) return wrong(where, node, "not a policy", "a map");
   // What holds for all comes before what holds for one.
@@ -88,10 +103,12 @@ Result<void> read_rules(const std::string& where, const YAML::Node& node, bool t
     const std::string name = item.first.IsScalar() ? item.first.Scalar() : "";
     if (name == "entities") {
       AGLM_TRY(read_entities(where, item.second, rules));
+    } else if (name == "names") {
+      AGLM_TRY(read_names(where, item.second, rules));
     } else if (name != "default" && name != "threshold" && !(top && name == "tenants")) {
-      return wrong(
-          where, item.first, "unknown key",
-          top ? "default, threshold, entities or tenants" : "default, threshold or entities");
+      return wrong(where, item.first, "unknown key",
+                   top ? "default, threshold, entities, names or tenants"
+                       : "default, threshold, entities or names");
     }
   }
   return {};

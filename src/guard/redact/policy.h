@@ -5,6 +5,7 @@
 //   entities:
 //     CN_MOBILE: mask
 //     EMAIL_ADDRESS: {operator: pseudonym, threshold: 0.6}
+//   names: [Ann Lee, 张伟]
 //   tenants:
 //     law:
 //       entities: {PERSON: off}

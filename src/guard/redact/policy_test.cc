@@ -41,6 +41,13 @@ TEST(Policy, AThresholdSaysHowSureItMustBe) {
   EXPECT_EQ(by("entities: {CN_MOBILE: {threshold: 0.9}}", "13800138000"), "13800138000");
 }
 
+TEST(Policy, NamesOfAListAreFoundWithoutAWordNearThem) {
+  const std::string policy = "names: [张伟, Ann Lee]\ntenants: {law: {names: [李娜]}}";
+  EXPECT_EQ(by(policy, "昨天张伟和李娜见了 Ann Lee, not Joann Lee or Ann Leeds."),
+            "昨天<PERSON>和李娜见了 <PERSON>, not Joann Lee or Ann Leeds.");
+  EXPECT_EQ(by(policy, "张伟和李娜", "law"), "张伟和<PERSON>");
+}
+
 TEST(Policy, ErrorsNameThePlace) {
   const auto wrong = [](const std::string& text) {
     const auto read = Policy::parse(text, "p.yaml");

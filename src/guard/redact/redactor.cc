@@ -54,7 +54,7 @@ std::string redact(std::string_view text, const Rules& rules, const OperatorScop
                    TextForm form) {
   std::string out;
   uint64_t given = 0;
-  for (const Finding& finding : find(text, rules.filter, form)) {
+  for (const Finding& finding : find(text, rules.filter, form, rules.names.get())) {
     if (finding.begin > given) out += text.substr(given, finding.begin - given);
     out += replacement(finding, rules.of(finding.entity), scope);
     given = std::max(given, finding.end);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@ struct Rules {
   Rules();  // every entity becomes a tag
   std::array<Operator, kEntities> operators{};
   Filter filter;
+  // Names of people that are known, each of them found wherever it stands; may be empty.
+  std::shared_ptr<const Aliases> names;
   Operator of(Entity entity) const { return operators[static_cast<size_t>(entity)]; }
 };
 inline constexpr float kThreshold = 0.5F;
@@ -32,7 +35,7 @@ class StreamRedactor {
         scope_(std::move(scope)),
         form_(form),
         aliases_(aliases),
-        scanner_(rules.filter, form, aliases) {}
+        scanner_(rules.filter, form, aliases, rules.names.get()) {}
 
   // What may leave now.
   std::string push(std::string_view text);

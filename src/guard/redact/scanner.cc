@@ -18,6 +18,15 @@ bool is_whole_number(const Window& window, size_t length) {
   return ends(window.before()) && ends(window[length]);
 }
 
+// One of a list; no part of a longer word.
+void recognize_name(const Window& window, const Aliases& names, Offers& offers) {
+  if (is_alnum(window[0]) && is_alnum(window.before())) return;
+  const size_t length = names.at(window).length;
+  if (length == 0) return;
+  if (is_alnum(window[length - 1]) && is_alnum(window[length])) return;
+  offers.add(Entity::kPerson, length, 1);
+}
+
 }  // namespace
 
 void Scanner::push(std::string_view bytes, std::vector<Finding>& findings) {
@@ -58,6 +67,7 @@ void Scanner::scan(bool whole, std::vector<Finding>& findings) {
     }
     Offers offers(*filter_);
     recognize(window, offers);
+    if (names_ != nullptr) recognize_name(window, *names_, offers);
     Match match = offers.best();
     if (match.length > 0 && !window.in_string() && !is_whole_number(window, match.length)) {
       match = {};
@@ -101,8 +111,9 @@ void Scanner::forget() {
   at_ -= n;
 }
 
-std::vector<Finding> find(std::string_view text, const Filter& filter, TextForm form) {
-  Scanner scanner(filter, form);
+std::vector<Finding> find(std::string_view text, const Filter& filter, TextForm form,
+                          const Aliases* names) {
+  Scanner scanner(filter, form, nullptr, names);
   std::vector<Finding> parts;
   scanner.push(text, parts);
   scanner.finish(parts);

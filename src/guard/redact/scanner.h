@@ -28,9 +28,10 @@ struct Finding {
 
 class Scanner {
  public:
-  // `filter` and `aliases` must outlive it.
-  Scanner(const Filter& filter, TextForm form, const Aliases* aliases = nullptr)
-      : filter_(&filter), aliases_(aliases), normalizer_(form) {}
+  // All of them must outlive it. `aliases` are found before anything else; `names` are persons.
+  Scanner(const Filter& filter, TextForm form, const Aliases* aliases = nullptr,
+          const Aliases* names = nullptr)
+      : filter_(&filter), aliases_(aliases), names_(names), normalizer_(form) {}
 
   // Appends what these bytes decide.
   void push(std::string_view bytes, std::vector<Finding>& findings);
@@ -46,6 +47,7 @@ class Scanner {
 
   const Filter* filter_;
   const Aliases* aliases_;
+  const Aliases* names_;
   Normalizer normalizer_;
   std::vector<Unit> units_;  // the last Window::kHistory that were decided, and all behind them
   size_t at_ = 0;            // the first that is not decided
@@ -55,6 +57,6 @@ class Scanner {
 
 // All of a whole text; what goes on behind its match is in it.
 std::vector<Finding> find(std::string_view text, const Filter& filter,
-                          TextForm form = TextForm::kPlain);
+                          TextForm form = TextForm::kPlain, const Aliases* names = nullptr);
 
 }  // namespace autoglm::guard::redact
