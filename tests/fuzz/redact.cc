@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Rules rules;
   rules.operators.fill(static_cast<Operator>(1 + (data[0] >> 1) % 6));
   if ((data[0] & 128) != 0) rules.filter.least.fill(0);
+  static const std::shared_ptr<const Aliases> kNames = [] {
+    auto names = std::make_shared<Aliases>();
+    for (const char* name : {"张伟", "Ann Lee", "Ann", "ab"}) names->add(name, name);
+    return names;
+  }();
+  if ((data[0] & 64) != 0) rules.names = kNames;
   const OperatorScope scope{.keys = &kKeys, .tenant = "t"};
   const std::string whole = redact(text, rules, scope, form);
   StreamRedactor stream(rules, scope, form);
@@ -27,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < text.size(); i += piece) out += stream.push(text.substr(i, piece));
   out += stream.finish();
   if (out != whole) std::abort();
-  for (const Finding& finding : find(text, rules.filter, form)) {
+  for (const Finding& finding : find(text, rules.filter, form, rules.names.get())) {
     if (finding.begin >= finding.end || finding.end > text.size()) std::abort();
     size_t row = 0;
     for (const char c : replacement(finding, Operator::kMask, scope)) {

@@ -218,6 +218,10 @@ void recognize_numbers(const Window& window, Offers& offers) {
       const Digits digits = read_digits(window, 1);
       if (digits.n > 2 && digits.number(0, 2) == 86) mobile(window, digits, 2, true, true, offers);
     }
+    if (first == U'(' && window[1] == U'+') {
+      const Digits digits = read_digits(window, 2);
+      if (digits.n > 2 && digits.number(0, 2) == 86) mobile(window, digits, 2, true, true, offers);
+    }
     recognize_phone(window, offers);
     return;
   }

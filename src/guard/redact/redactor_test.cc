@@ -45,6 +45,7 @@ TEST(Redact, Phones) {
   expect({
       {"电话13800138000吧", "电话<CN_MOBILE>吧"},
       {"+86 199-1234-5678", "<CN_MOBILE>"},
+      {"(+86)13800138000", "<CN_MOBILE>"},
       {"8613800138000", "<CN_MOBILE>"},
       {"１３８-００１３-８０００", "<CN_MOBILE>"},
       {"1\u200b3\u200b800138000", "<CN_MOBILE>"},
@@ -130,6 +131,8 @@ TEST(Redact, Secrets) {
       {"0123456789abcdef0123456789abcdef.AbCdEfGh12345678", "<API_KEY>"},
       {"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9", "<JWT>"},
       {"password = \"a8Kd92mXq01LzR7t\"", "password = \"<SECRET>\""},
+      {"secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+       "secret_access_key = <SECRET>"},
       {"name = \"a8Kd92mXq01LzR7t\"", "name = \"a8Kd92mXq01LzR7t\""},
   });
   // Longer than anything is held.

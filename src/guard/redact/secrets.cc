@@ -173,6 +173,7 @@ void assigned_secret(const Window& window, Offers& offers) {
   size_t n = 0;
   size_t digits = 0;
   size_t letters = 0;
+  size_t capitals = 0;
   size_t turns = 0;  // from letters to digits and back: words have few
   char32_t last = 0;
   while (n < kLongest) {
@@ -180,14 +181,19 @@ void assigned_secret(const Window& window, Offers& offers) {
     if (!is_token(c) && c != U'+' && c != U'/' && c != U'=') break;
     digits += is_digit(c) ? 1 : 0;
     letters += is_letter(c) ? 1 : 0;
+    capitals += is_upper(c) ? 1 : 0;
     if (n > 0 && is_digit(c) != is_digit(last)) ++turns;
     last = c;
     ++n;
   }
-  if (n < kShortest || digits < 2 || letters < 2 || turns < 3) return;
+  if (n < kShortest || digits == 0 || letters < 2) return;
+  // Base64 of 30 bytes may have a single digit; it then has capitals all over.
+  const bool mixed = digits >= 2 && turns >= 3;
+  const bool base64 = n >= 32 && capitals >= 8 && letters - capitals >= 8;
+  if (!mixed && !base64) return;
   const char32_t next = window[n];
   if (next == U'(' || next == U'.' || next == U'[') return;  // an expression
-  if (!names_secret(window, name) || entropy(window, n) < kLeastEntropy) return;
+  if (!names_secret(window, name) || entropy(window, n) < (mixed ? kLeastEntropy : 4.0)) return;
   offers.add(kSecret, n, 0.7F, n >= kLongest ? Tail::kToken : Tail::kNone);
 }
 
