@@ -27,6 +27,7 @@ ENGINES = [
     Engine("autoglm", None, {"int4": "q4_0", "int8": "q8_0", "bf16": "bf16"}),
     Engine("llama.cpp", "llama_cpp_turn.py", {"int4": "q4_0", "int8": "q8_0", "bf16": "bf16"}),
     Engine("llama.cpp Q4_K", "llama_cpp_turn.py", {"int4": "q4_k"}),
+    Engine("ik_llama.cpp", "ik_llama_turn.py", {"int4": "q4_0", "int8": "q8_0", "bf16": "bf16"}, batches_to=1),
     Engine("OpenVINO GenAI", "openvino_turn.py", {"int4": "q4_0", "int8": "q8_0", "bf16": "f16"}),
     Engine("ONNX Runtime GenAI", "onnxruntime_turn.py", {"int4": "ort"}),
     Engine("transformers", "transformers_turn.py", {"bf16": "hf"}, batches_to=16),

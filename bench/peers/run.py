@@ -8,7 +8,8 @@
 
 Turns alternate so that a change in the machine's speed meets all. Each figure is the median over turns, with the
 least and the greatest. "First token" is a whole process for autoglm, on weights packed by `autoglm pack`; for peers it
-counts from the start of loading, so without Python's own start and imports. Installs the peers into build/peers-venv once (llama.cpp is built for this machine).
+counts from the start of loading, so without Python's own start and imports. Installs the peers into build/peers-venv once (llama.cpp is built for this machine). ik_llama.cpp has no package and takes part where AUTOGLM_IK_LLAMA names the folder of
+its benchmarks.
 """
 import argparse
 import json

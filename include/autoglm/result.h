@@ -31,6 +31,7 @@ enum class ErrorReason {
   kNone,                 // the code says it all
   kContextTooLong,       // prompt and answer have more tokens than the model's context
   kUnknownModel,         // no model of that name is served here
+  kUnknownItem,          // nothing that is kept has that id, or not for whoever asks
   kTemplateRefused,      // the chat template's own words: the conversation is not one for it
   kQueueFull,            // too many wait already
   kQuota,                // the tenant has had what it may have

@@ -1,6 +1,7 @@
 // Small things that several routes need.
 #include "serve/context.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -21,6 +22,10 @@ int64_t unix_time() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+std::string rfc3339(int64_t unix_seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
 }
 
 Result<void> check_model(const ServiceContext& context, const json::Fields& fields) {

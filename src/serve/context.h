@@ -13,6 +13,7 @@
 #include "guard/gate.h"
 #include "observe/metrics.h"
 #include "serve/access.h"
+#include "serve/api/response_store.h"
 #include "serve/backend.h"
 #include "serve/fair_queue.h"
 #include "serve/http/forwarding.h"
@@ -35,6 +36,7 @@ struct ServiceContext {
   TrustedProxies proxies;
   std::unique_ptr<Tenancy> tenancy;  // what of it is of the thread that takes requests says so
   std::unique_ptr<const Redaction> redaction;  // nullptr: none
+  mutable ResponseStore responses;
   std::function<bool()> draining;
   mutable RequestTasks tasks;
   RequestObservers observers;  // of every request that a route takes; the metrics are one
@@ -54,6 +56,8 @@ struct ServiceContext {
 // "chatcmpl-" and 32 random hexadecimal digits.
 std::string new_id(std::string_view prefix);
 int64_t unix_time();
+// "2026-11-30T12:00:00Z"
+std::string rfc3339(int64_t unix_seconds);
 
 // The request's `model`, when given, must be one that is served.
 Result<void> check_model(const ServiceContext& context, const json::Fields& fields);

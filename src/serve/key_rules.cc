@@ -94,25 +94,27 @@ std::string_view shown_key(const Request& request) {
   return key.empty() ? request.header("X-Api-Key") : key;
 }
 
-Response forwarded_response() {
+Response forwarded_response(ErrorForm form) {
   Response response = error_response(
       ApiError{.status = 401,
                .message = "a proxy passed this request on, and without API keys the server answers "
                           "its own machine alone: make a key (`autoglm key create`), or start the "
                           "server with --no-auth",
-               .code = "invalid_api_key"});
+               .code = "invalid_api_key"},
+      form);
   response.headers.push_back({"WWW-Authenticate", "Bearer"});
   return response;
 }
 
-Response refusal_response(guard::Refusal refusal, guard::Scope scope) {
+Response refusal_response(guard::Refusal refusal, guard::Scope scope, ErrorForm form) {
   switch (refusal) {
     case guard::Refusal::kNoKey: {
       Response response = error_response(
           ApiError{.status = 401,
                    .message = "no API key was sent: send it as \"Authorization: Bearer KEY\" or as "
                               "\"X-Api-Key: KEY\"",
-                   .code = "invalid_api_key"});
+                   .code = "invalid_api_key"},
+          form);
       response.headers.push_back({"WWW-Authenticate", "Bearer"});
       return response;
     }
@@ -120,20 +122,25 @@ Response refusal_response(guard::Refusal refusal, guard::Scope scope) {
       Response response = error_response(
           ApiError{.status = 401,
                    .message = "the API key is not valid: it is unknown, has expired or was revoked",
-                   .code = "invalid_api_key"});
+                   .code = "invalid_api_key"},
+          form);
       response.headers.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});
       return response;
     }
     case guard::Refusal::kScope:
-      return error_response(ApiError{
-          .status = 403,
-          .message = fmt::format("the API key does not open this: it lacks the scope \"{}\"",
-                                 guard::scope_name(scope)),
-          .code = "insufficient_permissions"});
+      return error_response(
+          ApiError{
+              .status = 403,
+              .message = fmt::format("the API key does not open this: it lacks the scope \"{}\"",
+                                     guard::scope_name(scope)),
+              .code = "insufficient_permissions"},
+          form);
     case guard::Refusal::kNotDecided: break;
   }
-  return error_response(ApiError{
-      .status = 503, .message = "API keys cannot be checked now", .code = "keys_unavailable"});
+  return error_response(
+      ApiError{
+          .status = 503, .message = "API keys cannot be checked now", .code = "keys_unavailable"},
+      form);
 }
 
 }  // namespace autoglm::serve

@@ -27,9 +27,9 @@ Result<KeyRules> key_rules(const ServiceOptions& options);
 std::string_view shown_key(const Request& request);
 
 // 401: what a proxy passed on comes from elsewhere, and a server without keys is for its machine.
-Response forwarded_response();
+Response forwarded_response(ErrorForm form);
 
-// 401, 403 or 503 as OpenAI's clients know them.
-Response refusal_response(guard::Refusal refusal, guard::Scope scope);
+// 401, 403 or 503.
+Response refusal_response(guard::Refusal refusal, guard::Scope scope, ErrorForm form);
 
 }  // namespace autoglm::serve

@@ -48,6 +48,11 @@ std::string Redaction::redacted(const std::string& tenant, std::string_view text
   return redact(text, rules(tenant), scope(tenant));
 }
 
+std::string Redaction::kept(const std::string& tenant, std::string_view json) const {
+  if (!prompts_) return std::string(json);
+  return redact(json, rules(tenant), scope(tenant), TextForm::kJson);
+}
+
 std::string_view RequestRedaction::prompt(std::string_view body) {
   if (!all_.prompts()) return body;
   ids_may_be_prompts_ = may_have_token_ids(body);

@@ -28,6 +28,8 @@ class Redaction {
     return {.keys = &keys_, .tenant = tenant};
   }
   std::string redacted(const std::string& tenant, std::string_view text) const;
+  // JSON that was kept of earlier answers, values turned back in them included, for another prompt.
+  std::string kept(const std::string& tenant, std::string_view json) const;
 
  private:
   guard::redact::Policy policy_;

@@ -73,6 +73,14 @@ TEST(ServiceRedaction, HoldsInEveryDialectWholeAndStreamed) {
       streamed(service, "/v1/completions", R"({"prompt": "Hi", "max_tokens": 99, "stream": true})"),
       kRedacted);
   EXPECT_THAT(service.post("/infer", R"({"text": "Hi"})").body, HasSubstr(kRedacted));
+  const char* messages = R"({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99})";
+  const char* asked = R"({"model": "tiny-fake", "prompt": "Hi", "stream": false})";
+  for (const HttpAnswer& answer :
+       {service.post("/v1/messages", messages), service.post("/api/generate", asked),
+        service.post("/v1/responses", R"({"input": "Hi"})")}) {
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr(kRedacted));
+  }
   // What the model did is what is paid.
   EXPECT_EQ(whole.at("usage").at("completion_tokens").as_int64(),
             static_cast<int64_t>(std::string_view(kSaid).size()));
@@ -181,6 +189,20 @@ TEST(ServiceRedaction, PseudonymsAreTurnedBackInAnswers) {
                  .body);
   EXPECT_THAT(content_of(body), HasSubstr("You are 138 0013 8000, not <CN_MOBILE_"));
   EXPECT_THAT(content_of(body), HasSubstr("at *.*@*******.**"));
+}
+
+TEST(ServiceRedaction, WhatIsKeptOfAnAnswerIsRedactedBeforeItIsAPromptAgain) {
+  const ScratchFolder folder;
+  const std::string policy = folder.write("policy.yaml", "default: pseudonym\n");
+  RunningService service(says("ok"), with("both", policy, folder.path("state")));
+  const json::value first =
+      parsed(service.post("/v1/responses", R"({"input": "I am 13800138000"})").body);
+  const HttpAnswer second =
+      service.post("/v1/responses", R"({"input": "And now?", "previous_response_id": ")" +
+                                        std::string(first.at("id").as_string()) + "\"}");
+  EXPECT_EQ(second.status, 200) << second.body;
+  EXPECT_THAT(service.backend().last_context(), HasSubstr("I am <CN_MOBILE_"));
+  EXPECT_THAT(service.backend().last_context(), Not(HasSubstr("13800138000")));
 }
 
 TEST(ServiceRedaction, AWrongPolicyIsToldBeforeAnythingIsServed) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -34,6 +35,7 @@ struct Call {
   const ServiceContext& context;
   std::shared_ptr<Exchange> exchange;
   std::shared_ptr<RequestTask> task;
+  ErrorForm errors = ErrorForm::kOpenAi;
 };
 // May take the request apart.
 using RouteFunction = void (*)(const Call&, Request&);
@@ -50,14 +52,14 @@ void reply(const Call& call, const json::value& value) {
 void refuse(const Call& call, const Error& error, const Usage& usage = {}) {
   if (error.code == ErrorCode::kInternal) logger()->error("{}", error.message());
   call.task->failed({.error = error, .usage = usage});
-  call.exchange->respond(error_response(error));
+  call.exchange->respond(error_response(error, call.errors));
 }
 
 void refuse(const Call& call, const guard::QuotaRefusal& refusal) {
   call.task->failed(
       {Error{ErrorCode::kResourceExhausted, "the tenant's quota is used up",
              std::string(guard::quota_name(refusal.quota)), "", "", ErrorReason::kQuota}});
-  call.exchange->respond(quota_response(refusal));
+  call.exchange->respond(quota_response(refusal, call.errors));
 }
 
 // Whether the tenant may have as much as the work may come to; where not, that has been answered.
@@ -158,6 +160,10 @@ void generate(const Call& call, Request& request) {
       body = redaction->prompt(body);
     }
     GenerationPlan plan = AGLM_TRY(kPlan(call.context, body, *call.task));
+    if (!plan.at_once.empty()) {
+      reply(call, Response{.body = std::move(plan.at_once)});
+      return {};
+    }
     if (redaction) AGLM_TRY(redaction->check(*call.context.backend, plan.generation.requests));
     plan.redaction = std::move(redaction);
     for (GenerationRequest& one : plan.generation.requests) {
@@ -234,18 +240,60 @@ Result<bool> may_see_models(const Call& call) {
   return may_use_model(call.context, AGLM_TRY(call.context.tenancy->limits_of(asked.tenant)));
 }
 
-void models(const Call& call, Request&) {
+void models(const Call& call, Request& request) {
   const Result<bool> may = may_see_models(call);
   if (!may) return refuse(call, may.error());
-  json::value all = answer_models(call.context);
+  // Anthropic's clients ask at the same place, for a list of another shape.
+  const bool anthropic = !request.header("anthropic-version").empty();
+  json::value all = anthropic ? answer_anthropic_models(call.context) : answer_models(call.context);
   if (!*may) all.as_object()["data"] = json::array();
   reply(call, all);
 }
 
-constexpr std::string_view kModelPrefix = "/v1/models/";
+// Ollama's lists of models.
+template <json::value (*kList)(const ServiceContext&)>
+void ollama_models(const Call& call, Request&) {
+  const Result<bool> may = may_see_models(call);
+  if (!may) return refuse(call, may.error());
+  json::value all = kList(call.context);
+  if (!*may) all.as_object()["models"] = json::array();
+  reply(call, all);
+}
+
+void ollama_version(const Call& call, Request&) { reply(call, answer_ollama_version()); }
+
+// Paths with an id in them: "/v1/models/{id}".
+constexpr std::string_view kId = "{id}";
+
+// What of `path` stands at the id's place of `pattern`; empty: it is no such path.
+std::string_view id_in(std::string_view pattern, std::string_view path) {
+  const size_t at = pattern.find(kId);
+  const std::string_view before = pattern.substr(0, at);
+  const std::string_view behind = pattern.substr(at + kId.size());
+  if (path.size() <= before.size() + behind.size() || !path.starts_with(before) ||
+      !path.ends_with(behind)) {
+    return {};
+  }
+  return path.substr(before.size(), path.size() - before.size() - behind.size());
+}
+
+constexpr std::string_view kModelPath = "/v1/models/{id}";
+constexpr std::string_view kResponsePath = "/v1/responses/{id}";
+constexpr std::string_view kResponseInputPath = "/v1/responses/{id}/input_items";
+
+// One of what is kept for the asker.
+template <std::string_view const& kPath,
+          Result<std::string> (*kAnswer)(const ServiceContext&, const RequestContext&,
+                                         const std::string&)>
+void kept(const Call& call, Request& request) {
+  Result<std::string> text =
+      kAnswer(call.context, call.task->context(), std::string(id_in(kPath, request.path)));
+  if (!text) return refuse(call, text.error());
+  reply(call, Response{.body = *std::move(text)});
+}
 
 void model(const Call& call, Request& request) {
-  const std::string_view name = std::string_view(request.path).substr(kModelPrefix.size());
+  const std::string_view name = id_in(kModelPath, request.path);
   const Result<bool> may = may_see_models(call);
   if (!may) return refuse(call, may.error());
   if (!*may) return refuse(call, no_such_model(name));
@@ -295,6 +343,7 @@ struct Route {
   std::string_view path;
   Who who;
   RouteFunction run;
+  ErrorForm errors = ErrorForm::kOpenAi;
 };
 
 constexpr std::array kRoutes = {
@@ -308,19 +357,69 @@ constexpr std::array kRoutes = {
     Route{"POST", "/infer", kInference, generate<plan_infer>},
     Route{"POST", "/v1/chat/completions", kInference, generate<plan_chat>},
     Route{"POST", "/v1/completions", kInference, generate<plan_completions>},
+    Route{"POST", "/v1/responses", kInference, generate<plan_responses>},
+    Route{"POST", "/v1/responses/input_tokens", kInference, answer<answer_response_tokens>},
+    Route{"POST", "/v1/messages", kInference, generate<plan_messages>, ErrorForm::kAnthropic},
+    Route{"POST", "/v1/messages/count_tokens", kInference, answer<answer_count_tokens>,
+          ErrorForm::kAnthropic},
     Route{"POST", "/v1/embeddings", kInference, embeddings},
+    Route{"POST", "/api/chat", kInference, generate<plan_ollama_chat>, ErrorForm::kOllama},
+    Route{"POST", "/api/generate", kInference, generate<plan_ollama_generate>, ErrorForm::kOllama},
+    Route{"POST", "/api/show", kInference, answer<answer_ollama_show>, ErrorForm::kOllama},
+    Route{"GET", "/api/tags", kInference, ollama_models<answer_ollama_tags>, ErrorForm::kOllama},
+    Route{"GET", "/api/ps", kInference, ollama_models<answer_ollama_ps>, ErrorForm::kOllama},
+    Route{"GET", "/api/version", kInference, ollama_version, ErrorForm::kOllama},
     Route{"POST", "/tokenize", kInference, answer<answer_tokenize>},
     Route{"POST", "/detokenize", kInference, answer<answer_detokenize>},
     Route{"POST", "/apply-template", kInference, answer<answer_apply_template>},
 };
-constexpr Route kModelRoute{"GET", "/v1/models/{id}", kInference, model};
+// After those without an id. A model's may have slashes in it, others have none.
+constexpr std::array kItemRoutes = {
+    Route{"GET", kModelPath, kInference, model},
+    Route{"GET", kResponseInputPath, kInference, kept<kResponseInputPath, answer_response_input>},
+    Route{"GET", kResponsePath, kInference, kept<kResponsePath, answer_response>},
+    Route{"DELETE", kResponsePath, kInference, kept<kResponsePath, delete_response>},
+};
 
-const Route* find_route(std::string_view path) {
+bool is_at(const Route& route, std::string_view path) {
+  const std::string_view id = id_in(route.path, path);
+  return !id.empty() && (route.path == kModelPath || id.find('/') == id.npos);
+}
+
+// The routes of a path: one for each method, the next ones behind it.
+std::span<const Route> find_routes(std::string_view path) {
   for (const Route& candidate : kRoutes) {
-    if (candidate.path == path) return &candidate;
+    if (candidate.path == path) return {&candidate, 1};
   }
-  const bool one_model = path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
-  return one_model ? &kModelRoute : nullptr;
+  const auto* first =
+      std::ranges::find_if(kItemRoutes, [&](const Route& one) { return is_at(one, path); });
+  const auto* end = std::find_if(first, kItemRoutes.end(),
+                                 [&](const Route& one) { return one.path != first->path; });
+  return {first, end};
+}
+
+// That which takes the method; else the first, if there is any.
+const Route* route_for(std::span<const Route> routes, std::string_view method) {
+  for (const Route& one : routes) {
+    if (one.method == method || (one.method == "GET" && method == "HEAD")) return &one;
+  }
+  return routes.empty() ? nullptr : routes.data();
+}
+
+// "GET, HEAD, OPTIONS"
+std::string allowed_methods(std::span<const Route> routes) {
+  std::string methods;
+  for (const Route& one : routes) {
+    methods += one.method == "GET" ? "GET, HEAD, " : std::string(one.method) + ", ";
+  }
+  return methods + "OPTIONS";
+}
+
+// Whose clients ask at `path`, also where there is no route.
+ErrorForm error_form(const Route* found, std::string_view path) {
+  if (found != nullptr) return found->errors;
+  if (path.starts_with("/api/")) return ErrorForm::kOllama;
+  return path.starts_with("/v1/messages") ? ErrorForm::kAnthropic : ErrorForm::kOpenAi;
 }
 
 // A request that its route takes: counted first, where keys are asked for and it is work.
@@ -332,7 +431,7 @@ void take(const ServiceContext& context, const Route& route, Request& request,
   const bool counted = principal.proved && route.method == "POST";
   if (const Result<void> named = guard::check_word("X-Tenant-ID", asked.tenant);
       !named && asked.tenant_outranks) {
-    exchange->respond(error_response(named.error()));
+    exchange->respond(error_response(named.error(), route.errors));
     return;
   }
   logger()->debug("{}: {} by {} of tenant {} from {}", asked.id, asked.route,
@@ -341,7 +440,7 @@ void take(const ServiceContext& context, const Route& route, Request& request,
   if (counted) admission = context.tenancy->admit(asked, context.model_name());
   auto ticket = admission ? std::move(admission->ticket) : nullptr;
   const Call call{context, exchange,
-                  context.tasks.begin(std::move(asked), context.observers, ticket)};
+                  context.tasks.begin(std::move(asked), context.observers, ticket), route.errors};
   if (!admission) {
     logger()->error("limits cannot be read: {}", admission.error().message());
     return refuse(call, Error{ErrorCode::kUnavailable, "limits cannot be checked now", "", "", ""});
@@ -358,12 +457,16 @@ void take(const ServiceContext& context, const Route& route, Request& request,
 
 void route(const ServiceContext& context, Request request,
            const std::shared_ptr<Exchange>& exchange) {
+  const std::span<const Route> routes = find_routes(request.path);
+  const Route* found = route_for(routes, request.method);
+  const ErrorForm form = error_form(found, request.path);
+  // Its clients look for the id there.
+  if (form == ErrorForm::kAnthropic) exchange->add_headers({{"request-id", request.id}});
   if (const std::optional<ApiError> refusal =
           access_refusal(context.access, request, context.gate.closed())) {
-    exchange->respond(error_response(*refusal));
+    exchange->respond(error_response(*refusal, form));
     return;
   }
-  const Route* found = find_route(request.path);
   // A preflight carries no key, and asks for nothing but whether one may ask.
   const bool everybody = request.method == "OPTIONS" || (found != nullptr && found->who.everybody);
   const guard::Scope scope = found != nullptr ? found->who.scope : guard::Scope::kInference;
@@ -371,13 +474,13 @@ void route(const ServiceContext& context, Request request,
   if (!everybody) {
     auto admitted = context.gate.admit(shown_key(request), scope);
     if (const auto* refusal = std::get_if<guard::Refusal>(&admitted)) {
-      exchange->respond(refusal_response(*refusal, scope));
+      exchange->respond(refusal_response(*refusal, scope, form));
       return;
     }
     principal = std::get<guard::Principal>(std::move(admitted));
     // Without keys only this machine may ask, and this comes from another one.
     if (!principal.proved && context.forwarded_needs_key && is_forwarded(request)) {
-      exchange->respond(forwarded_response());
+      exchange->respond(forwarded_response(form));
       return;
     }
   }
@@ -390,7 +493,8 @@ void route(const ServiceContext& context, Request request,
         ApiError{.status = 404,
                  .message = "there is no " + repair_utf8(utf8_prefix(request.method, 20)) + " " +
                             repair_utf8(utf8_prefix(request.path, 100)),
-                 .code = "unknown_url"}));
+                 .code = "unknown_url"},
+        form));
     return;
   }
   const bool get = found->method == "GET";
@@ -398,25 +502,32 @@ void route(const ServiceContext& context, Request request,
     take(context, *found, request, principal, exchange);
     return;
   }
-  const std::string allow = get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+  const std::string allow = allowed_methods(routes);
   Response response{.status = 204, .content_type = ""};
   if (request.method != "OPTIONS") {
-    response = error_response(ApiError{.status = 405,
-                                       .message = std::string(found->path) + " takes " +
-                                                  std::string(found->method) + ", not " +
-                                                  repair_utf8(utf8_prefix(request.method, 20)),
-                                       .code = "method_not_allowed"});
+    response = error_response(
+        ApiError{.status = 405,
+                 .message = std::string(found->path) + " takes " + std::string(found->method) +
+                            ", not " + repair_utf8(utf8_prefix(request.method, 20)),
+                 .code = "method_not_allowed"},
+        form);
   }
   response.headers.push_back({"Allow", allow});
   exchange->respond(std::move(response));
 }
 
 std::string_view route_label(std::string_view path) {
-  const Route* found = find_route(path);
-  return found == nullptr ? "other" : found->path;
+  const std::span<const Route> found = find_routes(path);
+  return found.empty() ? "other" : found.front().path;
 }
 
-size_t n_routes() { return kRoutes.size() + 1; }
+size_t n_routes() {
+  size_t n = kRoutes.size();
+  for (size_t i = 0; i < kItemRoutes.size(); ++i) {
+    n += i == 0 || kItemRoutes[i].path != kItemRoutes[i - 1].path ? 1 : 0;
+  }
+  return n;
+}
 
 std::string_view method_label(std::string_view method) {
   static constexpr std::array<std::string_view, 5> kKnown = {"GET", "POST", "HEAD", "OPTIONS",

@@ -67,6 +67,9 @@ class ObservedService {
   HttpAnswer post(std::string_view path, std::string_view body) {
     return service_.post(path, body);
   }
+  void keep_response(const std::string& owner, const std::string& id) {
+    service_.core().context().responses.put(owner, id, {"{}", "[]", "[]"});
+  }
   FakeBackend& backend() { return service_.backend(); }
   uint16_t port() const { return service_.port(); }
 
@@ -81,22 +84,40 @@ struct Asked {
   std::string body;  // empty: GET
 };
 
+constexpr const char* kHelloMessages =
+    R"({"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]})";
+constexpr const char* kHelloOllama =
+    R"({"model":"tiny-fake","messages":[{"role":"user","content":"Hi"}]})";
+
 const std::vector<Asked>& every_route() {
-  static const std::vector<Asked> routes = {{"/", ""},
-                                            {"/health", ""},
-                                            {"/ready", ""},
-                                            {"/version", ""},
-                                            {"/metrics", ""},
-                                            {"/v1/models", ""},
-                                            {"/v1/models/tiny-fake", ""},
-                                            {"/v1/organization/usage/completions?start_time=0", ""},
-                                            {"/infer", R"({"text":"a","user":"ada"})"},
-                                            {"/v1/chat/completions", kHello},
-                                            {"/v1/completions", R"({"prompt":"a","user":"ada"})"},
-                                            {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
-                                            {"/tokenize", R"({"prompt":"a"})"},
-                                            {"/detokenize", R"({"tokens":[97]})"},
-                                            {"/apply-template", kHello}};
+  static const std::vector<Asked> routes = {
+      {"/", ""},
+      {"/health", ""},
+      {"/ready", ""},
+      {"/version", ""},
+      {"/metrics", ""},
+      {"/v1/models", ""},
+      {"/v1/models/tiny-fake", ""},
+      {"/v1/organization/usage/completions?start_time=0", ""},
+      {"/infer", R"({"text":"a","user":"ada"})"},
+      {"/v1/chat/completions", kHello},
+      {"/v1/completions", R"({"prompt":"a","user":"ada"})"},
+      {"/v1/embeddings", R"({"input":"a","user":"ada"})"},
+      {"/v1/responses", R"({"input":"a","user":"ada"})"},
+      {"/v1/responses/input_tokens", R"({"input":"a"})"},
+      {"/v1/responses/resp_1", ""},
+      {"/v1/responses/resp_1/input_items", ""},
+      {"/v1/messages", kHelloMessages},
+      {"/v1/messages/count_tokens", kHelloMessages},
+      {"/api/chat", kHelloOllama},
+      {"/api/generate", R"({"model":"tiny-fake","prompt":"a"})"},
+      {"/api/show", R"({"model":"tiny-fake"})"},
+      {"/api/tags", ""},
+      {"/api/ps", ""},
+      {"/api/version", ""},
+      {"/tokenize", R"({"prompt":"a"})"},
+      {"/detokenize", R"({"tokens":[97]})"},
+      {"/apply-template", kHello}};
   return routes;
 }
 
@@ -104,6 +125,7 @@ TEST(RequestContexts, EveryRouteHonoursTenantTraceAndId) {
   ASSERT_EQ(every_route().size(), n_routes());  // a new route wants a line in the table
   for (const Asked& asked : every_route()) {
     ObservedService service;
+    service.keep_response("a company", "resp_1");
     const std::string request =
         asked.body.empty()
             ? "GET " + asked.path + " HTTP/1.1\r\nHost: localhost\r\n" + kFromOutside + "\r\n"

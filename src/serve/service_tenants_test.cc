@@ -59,12 +59,15 @@ class TenantService {
   // Of all, today.
   guard::UsageSum used() {
     guard::UsageSum sum;
-    const json::value page = usage("start_time=" + std::to_string(unix_time()));
-    for (const json::value& result : page.at("data").at(0).at("results").as_array()) {
-      sum.add({.requests = result.at("num_model_requests").as_int64(),
-               .input_tokens = result.at("input_tokens").as_int64(),
-               .cached_tokens = result.at("input_cached_tokens").as_int64(),
-               .output_tokens = result.at("output_tokens").as_int64()});
+    // A second ago: the clock of days is another, and may be behind by less than that.
+    const json::value page = usage("start_time=" + std::to_string(unix_time() - 1));
+    for (const json::value& bucket : page.at("data").as_array()) {
+      for (const json::value& result : bucket.at("results").as_array()) {
+        sum.add({.requests = result.at("num_model_requests").as_int64(),
+                 .input_tokens = result.at("input_tokens").as_int64(),
+                 .cached_tokens = result.at("input_cached_tokens").as_int64(),
+                 .output_tokens = result.at("output_tokens").as_int64()});
+      }
     }
     return sum;
   }

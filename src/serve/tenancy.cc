@@ -136,7 +136,7 @@ std::vector<Header> ratelimit_headers(const guard::QuotaStanding& standing) {
   return headers;
 }
 
-Response quota_response(const guard::QuotaRefusal& refusal) {
+Response quota_response(const guard::QuotaRefusal& refusal, ErrorForm form) {
   const std::string_view name = guard::quota_name(refusal.quota);
   std::string message = fmt::format("Rate limit reached for {}: limit {}, requested {}.", name,
                                     refusal.limit, refusal.asked);
@@ -152,7 +152,7 @@ Response quota_response(const guard::QuotaRefusal& refusal) {
     message += " No waiting helps: the request alone is more than the limit.";
   }
   response.body = error_body(
-      ApiError{.status = 429, .message = std::move(message), .code = "rate_limit_exceeded"});
+      ApiError{.status = 429, .message = std::move(message), .code = "rate_limit_exceeded"}, form);
   return response;
 }
 

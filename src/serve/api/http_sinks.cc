@@ -18,7 +18,7 @@ class HttpSink : public GenerationSink {
   void fail(const Error& error) override {
     ApiError told = api_error(error);
     told.retry_after_seconds = context_.backend->stats().seconds_to_drain;
-    exchange_->respond(error_response(told));
+    exchange_->respond(error_response(told, format_->error_form()));
   }
 
  protected:
@@ -53,7 +53,7 @@ class SseSink : public HttpSink {
  private:
   void begin() {
     if (begun_) return;
-    Response head{.content_type = "text/event-stream; charset=utf-8"};
+    Response head{.content_type = std::string(format().stream_type())};
     head.headers.push_back({"Cache-Control", "no-cache"});
     head.headers.push_back({"X-Accel-Buffering", "no"});  // asks proxies to pass pieces on at once
     head.body = format().begin();

@@ -7,6 +7,7 @@
 #include "serve/api/chat_reading.h"
 #include "serve/api/errors.h"
 #include "serve/api/fields.h"
+#include "serve/api/plan_generation.h"
 #include "serve/api/plans.h"
 #include "serve/api/prompts.h"
 
@@ -38,6 +39,15 @@ Result<void> check_redactable(const AnswerOptions& options) {
   if (options.return_token_ids) return bad_field("return_token_ids", std::string(kWhat));
   if (options.sampling.prompt_logprobs) return bad_field("prompt_logprobs", std::string(kWhat));
   return {};
+}
+
+// Asks for no more than there is room for; whether it was more.
+bool cut_to_context(const ModelInfo& model, const std::vector<TokenId>& prompt,
+                    SamplingParams& sampling) {
+  const int64_t room = model.max_model_len - std::ssize(prompt);
+  if (room < 1 || !sampling.max_tokens || *sampling.max_tokens <= room) return false;
+  sampling.max_tokens = room;
+  return true;
 }
 
 struct RequestForm {
@@ -98,12 +108,19 @@ Result<std::vector<GenerationRequest>> requests_for(const RequestContext& reques
 Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view body,
                                  const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
-  const json::Fields fields(object, "");
+  return plan_chat_request(context, object, task,
+                           {.id_prefix = "chatcmpl-", .format = chat_format});
+}
+
+Result<GenerationPlan> plan_chat_request(const ServiceContext& context, const json::object& body,
+                                         const RequestTask& task, const ChatDialect& dialect) {
+  const json::Fields fields(body, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
   AnswerFacts facts =
-      facts_for(context, "chatcmpl-",
+      facts_for(context, dialect.id_prefix,
                 AGLM_TRY(read_answer_options(fields, Dialect::kChat, model, task.context())));
+  SamplingParams& sampling = facts.options.sampling;
   const ChatContext chat = AGLM_TRY(read_chat(fields));
   if (!task.wanted()) return not_wanted();
   RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
@@ -114,12 +131,12 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   prompt.text += reading.begun;
   facts.prompts.push_back(AGLM_TRY(
       prompt_ids(*context.backend, std::move(prompt), chat.add_special_tokens, "messages")));
-  AGLM_TRY(check_context(model, fields, facts.prompts.front().size(),
-                         facts.options.sampling.max_tokens, "messages"));
-  if (reading.reader && model.answer_tags_are_special) {
-    facts.options.sampling.skip_special_tokens = false;
-  }
   ChatStyle style{.short_ids = model.tool_call_format == "mistral"};
+  style.cut_to_context =
+      dialect.cuts_to_context && cut_to_context(model, facts.prompts.front(), sampling);
+  AGLM_TRY(
+      check_context(model, fields, facts.prompts.front().size(), sampling.max_tokens, "messages"));
+  if (reading.reader && model.answer_tags_are_special) sampling.skip_special_tokens = false;
   if (facts.options.echo) {
     facts.echo_texts.push_back(chat.last_content);
     style.role = chat.last_role;
@@ -130,18 +147,27 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
   plan.generation.requests = AGLM_TRY(requests_for(
       task.context(), facts, {.begins_text = !chat.continue_final_message}, prediction));
   plan.generation.reading = std::move(reading);
-  plan.format = chat_format(std::move(facts), std::move(style));
+  plan.format = dialect.format(std::move(facts), std::move(style));
   return plan;
 }
 
 Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
                                         const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));
+  return plan_completions_request(
+      context, object, task, {.id_prefix = "cmpl-", .format = [](AnswerFacts facts, ChatStyle) {
+                                return completions_format(std::move(facts));
+                              }});
+}
+
+Result<GenerationPlan> plan_completions_request(const ServiceContext& context,
+                                                const json::object& object, const RequestTask& task,
+                                                const ChatDialect& dialect) {
   const json::Fields fields(object, "");
   const ModelInfo& model = context.backend->info();
   AGLM_TRY(check_model(context, fields));
   AnswerFacts facts = facts_for(
-      context, "cmpl-",
+      context, dialect.id_prefix,
       AGLM_TRY(read_answer_options(fields, Dialect::kCompletions, model, task.context())));
   SamplingParams& sampling = facts.options.sampling;
   const bool add_special = AGLM_TRY(boolean_field(fields, "add_special_tokens", true));
@@ -158,10 +184,12 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   if (facts.options.echo && facts.options.logprobs && !sampling.prompt_logprobs) {
     sampling.prompt_logprobs = sampling.logprobs;
   }
+  ChatStyle style;
   for (const Prompt& prompt : prompts) {
     if (!task.wanted()) return not_wanted();
     std::vector<TokenId> ids =
         AGLM_TRY(prompt_ids(*context.backend, prompt, add_special, "prompt"));
+    if (dialect.cuts_to_context) style.cut_to_context |= cut_to_context(model, ids, sampling);
     AGLM_TRY(check_context(model, fields, ids.size(), sampling.max_tokens, "prompt"));
     if (facts.options.echo) {
       const auto* text = std::get_if<std::string>(&prompt);
@@ -176,7 +204,7 @@ Result<GenerationPlan> plan_completions(const ServiceContext& context, std::stri
   const auto prediction = AGLM_TRY(read_prediction(*context.backend, fields));
   plan.generation.requests =
       AGLM_TRY(requests_for(task.context(), facts, {.prompt_in_every_choice = true}, prediction));
-  plan.format = completions_format(std::move(facts));
+  plan.format = dialect.format(std::move(facts), style);
   return plan;
 }
 

@@ -13,11 +13,13 @@
 #include "serve/api/generation.h"
 #include "serve/context.h"
 #include "serve/redaction.h"
+#include "serve/request_context.h"
 #include "serve/request_task.h"
 
 namespace autoglm::serve {
 
 struct GenerationPlan {
+  std::string at_once;  // an answer that needs no generation; there is nothing else then
   Generation generation;
   bool stream = false;
   std::unique_ptr<AnswerFormat> format;
@@ -29,6 +31,17 @@ Result<GenerationPlan> plan_chat(const ServiceContext& context, std::string_view
                                  const RequestTask& task);
 Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
                                         const RequestTask& task);
+// Anthropic's /v1/messages.
+Result<GenerationPlan> plan_messages(const ServiceContext& context, std::string_view body,
+                                     const RequestTask& task);
+// OpenAI's /v1/responses.
+Result<GenerationPlan> plan_responses(const ServiceContext& context, std::string_view body,
+                                      const RequestTask& task);
+// Ollama's /api/chat and /api/generate.
+Result<GenerationPlan> plan_ollama_chat(const ServiceContext& context, std::string_view body,
+                                        const RequestTask& task);
+Result<GenerationPlan> plan_ollama_generate(const ServiceContext& context, std::string_view body,
+                                            const RequestTask& task);
 Result<GenerationPlan> plan_infer(const ServiceContext& context, std::string_view body,
                                   const RequestTask& task);
 
@@ -39,9 +52,29 @@ Result<std::string> answer_detokenize(const ServiceContext& context, std::string
                                       const RequestTask& task);
 Result<std::string> answer_apply_template(const ServiceContext& context, std::string_view body,
                                           const RequestTask& task);
+// Anthropic's /v1/messages/count_tokens.
+Result<std::string> answer_count_tokens(const ServiceContext& context, std::string_view body,
+                                        const RequestTask& task);
+// OpenAI's /v1/responses/input_tokens.
+Result<std::string> answer_response_tokens(const ServiceContext& context, std::string_view body,
+                                           const RequestTask& task);
+// Of the response with that id, if it is the asker's: itself, the items that it answered, its end.
+Result<std::string> answer_response(const ServiceContext& context, const RequestContext& request,
+                                    const std::string& id);
+Result<std::string> answer_response_input(const ServiceContext& context,
+                                          const RequestContext& request, const std::string& id);
+Result<std::string> delete_response(const ServiceContext& context, const RequestContext& request,
+                                    const std::string& id);
+// Ollama's /api/show, tags, ps and version.
+Result<std::string> answer_ollama_show(const ServiceContext& context, std::string_view body,
+                                       const RequestTask& task);
+json::value answer_ollama_tags(const ServiceContext& context);
+json::value answer_ollama_ps(const ServiceContext& context);
+json::value answer_ollama_version();
 // `query`: of the request. Who has had what; precondition: the context has a tenancy.
 Result<std::string> answer_usage(const ServiceContext& context, std::string_view query);
 json::value answer_models(const ServiceContext& context);
+json::value answer_anthropic_models(const ServiceContext& context);
 Result<json::value> answer_model(const ServiceContext& context, std::string_view name);
 
 struct EmbeddingPlan {

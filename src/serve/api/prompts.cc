@@ -60,7 +60,7 @@ Result<void> check_text_length(const ModelInfo& model, size_t n_bytes, std::stri
   const int64_t most = std::max(kAlwaysTried, model.max_model_len * longest);
   if (n_bytes <= static_cast<size_t>(most)) return {};
   return context_too_long(
-      param, model.max_model_len,
+      param, model.max_model_len, static_cast<int64_t>(n_bytes) / longest,
       fmt::format("{} bytes of text are more than any that fits: at most {}", n_bytes, most));
 }
 
@@ -125,14 +125,14 @@ Result<void> check_context(const ModelInfo& model, const json::Fields& fields, s
   if (prompt + asked <= model.max_model_len) return {};
   if (prompt >= model.max_model_len) {
     return context_too_long(
-        param, model.max_model_len,
+        param, model.max_model_len, prompt,
         fmt::format("the {} alone came to {}, with none left for an answer", param, prompt));
   }
   std::string_view length = "max_tokens";
   for (const std::string_view key : {"max_new_tokens", "n_predict", "max_completion_tokens"}) {
     if (fields.find(key) != nullptr) length = key;
   }
-  return context_too_long(length, model.max_model_len,
+  return context_too_long(length, model.max_model_len, prompt + asked,
                           fmt::format("the request needs {}: {} of the {} and {} of the answer",
                                       prompt + asked, prompt, param, asked));
 }

@@ -190,6 +190,20 @@ json::value answer_models(const ServiceContext& context) {
   return json::object{{"object", "list"}, {"data", std::move(data)}};
 }
 
+json::value answer_anthropic_models(const ServiceContext& context) {
+  json::array data;
+  for (const std::string& name : context.model_names) {
+    data.push_back(json::object{{"type", "model"},
+                                {"id", name},
+                                {"display_name", name},
+                                {"created_at", rfc3339(context.created)}});
+  }
+  return json::object{{"data", std::move(data)},
+                      {"has_more", false},
+                      {"first_id", context.model_names.front()},
+                      {"last_id", context.model_names.back()}};
+}
+
 Result<json::value> answer_model(const ServiceContext& context, std::string_view name) {
   for (const std::string& served : context.model_names) {
     if (served == name) return json::value(model_json(context, served));
