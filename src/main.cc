@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
   autoglm::add_key_command(line);
   autoglm::add_tenant_command(line);
   autoglm::add_usage_command(line);
+  autoglm::add_redact_command(line);
   autoglm::add_quantize_command(line);
   autoglm::add_perplexity_command(line);
   // Last: commands inherit a footer that stands when they are added.

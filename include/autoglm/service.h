@@ -42,6 +42,11 @@ struct ServiceOptions {
   // Addresses and networks of proxies that say truly, in Forwarded or X-Forwarded-For, for whom
   // they ask.
   std::vector<std::string> trusted_proxies{};
+  // What identifies people, and secrets, is taken out of answers, or out of prompts before the
+  // model sees them as well: "off", "answers" or "both" (docs/guard.md). The policy is a YAML file;
+  // empty: all that is recognized becomes a tag.
+  std::string redact = "off";
+  std::string redact_policy{};
   bool no_auth = false;  // nobody is asked for a key, whoever can reach the address
 };
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/json_escape.h"
 #include "base/visible_text.h"
@@ -16,8 +17,14 @@ namespace {
 
 std::atomic<bool> g_line_is_drawn = false;
 
-std::string_view payload_of(const spdlog::details::log_msg& message) {
-  return {message.payload.data(), message.payload.size()};
+using LogFilter = std::function<std::string(std::string_view)>;
+// What was set before stays: another thread may be in it.
+std::atomic<const LogFilter*> g_filter = nullptr;
+
+std::string payload_of(const spdlog::details::log_msg& message) {
+  const std::string_view text(message.payload.data(), message.payload.size());
+  const LogFilter* filter = g_filter;
+  return filter != nullptr ? (*filter)(text) : std::string(text);
 }
 
 void append(spdlog::memory_buf_t& out, std::string_view text) {
@@ -123,6 +130,14 @@ Result<void> configure_log(std::string_view level, std::string_view format) {
       AGLM_TRY(make_logger(level, format, std::make_shared<spdlog::sinks::stderr_color_sink_mt>()));
   replace_logger(std::move(made));
   return {};
+}
+
+void set_log_filter(std::function<std::string(std::string_view)> filter) {
+  static std::mutex mutex;
+  static auto* const filters = new std::vector<std::unique_ptr<const LogFilter>>();
+  const std::lock_guard lock(mutex);
+  filters->push_back(filter ? std::make_unique<const LogFilter>(std::move(filter)) : nullptr);
+  g_filter = filters->back().get();
 }
 
 void set_line_is_drawn(bool drawn) { g_line_is_drawn = drawn; }

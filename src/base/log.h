@@ -8,7 +8,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "autoglm/result.h"
@@ -26,6 +28,10 @@ Result<std::shared_ptr<spdlog::logger>> make_logger(std::string_view level, std:
                                                     spdlog::sink_ptr sink);
 // Returns the one before.
 std::shared_ptr<spdlog::logger> replace_logger(std::shared_ptr<spdlog::logger> logger);
+
+// Every message of this process, of all loggers made here, goes through it before it is written.
+// For as long as the process lives; the last one that was set counts. From any thread.
+void set_log_filter(std::function<std::string(std::string_view)> filter);
 
 // While a line is being drawn on the terminal, messages erase it first.
 void set_line_is_drawn(bool drawn);

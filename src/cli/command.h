@@ -36,6 +36,7 @@ void add_pack_command(CommandLine& line);
 void add_key_command(CommandLine& line);
 void add_tenant_command(CommandLine& line);
 void add_usage_command(CommandLine& line);
+void add_redact_command(CommandLine& line);
 void add_quantize_command(CommandLine& line);
 void add_perplexity_command(CommandLine& line);
 

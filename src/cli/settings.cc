@@ -351,6 +351,13 @@ std::vector<SettingInfo> service_settings() {
           "folder for keys and what else outlives the process; empty: $STATE_DIRECTORY, "
           "$XDG_STATE_HOME/autoglm or ~/.local/state/autoglm",
           [](auto& s) -> auto& { return s.service.state_dir; }),
+      choice_setting(
+          "redact", {"off", "answers", "both"},
+          "take personal data and secrets out of answers, or of prompts as well",
+          [](auto& s) -> auto& { return s.service.redact; }),
+      text_setting(
+          "redact_policy", "FILE", "YAML: what is done about each entity; empty: a tag for all",
+          [](auto& s) -> auto& { return s.service.redact_policy; }),
       names_setting(
           "trusted_proxies", "ADDRESSES",
           "addresses and networks of proxies whose Forwarded and X-Forwarded-For are believed",

@@ -17,6 +17,7 @@
 #include "serve/backend.h"
 #include "serve/fair_queue.h"
 #include "serve/http/forwarding.h"
+#include "serve/redaction.h"
 #include "serve/request_task.h"
 #include "serve/tenancy.h"
 #include "serve/work_queue.h"
@@ -34,6 +35,7 @@ struct ServiceContext {
   bool forwarded_needs_key = true;
   TrustedProxies proxies;
   std::unique_ptr<Tenancy> tenancy;  // what of it is of the thread that takes requests says so
+  std::unique_ptr<const Redaction> redaction;  // nullptr: none
   mutable ResponseStore responses;
   std::function<bool()> draining;
   mutable RequestTasks tasks;

@@ -20,6 +20,7 @@
 #include "serve/api/http_sinks.h"
 #include "serve/api/json_text.h"
 #include "serve/api/plans.h"
+#include "serve/api/redacting_sink.h"
 #include "serve/guarded.h"
 #include "serve/key_rules.h"
 #include "serve/page.h"
@@ -128,8 +129,11 @@ void prepare(const Call& call, Request& request,
 
 void run(const Call& call, GenerationPlan plan) {
   const auto make_sink = plan.stream ? sse_sink : json_sink;
-  start_generation(call.context, call.task, std::move(plan.generation),
-                   make_sink(call.context, call.exchange, std::move(plan.format)));
+  auto sink = make_sink(call.context, call.exchange, std::move(plan.format));
+  if (plan.redaction) {
+    sink = redacting_sink(*call.context.backend, std::move(plan.redaction), std::move(sink));
+  }
+  start_generation(call.context, call.task, std::move(plan.generation), std::move(sink));
 }
 
 // All prompts of a request have one form, which may be a new one.
@@ -148,11 +152,20 @@ template <Result<GenerationPlan> (*kPlan)(const ServiceContext&, std::string_vie
                                           const RequestTask&)>
 void generate(const Call& call, Request& request) {
   prepare(call, request, [call](const Request& asked) -> Result<void> {
-    GenerationPlan plan = AGLM_TRY(kPlan(call.context, asked.body, *call.task));
+    std::string_view body = asked.body;
+    std::shared_ptr<RequestRedaction> redaction;
+    if (call.context.redaction) {
+      redaction =
+          std::make_shared<RequestRedaction>(*call.context.redaction, call.task->context().tenant);
+      body = redaction->prompt(body);
+    }
+    GenerationPlan plan = AGLM_TRY(kPlan(call.context, body, *call.task));
     if (!plan.at_once.empty()) {
       reply(call, Response{.body = std::move(plan.at_once)});
       return {};
     }
+    if (redaction) AGLM_TRY(redaction->check(*call.context.backend, plan.generation.requests));
+    plan.redaction = std::move(redaction);
     for (GenerationRequest& one : plan.generation.requests) {
       limit_priority(*call.task, one.scheduling);
     }

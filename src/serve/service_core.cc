@@ -162,6 +162,7 @@ Result<void> ServiceCore::listen() {
   context_.gate = std::move(keys.gate);
   key_notice_ = std::move(keys.notice);
   context_.tenancy = AGLM_TRY(Tenancy::over(std::move(keys.state_folder), options_.timezone));
+  context_.redaction = AGLM_TRY(Redaction::of(options_));
   AGLM_TRY(server_->listen());
   has_keys_ = true;
   return {};

@@ -34,6 +34,14 @@ AnswerFacts facts_for(const ServiceContext& context, std::string_view prefix,
   return facts;
 }
 
+// What would tell by ids and scores of the prompt what a text does not.
+Result<void> check_redactable(const AnswerOptions& options) {
+  constexpr std::string_view kWhat = "not offered while answers are redacted";
+  if (options.return_token_ids) return bad_field("return_token_ids", std::string(kWhat));
+  if (options.sampling.prompt_logprobs) return bad_field("prompt_logprobs", std::string(kWhat));
+  return {};
+}
+
 // Asks for no more than there is room for; whether it was more.
 bool cut_to_context(const ModelInfo& model, const std::vector<TokenId>& prompt,
                     SamplingParams& sampling) {
@@ -73,9 +81,13 @@ Result<void> check_told_of_prompts(const AnswerFacts& facts, const RequestForm& 
 }
 
 Result<std::vector<GenerationRequest>> requests_for(const RequestContext& request,
-                                                    const AnswerFacts& facts, RequestForm form,
+                                                    AnswerFacts& facts, RequestForm form,
                                                     Shared<std::vector<TokenId>> prediction) {
   AGLM_TRY(check_told_of_prompts(facts, form));
+  if (const Redaction* redaction = facts.context->redaction.get()) {
+    AGLM_TRY(check_redactable(facts.options));
+    for (std::string& text : facts.echo_texts) text = redaction->redacted(request.tenant, text);
+  }
   SamplingParams sampling = facts.options.sampling;
   if (sampling.max_tokens) sampling.max_tokens = std::max<int64_t>(*sampling.max_tokens, 1);
   const Shared<StructuredOutput> structured_output(facts.options.structured_output);

@@ -14,6 +14,7 @@
 #include "serve/api/answer_format.h"
 #include "serve/api/generation.h"
 #include "serve/context.h"
+#include "serve/redaction.h"
 #include "serve/request_context.h"
 #include "serve/request_task.h"
 
@@ -24,6 +25,7 @@ struct GenerationPlan {
   Generation generation;
   bool stream = false;
   std::unique_ptr<AnswerFormat> format;
+  std::shared_ptr<const RequestRedaction> redaction;  // nullptr: none
 };
 
 // `task` says whose the request is; what takes long looks now and then whether it is still wanted.

@@ -132,15 +132,18 @@ Result<bool> wants_logprobs(const json::Fields& fields) {
 
 // The items before, of a response that is the client's.
 Result<json::array> read_history(const ServiceContext& context, const json::Fields& fields,
-                                 const std::string& owner) {
+                                 const RequestContext& request, const std::string& owner) {
   const auto id = AGLM_TRY(string_field(fields, "previous_response_id"));
   if (!id) return json::array();
   const auto stored = context.responses.get(owner, *id);
   if (!stored) {
     return bad_field("previous_response_id", "no such response is kept", "", short_name(*id));
   }
-  json::value items = AGLM_TRY(json::parse(stored->input, "previous_response_id"));
-  const json::value output = AGLM_TRY(json::parse(stored->output, "previous_response_id"));
+  const auto kept = [&](const std::string& text) {
+    return context.redaction ? context.redaction->kept(request.tenant, text) : text;
+  };
+  json::value items = AGLM_TRY(json::parse(kept(stored->input), "previous_response_id"));
+  const json::value output = AGLM_TRY(json::parse(kept(stored->output), "previous_response_id"));
   for (const json::value& item : output.as_array()) items.as_array().push_back(item);
   return std::move(items.as_array());
 }
@@ -199,7 +202,7 @@ Result<ResponsesRequest> read_responses_request(const ServiceContext& context,
   result.store = AGLM_TRY(boolean_field(fields, "store", true));
   const json::array items = AGLM_TRY(read_items(fields));
   AGLM_TRY(messages_of_items(items, "input"));  // its faults are named by their place in it
-  result.input = AGLM_TRY(read_history(context, fields, result.owner));
+  result.input = AGLM_TRY(read_history(context, fields, request, result.owner));
   result.input.insert(result.input.end(), items.begin(), items.end());
   json::array messages;
   if (const auto text = AGLM_TRY(string_field(fields, "instructions")); text && !text->empty()) {
