@@ -130,9 +130,10 @@ class Requests(unittest.TestCase):
     def test_every_request_is_answered(self):
         found = list(requests())
         self.assertGreaterEqual(len(found), 17)
-        with Server() as server:
+        with Server() as server, Server(ROOT / "tests/data/encoders/bert") as encoder:
             for page, text in found:
-                text = text.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+                port = encoder.port if page == "embeddings.md" else server.port
+                text = text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
                 out = subprocess.run([*shlex.split(text), "--fail-with-body", "-sS", "-m", "60"], capture_output=True,
                                      text=True, check=False)
                 self.assertEqual(out.returncode, 0, f"{page}: {text}\n{out.stdout}\n{out.stderr}")
