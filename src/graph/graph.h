@@ -27,7 +27,13 @@ enum class Op : uint8_t {
   kAdd,            // (a, b)
   kSlice,          // (x): columns [first_column, first_column + columns); a view, not a copy
   kSelectOutputs,  // (x [T, c]) -> [R, c]: the rows whose logits are wanted
-  kCount,          // how many there are: no op
+  // (logits[; bias]): which experts a row goes to, and how much each counts (RouteSpec)
+  kRoute,
+  // (x, routes[, residual]; gate_up, down[, shared gate_up, shared down]): a SwiGLU MLP of each
+  // expert that the row is routed to, weighted and summed in the order of its choices, then the
+  // shared experts'
+  kExpertMlp,
+  kCount,  // how many there are: no op
 };
 std::string_view op_name(Op op);
 
@@ -49,6 +55,7 @@ struct Shape {
 // What a weight is for: decides how a device holds it.
 enum class WeightRole : uint8_t {
   kMatrix,     // a linear layer inside the model
+  kRouter,     // makes a router's logits: never rounded, since a small change is another expert
   kEmbedding,  // rows are looked up; may also be the output matrix of a tied model
   kOutput,     // the matrix that makes logits
   kVector,     // norm weights and biases: one column
@@ -67,6 +74,8 @@ struct Weight {
   int64_t rows = 0;
   int64_t columns = 1;
   std::vector<WeightPart> parts;
+  int64_t members = 1;  // matrices of equal shape, one below the other: one for each expert
+  int64_t member_rows() const { return rows / members; }
   std::string name() const;  // "model.layers.0.self_attn.q_proj.weight (+2)"
 };
 
@@ -94,6 +103,32 @@ struct AttentionSpec {
   int64_t window = 0;  // a row sees itself and window - 1 positions before; 0: all
 };
 
+enum class RouteScore : uint8_t {
+  kSoftmax,  // over all experts
+  kSigmoid,
+};
+
+// How a router chooses. Each row takes the `chosen` experts of the highest scores, the lowest index
+// where two are equal; a bias (the op's weight) is added for the choice alone. With groups, the
+// experts lie in `groups` of equal size, and only those in the `chosen_groups` whose two best
+// sum highest can be chosen. The result's columns are the experts' indices, from the highest score
+// down, then as many weights.
+struct RouteSpec {
+  RouteScore score = RouteScore::kSoftmax;
+  int32_t experts = 0;
+  int32_t chosen = 0;
+  int32_t groups = 1;
+  int32_t chosen_groups = 1;
+  bool renormalize = false;  // the chosen scores are divided by their sum
+  float scale = 1;           // by which weights are multiplied at last
+  // The logits have one more column, whose sigmoid is the shared experts' weight and the result's
+  // last column.
+  bool shared_gate = false;
+
+  int64_t logits() const { return experts + (shared_gate ? 1 : 0); }
+  int64_t columns() const { return 2 * chosen + (shared_gate ? 1 : 0); }
+};
+
 enum class Activation : uint8_t {
   kNone,
   kSwiglu,  // the weight is [gate; up] and the result silu(gate) * up, half as many columns
@@ -115,6 +150,7 @@ struct Node {
   Activation activation = Activation::kNone;  // kLinear, set by fusion
   bool quantized = false;                     // kRmsNorm: the result is int8, set by fusion
   AttentionSpec attention;                    // kAttention
+  RouteSpec route;                            // kRoute, kExpertMlp
 
   // kNone: there are not so many.
   WeightId weight(size_t i = 0) const { return i < weights.size() ? weights[i] : WeightId::kNone; }
@@ -200,6 +236,14 @@ Value attention(Value q, Value k, Value v, const AttentionSpec& spec);
 Value swiglu(Value gate, Value up);
 Value slice(Value x, int64_t first_column, int64_t columns);
 Value select_outputs(Value x);
+Value route(Value logits, const RouteSpec& spec, WeightId bias = WeightId::kNone);
+// An MLP's matrices: rows gate | up of each member, and their down projection.
+struct ExpertWeights {
+  WeightId gate_up = WeightId::kNone;
+  WeightId down = WeightId::kNone;
+};
+// `shared`: of one member, which every row goes to; or none.
+Value expert_mlp(Value x, Value routes, const ExpertWeights& experts, const ExpertWeights& shared);
 Value operator+(Value a, Value b);
 
 }  // namespace autoglm

@@ -18,15 +18,19 @@ struct Architecture {
   Result<Model> (*record)(const Checkpoint&, ConfigReader&);
 };
 
-constexpr std::array<Architecture, 8> kArchitectures{{
+constexpr std::array<Architecture, 12> kArchitectures{{
     {"ChatGLMForConditionalGeneration", "chatglm", record_chatglm},
     {"ChatGLMModel", "chatglm", record_chatglm},
     {"Glm4ForCausalLM", "glm4", record_glm4},
+    {"Glm4MoeForCausalLM", "glm4_moe", record_glm4_moe},
     {"GlmForCausalLM", "glm", record_glm},
     {"LlamaForCausalLM", "llama", record_llama},
     {"MistralForCausalLM", "mistral", record_mistral},
+    {"MixtralForCausalLM", "mixtral", record_mixtral},
     {"Qwen2ForCausalLM", "qwen2", record_qwen2},
+    {"Qwen2MoeForCausalLM", "qwen2_moe", record_qwen2_moe},
     {"Qwen3ForCausalLM", "qwen3", record_qwen3},
+    {"Qwen3MoeForCausalLM", "qwen3_moe", record_qwen3_moe},
 }};
 
 // Caches of numbers that we compute, written by older versions of transformers.

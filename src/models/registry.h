@@ -41,9 +41,13 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context);
 Result<Model> record_chatglm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm4(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_glm4_moe(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_llama(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_mistral(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_mixtral(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen2(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_qwen2_moe(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen3(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_qwen3_moe(const Checkpoint& checkpoint, ConfigReader& config);
 
 }  // namespace autoglm

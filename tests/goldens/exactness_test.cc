@@ -119,7 +119,12 @@ INSTANTIATE_TEST_SUITE_P(Formats, Exactness,
                          testing::Values(Case{"glm", "none"}, Case{"glm_bf16", "none"},
                                          Case{"glm4_partial", "int8"}, Case{"glm4", "int4"},
                                          Case{"mistral_window", "none"}, Case{"qwen3", "int4"},
-                                         Case{"llama_rope_yarn", "int8"}),
+                                         Case{"llama_rope_yarn", "int8"}, Case{"qwen3_moe", "none"},
+                                         Case{"qwen3_moe_bf16", "none"}, Case{"qwen3_moe", "int8"},
+                                         Case{"qwen3_moe_steps", "int4"}, Case{"mixtral", "int4"},
+                                         Case{"qwen2_moe", "int4"}, Case{"qwen2_moe_steps", "none"},
+                                         Case{"glm4_moe", "none"}, Case{"glm4_moe", "int8"},
+                                         Case{"glm4_moe_flat", "int4"}),
                          [](const auto& c) { return c.param.folder + "_" + c.param.quantize; });
 
 }  // namespace
