@@ -30,6 +30,8 @@ Result<Model> record_mixtral(const Checkpoint& checkpoint, ConfigReader& config)
   mixture.route = AGLM_TRY(
       read_route(config, {"num_local_experts", "num_experts"}, {.experts = 8, .chosen = 2}));
   mixture.route.renormalize = true;
+  // What transformers 5 calls them in memory, fused experts among them.
+  const bool usual = checkpoint.find(layer_prefix(0) + "mlp.gate.weight") != nullptr;
 
   return record_decoder(checkpoint, c, [&](Recorder& r, Value x, Layer layer) {
     layer.window = window;
@@ -38,7 +40,7 @@ Result<Model> record_mixtral(const Checkpoint& checkpoint, ConfigReader& config)
     const Qkv qkv = project_qkv(r, normed, p + "self_attn.", c.heads, Bias::kNo);
     x = x + project(r, attend(qkv, layer), p + "self_attn.o_proj", c.hidden, Bias::kNo);
     const Value fed = norm(r, x, p + "post_attention_layernorm", c.epsilon);
-    return x + mixture_mlp(r, fed, p, mixture, kNames);
+    return x + mixture_mlp(r, fed, p, mixture, usual ? MixtureNames{} : kNames);
   });
 }
 

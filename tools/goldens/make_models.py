@@ -113,7 +113,7 @@ SPECS = {
                                  attention_bias=True, tie_word_embeddings=True), {}),
     "qwen3_moe": ("Qwen3Moe", QWEN_MOE_SMALL | dict(head_dim=20, num_experts=9, num_experts_per_tok=3,
                                                     norm_topk_prob=True),
-                  dict(prompt=90)),
+                  dict(prompt=90, gguf=True)),
     "qwen3_moe_steps": ("Qwen3Moe", QWEN_MOE_SMALL | dict(
         num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3], head_dim=12,
         num_key_value_heads=4, attention_bias=True, tie_word_embeddings=True, num_experts=6,
@@ -122,13 +122,13 @@ SPECS = {
         head_dim=20, num_experts=5, num_experts_per_tok=2, norm_topk_prob=True,
         mlp_only_layers=[0]), dict(prompt=90, bf16=True)),
     "mixtral": ("Mixtral", MIXTRAL_SMALL | dict(num_local_experts=5, num_experts_per_tok=2),
-                dict(prompt=90)),
+                dict(prompt=90, gguf=True)),
     "mixtral_window": ("Mixtral", MIXTRAL_SMALL | dict(
         num_local_experts=4, num_experts_per_tok=4, sliding_window=23, head_dim=20),
         dict(prompt=90, old_keys=True)),
     "qwen2_moe": ("Qwen2Moe", QWEN_MOE_SMALL | dict(
         hidden_size=30, num_attention_heads=3, num_key_value_heads=1, num_experts=7, num_experts_per_tok=3, shared_expert_intermediate_size=29),
-        dict(prompt=90)),
+        dict(prompt=90, gguf=True)),
     "qwen2_moe_steps": ("Qwen2Moe", QWEN_MOE_SMALL | dict(
         hidden_size=24, num_attention_heads=2, num_hidden_layers=3, decoder_sparse_step=2, num_experts=6, num_experts_per_tok=1,
         shared_expert_intermediate_size=14, norm_topk_prob=True, qkv_bias=False,
@@ -143,7 +143,7 @@ SPECS = {
         dict(prompt=90)),
     "glm4_moe_one_group": ("Glm4Moe", GLM_MOE_SMALL | dict(
         n_routed_experts=8, num_experts_per_tok=2, use_qk_norm=True, attention_bias=True,
-        routed_scaling_factor=2.0), dict(prompt=90)),
+        routed_scaling_factor=2.0), dict(prompt=90, gguf=True)),
     "glm4_moe_bf16": ("Glm4Moe", GLM_MOE_SMALL | dict(
         n_routed_experts=6, num_experts_per_tok=2, n_group=2, topk_group=1), dict(prompt=90, bf16=True)),
 }
