@@ -186,8 +186,7 @@ TEST(BadCheckpoint, NumbersOfExpertsThatCannotBeAreRefusedByKey) {
         Lie{"glm4_moe", "num_experts_per_tok", 9}, Lie{"glm4_moe", "num_experts_per_tok", 13},
         Lie{"glm4_moe", "n_group", 5}, Lie{"glm4_moe", "n_group", 12},
         Lie{"glm4_moe", "topk_group", 4}, Lie{"glm4_moe", "topk_group", 0},
-        Lie{"glm4_moe", "routed_scaling_factor", -1.0},
-        Lie{"glm4_moe", "n_shared_experts", -1}}) {
+        Lie{"glm4_moe", "routed_scaling_factor", -1.0}, Lie{"glm4_moe", "n_shared_experts", -1}}) {
     EXPECT_THAT(refusal(lie.folder, [&](Altered& c) { c.set(lie.key, lie.value); }),
                 HasSubstr(lie.key))
         << lie.folder << ", " << json::value(lie.value);
