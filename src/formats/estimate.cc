@@ -40,6 +40,11 @@ bool is_embedding_or_head(std::string_view name) {
          name.ends_with("lm_head.weight") || name.ends_with("output_layer.weight");
 }
 
+bool is_ignored(const ModelSizes& sizes, std::string_view name) {
+  return std::ranges::any_of(sizes.ignored,
+                             [&](const std::string& prefix) { return name.starts_with(prefix); });
+}
+
 // Vectors are held in f32 under every rule.
 double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
   const auto count = static_cast<double>(elements(tensor));
@@ -148,7 +153,9 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
   }
   for (const WeightRule& rule : rules) {
     double bytes = 0;
-    for (const StoredTensor& tensor : checkpoint.tensors()) bytes += bytes_under(rule, tensor);
+    for (const StoredTensor& tensor : checkpoint.tensors()) {
+      if (!is_ignored(out.sizes, tensor.name)) bytes += bytes_under(rule, tensor);
+    }
     out.weight_bytes.emplace_back(rule.name, static_cast<int64_t>(std::ceil(bytes)));
   }
   return out;
@@ -169,6 +176,11 @@ std::string to_text(const CheckpointEstimate& e) {
   if (!e.quantization.empty()) line("quantized", e.quantization);
   line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
   line("layers", fmt::format("{} of width {}", e.sizes.layers, e.sizes.hidden_size));
+  if (e.sizes.experts > 0) {
+    line("experts",
+         fmt::format("{} in a layer, {} for each token, which meets {} parameters", e.sizes.experts,
+                     e.sizes.experts_per_token, count_text(e.sizes.parameters_per_token)));
+  }
   line("attention", fmt::format("{} heads of {}, {} of keys and values", e.sizes.heads,
                                 e.sizes.head_dim, e.sizes.kv_heads));
   line("vocabulary", fmt::format("{}{}", e.sizes.vocab_size, e.tied_embeddings ? ", tied" : ""));
@@ -223,6 +235,9 @@ json::object to_json(const CheckpointEstimate& e) {
                       {"kv_heads", e.sizes.kv_heads},
                       {"head_dim", e.sizes.head_dim},
                       {"vocab_size", e.sizes.vocab_size},
+                      {"experts", e.sizes.experts},
+                      {"experts_per_token", e.sizes.experts_per_token},
+                      {"parameters_per_token", e.sizes.parameters_per_token},
                       {"context", e.sizes.context},
                       {"tied_embeddings", e.tied_embeddings},
                       {"has_chat_template", e.has_chat_template},

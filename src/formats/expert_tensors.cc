@@ -38,6 +38,12 @@ Result<void> check(const StoredTensor& tensor) {
 
 }  // namespace
 
+Result<void> check_tensor_count(size_t n, const StoredTensor& last) {
+  if (n <= kMostTensors) return {};
+  return Error{ErrorCode::kResourceExhausted, "experts are too many matrices", last.where,
+               fmt::format("at most {}", kMostTensors), "more"};
+}
+
 StoredTensor expert_rows(const StoredTensor& all, std::string name, int64_t expert, int64_t first,
                          int64_t n) {
   AGLM_CHECK(all.shape.size() == 3 && expert >= 0 && expert < all.shape[0] && first >= 0 &&
@@ -62,6 +68,7 @@ Result<std::vector<StoredTensor>> split_fused_experts(std::vector<StoredTensor> 
       continue;
     }
     AGLM_TRY(check(tensor));
+    AGLM_TRY(check_tensor_count(result.size() + 2 * static_cast<size_t>(tensor.shape[0]), tensor));
     const std::string prefix = tensor.name.substr(0, tensor.name.rfind('.'));
     const auto add = [&](int64_t expert, std::string_view name, int64_t first, int64_t n) {
       result.push_back(expert_rows(tensor, fmt::format("{}.{}.{}.weight", prefix, expert, name),

@@ -2,6 +2,7 @@
 // the names that transformers writes: "model.layers.0.mlp.experts.3.gate_proj.weight".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +11,11 @@
 #include "formats/checkpoint.h"
 
 namespace autoglm {
+
+// A small file could else claim to hold so many matrices of a few bytes that describing them takes
+// all memory. The largest models have some 70,000.
+inline constexpr size_t kMostTensors = size_t{1} << 20;
+Result<void> check_tensor_count(size_t n, const StoredTensor& last);
 
 // Rows [first, first + n) of expert `expert` of `all`, [experts, rows, columns]; the bytes stay
 // where they are.

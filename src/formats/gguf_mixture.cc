@@ -178,6 +178,7 @@ Result<bool> add_mixture_tensor(const StoredTensor& tensor, const GgufModel& mod
     if (tensor.shape.size() != 3 || tensor.shape[0] != model.experts || tensor.shape[1] < 1) {
       return wrong_shape(tensor, fmt::format("[{} experts, rows, columns]", model.experts));
     }
+    AGLM_TRY(check_tensor_count(out.size() + static_cast<size_t>(model.experts), tensor));
     for (int64_t expert = 0; expert < model.experts; ++expert) {
       out.push_back(expert_rows(tensor,
                                 fmt::format("{}experts.{}.{}{}", block, expert, name, suffix),

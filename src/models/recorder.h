@@ -38,6 +38,7 @@ class Recorder {
                    WeightRole role = WeightRole::kMatrix);
   // Tensors whose names begin so belong to the model and are not needed.
   void ignore(std::string prefix) { ignored_.push_back(std::move(prefix)); }
+  const std::vector<std::string>& ignored() const { return ignored_; }
 
   bool failed() const { return error_.has_value(); }
   Result<Graph> finish() &&;

@@ -96,6 +96,8 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
   const std::string path = recorder.checkpoint().path();
   Model model;
   model.parameters = recorder.parameters();
+  model.parameters_per_token = model.parameters;
+  model.ignored = recorder.ignored();
   model.graph = AGLM_TRY(std::move(recorder).finish());
   if (!unused.empty()) {
     logger()->info("{}: {} tensors that the model does not use: {}", path, unused.size(),
@@ -110,6 +112,17 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
     model.n_kv_heads = node.attention.n_kv_heads;
     model.head_dim = node.attention.head_dim;
     break;  // the same in every layer
+  }
+  for (const Node& node : model.graph.nodes()) {
+    if (node.op != Op::kExpertMlp) continue;
+    model.experts = node.route.experts;
+    model.experts_per_token = node.route.chosen;
+    for (const WeightId id : node.weights) {
+      const Weight& weight = model.graph.weight(id);
+      if (weight.members == 1) continue;
+      model.parameters_per_token -=
+          weight.member_rows() * weight.columns * (weight.members - node.route.chosen);
+    }
   }
   model.max_context = max_context;
   return model;

@@ -25,6 +25,11 @@ struct Model {
   int64_t head_dim = 0;
   int64_t max_context = 0;  // positions the model was made for, rope scaling included
   int64_t parameters = 0;
+  int64_t experts = 0;  // of a layer that has some; 0: none has
+  int64_t experts_per_token = 0;
+  int64_t parameters_per_token = 0;  // that one token meets
+  // Tensors whose names begin so are the model's own and are not loaded.
+  std::vector<std::string> ignored;
 };
 
 // Unknown architectures, keys out of bounds, missing tensors and tensors of the wrong shape are
