@@ -69,8 +69,8 @@ Result<void> check_options(const QuantizeOptions& options) {
 
 // A text is run through the model product by product (graph_run.h), which knows no experts.
 Result<void> check_runs(const Graph& graph, const QuantizeOptions& options) {
-  const bool has_text =
-      options.method.needs_text() || options.evaluate || !options.calibration.empty();
+  const bool has_text = options.method.needs_text() || options.evaluate ||
+                        !options.calibration.empty() || !options.evaluation.empty();
   const bool has_experts = std::ranges::any_of(
       graph.nodes(), [](const Node& node) { return node.op == Op::kExpertMlp; });
   if (!has_text || !has_experts) return {};
