@@ -14,7 +14,7 @@
 
 namespace autoglm {
 
-// Of docs: RouteSpec (graph/graph.h), which this repeats because kernels know no graph.
+// As RouteSpec (graph/graph.h); kernels know no graph.
 struct RouteArgs {
   bool sigmoid = false;
   int64_t experts = 0;
