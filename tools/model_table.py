@@ -25,14 +25,37 @@ MODELS = [
     ("Qwen3-8B", "Qwen3ForCausalLM", 36, 4096, 12288, 32, 8, 128, 151936, False),
     ("Llama-3.1-8B-Instruct", "LlamaForCausalLM", 32, 4096, 14336, 32, 8, 128, 128256, False),
     ("Mistral-7B-Instruct-v0.3", "MistralForCausalLM", 32, 4096, 14336, 32, 8, 128, 32768, False),
+    ("Qwen3-30B-A3B", "Qwen3MoeForCausalLM", 48, 2048, 768, 32, 4, 128, 151936, False),
+    ("GLM-4.5-Air", "Glm4MoeForCausalLM", 46, 4096, 1408, 96, 8, 128, 151552, False),
+    ("Mixtral-8x7B-Instruct-v0.1", "MixtralForCausalLM", 32, 4096, 14336, 32, 8, 128, 32000, False),
 ]
+
+
+# Of mixtures, whose intermediate size is that of an expert: experts, chosen, size of the first layer's MLP where it has
+# no experts.
+MIXTURES = {"Qwen3MoeForCausalLM": (128, 8, 0), "Glm4MoeForCausalLM": (128, 8, 10944), "MixtralForCausalLM": (8, 2, 0)}
+
+
+def experts(cls, prefix, hidden, inner):
+    """Names and shapes of a layer's router, experts and shared expert."""
+    mixtral, glm = cls == "MixtralForCausalLM", cls == "Glm4MoeForCausalLM"
+    block = prefix + ("block_sparse_moe." if mixtral else "mlp.")
+    gate, up, down = ("w1", "w3", "w2") if mixtral else ("gate_proj", "up_proj", "down_proj")
+    yield block + "gate.weight", (MIXTURES[cls][0], hidden)
+    if glm:
+        yield block + "gate.e_score_correction_bias", (MIXTURES[cls][0],)
+    mlps = [f"experts.{e}." for e in range(MIXTURES[cls][0])] + ["shared_experts."] * glm
+    for mlp in mlps:
+        yield f"{block}{mlp}{gate}.weight", (inner, hidden)
+        yield f"{block}{mlp}{up}.weight", (inner, hidden)
+        yield f"{block}{mlp}{down}.weight", (hidden, inner)
 
 
 def tensors(cls, layers, hidden, inner, heads, kv_heads, dim, vocab, tied):
     """Names and shapes."""
     chatglm = cls == "ChatGLMModel"
     fused = cls in ("GlmForCausalLM", "Glm4ForCausalLM")
-    biased = cls in ("GlmForCausalLM", "Qwen2ForCausalLM")
+    biased = cls in ("GlmForCausalLM", "Qwen2ForCausalLM", "Glm4MoeForCausalLM")
     q, kv = heads * dim, kv_heads * dim
     root = "transformer.encoder." if chatglm else "model."
     yield ("transformer.embedding.word_embeddings" if chatglm else "model.embed_tokens") + ".weight", (vocab, hidden)
@@ -57,15 +80,21 @@ def tensors(cls, layers, hidden, inner, heads, kv_heads, dim, vocab, tied):
             yield f"{p}self_attn.{name}_proj.weight", (rows, hidden)
             if biased:
                 yield f"{p}self_attn.{name}_proj.bias", (rows,)
-            if cls == "Qwen3ForCausalLM" and name != "v":
+            if cls in ("Qwen3ForCausalLM", "Qwen3MoeForCausalLM") and name != "v":
                 yield f"{p}self_attn.{name}_norm.weight", (dim,)
         yield p + "self_attn.o_proj.weight", (hidden, q)
+        size = inner
+        if cls in MIXTURES:
+            size = MIXTURES[cls][2]
+            if size == 0 or i > 0:
+                yield from experts(cls, p, hidden, inner)
+                continue
         if fused:
             yield p + "mlp.gate_up_proj.weight", (2 * inner, hidden)
         else:
-            yield p + "mlp.gate_proj.weight", (inner, hidden)
-            yield p + "mlp.up_proj.weight", (inner, hidden)
-        yield p + "mlp.down_proj.weight", (hidden, inner)
+            yield p + "mlp.gate_proj.weight", (size, hidden)
+            yield p + "mlp.up_proj.weight", (size, hidden)
+        yield p + "mlp.down_proj.weight", (hidden, size)
 
 
 def write(folder, cls, layers, hidden, inner, heads, kv_heads, dim, vocab, tied):
@@ -87,6 +116,12 @@ def write(folder, cls, layers, hidden, inner, heads, kv_heads, dim, vocab, tied)
                       num_key_value_heads=kv_heads, max_position_embeddings=32768)
         if cls == "Glm4ForCausalLM":
             config["attention_bias"] = False
+        if cls in MIXTURES:
+            count, chosen, _ = MIXTURES[cls]
+            config.update(num_experts_per_tok=chosen, moe_intermediate_size=inner,
+                          **{"n_routed_experts" if cls == "Glm4MoeForCausalLM" else "num_local_experts": count})
+        if cls == "Glm4MoeForCausalLM":
+            config.update(attention_bias=True, intermediate_size=MIXTURES[cls][2])
     (folder / "config.json").write_text(json.dumps(config))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).symlink_to(ROOT / "models/tiny-glm" / name)

@@ -9,6 +9,7 @@
 #include "formats/checkpoint.h"
 #include "formats/estimate.h"
 #include "formats/model_source.h"
+#include "models/registry.h"
 #include "runtime/load_encoder.h"
 #include "runtime/plan_model.h"
 
@@ -39,6 +40,10 @@ ModelSizes sizes_of(const ExecutorPlan& plan) {
           .head_dim = plan.head_dim,
           .vocab_size = plan.vocab_size,
           .context = plan.max_context,
+          .experts = plan.model->experts,
+          .experts_per_token = plan.model->experts_per_token,
+          .parameters_per_token = plan.model->parameters_per_token,
+          .ignored = plan.model->ignored,
           .encoder = encoder_text(plan)};
 }
 

@@ -15,7 +15,7 @@ namespace {
 struct SyntheticFlags {
   std::string path;
   std::string preset = "tiny";
-  std::string architecture = "LlamaForCausalLM";
+  std::string architecture;
   std::string dtype = "bf16";
   SyntheticShape shape;  // what is above 0 replaces the preset's
   bool tied = false;
@@ -51,6 +51,9 @@ Result<void> write(const SyntheticFlags& flags) {
   replace(shape.kv_heads, flags.shape.kv_heads);
   replace(shape.head_dim, flags.shape.head_dim);
   replace(shape.vocab_size, flags.shape.vocab_size);
+  replace(shape.experts, flags.shape.experts);
+  replace(shape.experts_per_token, flags.shape.experts_per_token);
+  replace(shape.expert_size, flags.shape.expert_size);
   replace(shape.max_position_embeddings, flags.shape.max_position_embeddings);
   shape.tie_word_embeddings = shape.tie_word_embeddings || flags.tied;
   ProgressBar bar;
@@ -71,8 +74,9 @@ void add_synthetic_command(CommandLine& line) {
   const auto flags = std::make_shared<SyntheticFlags>();
   command->add_option("path", flags->path, "folder to make, or a file name that ends in .gguf")
       ->required();
-  command->add_option("--preset", flags->preset, "tiny, 0.5b or 1.4b [tiny]");
-  command->add_option("--architecture", flags->architecture, "[LlamaForCausalLM]");
+  command->add_option("--preset", flags->preset, "tiny, 0.5b, 1.4b or 3b-moe [tiny]");
+  command->add_option("--architecture", flags->architecture,
+                      "[LlamaForCausalLM; of 3b-moe Qwen3MoeForCausalLM]");
   command->add_option("--dtype", flags->dtype, "of the matrices; q8_0 and the like in GGUF [bf16]");
   command->add_option("--seed", flags->seed, "the same seed gives the same bytes [0]");
   const auto size = [&](const char* flag, int64_t& field, const char* help) {
@@ -87,6 +91,9 @@ void add_synthetic_command(CommandLine& line) {
   size("--kv-heads", flags->shape.kv_heads, "heads of keys and values");
   size("--head-dim", flags->shape.head_dim, "width of a head");
   size("--vocab-size", flags->shape.vocab_size, "tokens");
+  size("--experts", flags->shape.experts, "experts of a mixture");
+  size("--experts-per-token", flags->shape.experts_per_token, "experts that a token goes to");
+  size("--expert-size", flags->shape.expert_size, "width inside an expert");
   size("--max-position-embeddings", flags->shape.max_position_embeddings, "context");
   command->add_flag("--tie-word-embeddings", flags->tied, "one matrix for input and output")
       ->group("Sizes");

@@ -72,7 +72,9 @@ struct DevicePlan {
 struct ModelSummary {
   int64_t layers = 0;
   int64_t weight_bytes = 0;
-  int64_t step_weight_bytes = 0;     // of the matrices that each step reads from end to end
+  // Of the matrices that a step of one row reads from end to end; of experts, those that it
+  // chooses.
+  int64_t step_weight_bytes = 0;
   int64_t operations_per_token = 0;  // of the products of one row, without the output matrix
   int64_t arena_bytes = 0;
   int64_t arena_bytes_without_reuse = 0;

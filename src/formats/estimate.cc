@@ -40,6 +40,11 @@ bool is_embedding_or_head(std::string_view name) {
          name.ends_with("lm_head.weight") || name.ends_with("output_layer.weight");
 }
 
+bool is_ignored(const ModelSizes& sizes, std::string_view name) {
+  return std::ranges::any_of(sizes.ignored,
+                             [&](const std::string& prefix) { return name.starts_with(prefix); });
+}
+
 // Vectors are held in f32 under every rule.
 double bytes_under(const WeightRule& rule, const StoredTensor& tensor) {
   const auto count = static_cast<double>(elements(tensor));
@@ -149,7 +154,9 @@ Result<CheckpointEstimate> estimate(const Checkpoint& checkpoint,
   }
   for (const WeightRule& rule : rules) {
     double bytes = 0;
-    for (const StoredTensor& tensor : checkpoint.tensors()) bytes += bytes_under(rule, tensor);
+    for (const StoredTensor& tensor : checkpoint.tensors()) {
+      if (!is_ignored(out.sizes, tensor.name)) bytes += bytes_under(rule, tensor);
+    }
     out.weight_bytes.emplace_back(rule.name, static_cast<int64_t>(std::ceil(bytes)));
   }
   return out;
@@ -170,6 +177,11 @@ std::string to_text(const CheckpointEstimate& e) {
   if (!e.quantization.empty()) line("quantized", e.quantization);
   line("parameters", fmt::format("{} ({})", count_text(e.parameters), e.parameters));
   line("layers", fmt::format("{} of width {}", e.sizes.layers, e.sizes.hidden_size));
+  if (e.sizes.experts > 0) {
+    line("experts",
+         fmt::format("{} in a layer, {} for each token, which meets {} parameters", e.sizes.experts,
+                     e.sizes.experts_per_token, count_text(e.sizes.parameters_per_token)));
+  }
   const bool writes = e.sizes.encoder.empty();
   if (!writes) line("encoder", e.sizes.encoder);
   std::string heads = fmt::format("{} heads of {}", e.sizes.heads, e.sizes.head_dim);
@@ -230,6 +242,9 @@ json::object to_json(const CheckpointEstimate& e) {
       {"kv_heads", e.sizes.kv_heads},
       {"head_dim", e.sizes.head_dim},
       {"vocab_size", e.sizes.vocab_size},
+      {"experts", e.sizes.experts},
+      {"experts_per_token", e.sizes.experts_per_token},
+      {"parameters_per_token", e.sizes.parameters_per_token},
       {"context", e.sizes.context},
       {"tied_embeddings", e.tied_embeddings},
       {"encoder", e.sizes.encoder.empty() ? json::value(nullptr) : json::value(e.sizes.encoder)},

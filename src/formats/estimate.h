@@ -44,7 +44,11 @@ struct ModelSizes {
   int64_t head_dim = 0;
   int64_t vocab_size = 0;
   int64_t context = 0;
-  std::string encoder{};  // what an encoder makes of texts; empty: the model writes
+  int64_t experts = 0;  // of a layer; all of them are held
+  int64_t experts_per_token = 0;
+  int64_t parameters_per_token = 0;    // that one token meets
+  std::vector<std::string> ignored{};  // tensors whose names begin so take no memory
+  std::string encoder{};               // what an encoder makes of texts; empty: the model writes
 };
 
 struct CheckpointEstimate {

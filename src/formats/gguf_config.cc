@@ -8,6 +8,8 @@
 #include <cmath>
 #include <set>
 
+#include "formats/gguf_mixture.h"
+
 namespace autoglm {
 namespace {
 
@@ -17,10 +19,20 @@ constexpr std::array kArchitectures{
     GgufArchitecture{"qwen3", "Qwen3ForCausalLM", "qwen3", false, false, true},
     GgufArchitecture{"chatglm", "GlmForCausalLM", "glm", false, true, true},
     GgufArchitecture{"glm4", "Glm4ForCausalLM", "glm4", false, true, true},
+    GgufArchitecture{"qwen2moe", "Qwen2MoeForCausalLM", "qwen2_moe", false, false, false,
+                     Mixtures::kQwen2},
+    GgufArchitecture{"qwen3moe", "Qwen3MoeForCausalLM", "qwen3_moe", false, false, true,
+                     Mixtures::kQwen3},
+    GgufArchitecture{"glm4moe", "Glm4MoeForCausalLM", "glm4_moe", false, false, true,
+                     Mixtures::kGlm4},
 };
+// What a llama with experts is.
+constexpr GgufArchitecture kMixtral{"llama", "MixtralForCausalLM", "mixtral", true, false,
+                                    false,   Mixtures::kMixtral};
 
 // No model comes near; more would make products of sizes overflow or loops run long.
 constexpr int64_t kMaxLayers = 10'000;
+constexpr int64_t kMaxExperts = 1 << 16;
 constexpr int64_t kMaxSize = int64_t{1} << 28;
 
 std::string key_of(std::string_view architecture, std::string_view name) {
@@ -132,13 +144,21 @@ Result<GgufModel> read_model(const Gguf& gguf) {
   model.architecture = find_architecture(*name);
   if (model.architecture == nullptr) return unknown_architecture(gguf, *name);
   const auto key = [&](std::string_view rest) { return key_of(*name, rest); };
-  // Their three-dimensional tensors of experts are no matrices that a dense layer could use.
-  if (const auto experts = AGLM_TRY(gguf.integer(key("expert_count"))); experts.value_or(0) != 0) {
-    return Error{ErrorCode::kUnsupported, "mixtures of experts are not supported",
+  model.experts = AGLM_TRY(gguf.integer(key("expert_count"))).value_or(0);
+  if (model.experts != 0 && *name == "llama") model.architecture = &kMixtral;
+  if (model.architecture->mixture != Mixtures::kNone) {
+    model.experts = AGLM_TRY(required(gguf, key("expert_count"), kMaxExperts));
+  } else if (model.experts != 0) {
+    return Error{ErrorCode::kUnsupported, "architecture has no experts",
                  fmt::format("{}: {}", gguf.where, key("expert_count")), "0 experts",
-                 fmt::format("{}", *experts)};
+                 fmt::format("{}", model.experts)};
   }
   model.layers = AGLM_TRY(required(gguf, key("block_count"), kMaxLayers));
+  model.further_layers = AGLM_TRY(gguf.integer(key("nextn_predict_layers"))).value_or(0);
+  if (model.further_layers < 0 || model.further_layers >= model.layers) {
+    return gguf.wrong(key("nextn_predict_layers"), fmt::format("fewer than {}", model.layers));
+  }
+  model.layers -= model.further_layers;
   model.hidden_size = AGLM_TRY(required(gguf, key("embedding_length"), kMaxSize));
   model.intermediate_size = AGLM_TRY(required(gguf, key("feed_forward_length"), kMaxSize));
   model.heads = AGLM_TRY(required(gguf, key("attention.head_count"), kMaxSize));
@@ -175,7 +195,7 @@ Result<json::object> translate_config(const Gguf& gguf, const GgufModel& model) 
   }
   const std::string window_key = key("attention.sliding_window");
   const auto window = AGLM_TRY(gguf.integer(window_key));
-  const bool is_mistral = architecture.gguf_name == "llama" && window && *window > 0;
+  const bool is_mistral = architecture.model_type == "llama" && window && *window > 0;
   const double rope_theta = AGLM_TRY(number_or(gguf, key("rope.freq_base"), 10000.0));
   if (rope_theta <= 0) return gguf.wrong(key("rope.freq_base"), "more than 0");
 
@@ -208,6 +228,7 @@ Result<json::object> translate_config(const Gguf& gguf, const GgufModel& model) 
   if (window && *window > 0) {
     config["sliding_window"] = AGLM_TRY(in_range(gguf, window_key, *window, kMaxSize));
   }
+  AGLM_TRY(add_mixture(gguf, model, config));
   return config;
 }
 

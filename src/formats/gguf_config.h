@@ -12,6 +12,9 @@
 
 namespace autoglm {
 
+// How an architecture's experts are described and named; kNone: it has none.
+enum class Mixtures : uint8_t { kNone, kMixtral, kQwen2, kQwen3, kGlm4 };
+
 // One row a supported architecture: what llama.cpp and transformers call it, and how they differ.
 struct GgufArchitecture {
   std::string_view gguf_name;
@@ -22,6 +25,7 @@ struct GgufArchitecture {
   bool permuted;
   bool fused_gate_up;    // ffn_up holds gate and up, one after the other
   bool optional_biases;  // transformers has the flag attention_bias
+  Mixtures mixture = Mixtures::kNone;
 };
 
 // nullptr: not supported.
@@ -30,7 +34,9 @@ Error unknown_architecture(const Gguf& gguf, std::string_view found);
 
 struct GgufModel {
   const GgufArchitecture* architecture = nullptr;
-  int64_t layers = 0;
+  int64_t layers = 0;          // that the answer goes through
+  int64_t further_layers = 0;  // behind them, which predict further tokens
+  int64_t experts = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
   int64_t heads = 0;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "formats/gguf_config.h"
+#include "formats/gguf_mixture.h"
 
 namespace autoglm {
 namespace {
@@ -126,6 +127,9 @@ class Translator {
     }
     const std::string prefix = fmt::format("model.layers.{}.", parts.layer);
     if (parts.stem == "attn_qkv") return add_fused(tensor, prefix, parts.suffix, out);
+    if (AGLM_TRY(add_mixture_tensor(tensor, model_, prefix, parts.stem, parts.suffix, out))) {
+      return {};
+    }
     auto name = counterpart(kInLayer, parts.stem);
     if (parts.stem == "ffn_up" && model_.architecture->fused_gate_up) name = "mlp.gate_up_proj";
     out.push_back(tensor);

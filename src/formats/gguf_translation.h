@@ -17,11 +17,12 @@ struct TranslatedGguf {
   std::vector<StoredTensor> tensors;
 };
 
-// Architectures: llama (Llama, and Mistral when it has a sliding window), qwen2, qwen3, chatglm (as
-// GlmForCausalLM, its fused q/k/v cut into three) and glm4. A file without tensors, which holds a
-// tokenizer only, is accepted whatever its architecture; its config then has model_type and
-// vocab_size at most. A tensor without a counterpart keeps its GGUF
-// name, as rope_freqs.weight does.
+// Architectures: llama (Llama, Mistral when it has a sliding window, Mixtral when it has experts),
+// qwen2, qwen3, chatglm (as GlmForCausalLM, its fused q/k/v cut into three), glm4, qwen2moe,
+// qwen3moe and glm4moe. Tensors of all experts are cut into one for each. A file without tensors,
+// which holds a tokenizer only, is accepted whatever its architecture; its config then has
+// model_type and vocab_size at most. A tensor without a counterpart keeps its GGUF name, as
+// rope_freqs.weight does.
 Result<TranslatedGguf> translate_gguf(const Gguf& gguf);
 
 }  // namespace autoglm

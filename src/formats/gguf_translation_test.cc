@@ -198,9 +198,10 @@ TEST(GgufTranslation, ReadsRopeScalingWindowsAndSampling) {
 TEST(GgufTranslation, RefusesWhatItCannotTranslate) {
   const Fill nothing = [](TinyFile&) {};
   EXPECT_EQ(error_of("llama", nothing), "translated");
-  EXPECT_THAT(error_of("mamba", nothing),
-              HasSubstr("tiny.gguf: general.architecture: architecture is not supported (expected "
-                        "llama, qwen2, qwen3, chatglm, glm4, found mamba)"));
+  EXPECT_THAT(
+      error_of("mamba", nothing),
+      HasSubstr("tiny.gguf: general.architecture: architecture is not supported (expected "
+                "llama, qwen2, qwen3, chatglm, glm4, qwen2moe, qwen3moe, glm4moe, found mamba)"));
   const auto only_embedding = [](TinyFile& t) {
     t.metadata.add_string("general.architecture", "llama");
     t.plans.push_back({"token_embd.weight", DType::kF32, {10, 24}});
@@ -212,7 +213,25 @@ TEST(GgufTranslation, RefusesWhatItCannotTranslate) {
   };
   EXPECT_THAT(wrong("llama.attention.value_length", 8), HasSubstr("expected 6, the same as keys"));
   EXPECT_THAT(wrong("llama.expert_count", 4),
-              HasSubstr("llama.expert_count: mixtures of experts are not supported (expected 0"));
+              HasSubstr("llama.expert_used_count: metadata is missing (expected how many experts"));
+  EXPECT_THAT(
+      error_of("qwen3", [&](TinyFile& t) { t.metadata.add_uint32("qwen3.expert_count", 4); }),
+      HasSubstr("qwen3.expert_count: architecture has no experts (expected 0"));
+  EXPECT_THAT(error_of("qwen3moe", nothing),
+              HasSubstr("qwen3moe.expert_count: metadata is missing (expected 1 to 65536"));
+  const auto wrong_experts = [](std::vector<int64_t> shape) {
+    return error_of("qwen3moe", [&](TinyFile& t) {
+      t.metadata.add_uint32("qwen3moe.expert_count", 4);
+      t.metadata.add_uint32("qwen3moe.expert_used_count", 2);
+      t.plans.push_back({"blk.0.ffn_gate_exps.weight", DType::kF32, std::move(shape)});
+    });
+  };
+  EXPECT_THAT(
+      wrong_experts({3, 8, 24}),
+      HasSubstr("blk.0.ffn_gate_exps.weight: tensor of experts has the wrong shape (expected "
+                "[4 experts, rows, columns], found [3, 8, 24])"));
+  EXPECT_THAT(wrong_experts({32, 24}), HasSubstr("found [32, 24]"));
+  EXPECT_EQ(wrong_experts({4, 8, 24}), "translated");
   EXPECT_EQ(wrong("llama.expert_count", 0), "translated");
   EXPECT_THAT(wrong("llama.rope.dimension_count", 8), HasSubstr("expected 1 to 6, found 8"));
   EXPECT_THAT(wrong("llama.rope.dimension_count", 3), HasSubstr("an even number"));

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "formats/chat_template_source.h"
+#include "formats/expert_tensors.h"
 #include "formats/gguf.h"
 #include "formats/not_a_checkpoint.h"
 #include "formats/pack_file.h"
@@ -148,7 +149,7 @@ class HuggingFaceCheckpoint final : public Checkpoint {
     ResolvedQuantization resolved = AGLM_TRY(resolve_quantization(
         config_, own ? &*own : nullptr, in("config.json"), std::move(tensors_)));
     quantization_ = std::move(resolved.description);
-    tensors_ = std::move(resolved.tensors);
+    tensors_ = AGLM_TRY(split_fused_experts(std::move(resolved.tensors)));
     index_.clear();
     for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
     return {};

@@ -12,6 +12,7 @@
 #include "formats/synthetic_model.h"
 #include "formats/synthetic_vocabulary.h"
 #include "quant/blocks.h"
+#include "quant/half.h"
 
 namespace autoglm {
 namespace {
@@ -53,7 +54,7 @@ int64_t logical_row(int64_t stored, int64_t rows, int64_t heads) {
 }
 
 DType stored_dtype(const SyntheticTensor& tensor, DType matrices, bool gguf) {
-  return gguf && tensor.shape.size() == 1 ? DType::kF32 : matrices;
+  return gguf && (tensor.shape.size() == 1 || tensor.router) ? DType::kF32 : matrices;
 }
 
 std::vector<TensorPlan> plan(const std::vector<SyntheticTensor>& tensors, DType dtype, bool gguf) {
@@ -69,14 +70,20 @@ Result<void> write_tensor(const SyntheticTensor& tensor, const SyntheticOptions&
                           TensorFile& file) {
   // A vector is one row to write, and as many to permute.
   const bool is_vector = tensor.shape.size() == 1;
-  const int64_t rows = is_vector ? 1 : tensor.shape[0];
+  const bool stacked = !tensor.experts.empty();
+  const int64_t rows = is_vector ? 1 : stacked ? tensor.shape[1] : tensor.shape[0];
   const DType dtype = stored_dtype(tensor, options.dtype, gguf);
   std::vector<float> values(static_cast<size_t>(tensor.shape.back()));
   const TensorPlan row_plan{"", dtype, {1, tensor.shape.back()}};
   std::vector<std::byte> encoded(row_plan.bytes());
-  const uint64_t seed = hash(tensor.name, options.seed);
   const int64_t heads = gguf ? tensor.permuted_heads : 0;
-  for (int64_t row = 0; row < rows; ++row) {
+  const int64_t all_rows = stacked ? rows * tensor.shape[0] : rows;
+  uint64_t seed = hash(tensor.name, options.seed);
+  for (int64_t at = 0; at < all_rows; ++at) {
+    const int64_t row = at % rows;
+    if (stacked && row == 0) {
+      seed = hash(tensor.experts[static_cast<size_t>(at / rows)], options.seed);
+    }
     const int64_t logical = is_vector ? 0 : logical_row(row, rows, heads);
     fill_row(mix(seed ^ mix(static_cast<uint64_t>(logical))), tensor.around_one ? 1.0f : 0.0f,
              values);
@@ -86,6 +93,9 @@ Result<void> write_tensor(const SyntheticTensor& tensor, const SyntheticOptions&
       for (int64_t i = 0; i < size; ++i) {
         values[static_cast<size_t>(i)] = in_order[static_cast<size_t>(logical_row(i, size, heads))];
       }
+    }
+    if (tensor.router) {
+      for (float& value : values) value = bf16_to_f32(f32_to_bf16(value));
     }
     encode_elements(dtype, values, encoded);
     AGLM_TRY(file.append(encoded));
@@ -151,6 +161,10 @@ Result<void> write_gguf(const SyntheticOptions& options,
 }  // namespace
 
 Result<SyntheticShape> synthetic_preset(std::string_view name, std::string_view architecture) {
+  const bool mixture_preset = name == "3b-moe";
+  if (architecture.empty()) {
+    architecture = mixture_preset ? "Qwen3MoeForCausalLM" : "LlamaForCausalLM";
+  }
   SyntheticShape shape{.architecture = std::string(architecture)};
   // In order: layers, hidden, intermediate, heads, key and value heads, head, vocabulary, context.
   const auto fill = [&](const std::array<int64_t, 8>& s) {
@@ -169,9 +183,21 @@ Result<SyntheticShape> synthetic_preset(std::string_view name, std::string_view 
     fill({28, 1024, 4096, 16, 4, 64, 32000, 8192});
   } else if (name == "1.4b") {
     fill({28, 2048, 5632, 16, 4, 128, 32000, 8192});
+  } else if (mixture_preset) {
+    fill({28, 1024, 4096, 16, 4, 128, 32000, 8192});
   } else {
-    return Error{ErrorCode::kInvalidArgument, "no such preset", "preset", "tiny, 0.5b or 1.4b",
-                 std::string(name)};
+    return Error{ErrorCode::kInvalidArgument, "no such preset", "preset",
+                 "tiny, 0.5b, 1.4b or 3b-moe", std::string(name)};
+  }
+  if (mixture_preset) {
+    shape.experts = 64;
+    shape.experts_per_token = 8;
+    shape.expert_size = 512;
+  } else if (has_experts(architecture)) {
+    // A token meets as much as it would without experts.
+    shape.experts = 8;
+    shape.experts_per_token = 2;
+    shape.expert_size = shape.intermediate_size / 2;
   }
   AGLM_TRY(check_shape(shape));
   return shape;
@@ -188,7 +214,7 @@ Result<void> write_synthetic(const SyntheticOptions& options) {
                       : "F32, F16 or BF16",
                  std::string(dtype_info(options.dtype).name)};
   }
-  const std::vector<SyntheticTensor> tensors = synthetic_tensors(options.shape);
+  const std::vector<SyntheticTensor> tensors = synthetic_tensors(options.shape, gguf);
   for (const SyntheticTensor& tensor : tensors) {
     AGLM_TRY(stored_bytes(stored_dtype(tensor, options.dtype, gguf), tensor.shape, tensor.name));
   }

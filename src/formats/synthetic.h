@@ -15,8 +15,9 @@
 namespace autoglm {
 
 struct SyntheticShape {
-  std::string architecture = "LlamaForCausalLM";  // or Mistral, Qwen2, Qwen3, Glm, Glm4 (each with
-                                                  // ForCausalLM), ChatGLMModel
+  // Or Mistral, Qwen2, Qwen3, Glm, Glm4, Mixtral, Qwen2Moe, Qwen3Moe, Glm4Moe (each with
+  // ForCausalLM), ChatGLMModel.
+  std::string architecture = "LlamaForCausalLM";
   int64_t layers = 0;
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
@@ -26,6 +27,11 @@ struct SyntheticShape {
   int64_t vocab_size = 0;  // at least 259: every byte and three special tokens
   int64_t max_position_embeddings = 0;
   bool tie_word_embeddings = false;
+  // Of mixtures alone; others have zeros. A shared expert of Qwen2Moe is as wide as
+  // intermediate_size, one of Glm4Moe as expert_size, and its first layer has an MLP.
+  int64_t experts = 0;
+  int64_t experts_per_token = 0;
+  int64_t expert_size = 0;  // width inside each; of Mixtral also intermediate_size
 };
 
 struct SyntheticOptions {
@@ -39,9 +45,9 @@ struct SyntheticOptions {
 };
 
 // "tiny" (1.3 million parameters), "0.5b" (491 million) or "1.4b" (1,394 million), with widths that
-// every block format fits.
-Result<SyntheticShape> synthetic_preset(std::string_view name,
-                                        std::string_view architecture = "LlamaForCausalLM");
+// every block format fits; of mixtures also "3b-moe" (3,030 million, of which a token meets 566).
+// No architecture: that of Llama, of "3b-moe" Qwen3Moe.
+Result<SyntheticShape> synthetic_preset(std::string_view name, std::string_view architecture = "");
 
 // Writes row by row: memory stays at a few rows and the vocabulary.
 Result<void> write_synthetic(const SyntheticOptions& options);

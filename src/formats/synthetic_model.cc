@@ -15,6 +15,8 @@ constexpr double kRopeTheta = 10000.0;
 constexpr float kEpsilon = 1e-5f;
 constexpr int64_t kMaxSize = int64_t{1} << 24;  // keeps every product far from overflow
 
+enum class Experts : uint8_t { kNone, kMixtral, kQwen2, kQwen3, kGlm4 };
+
 struct Family {
   std::string_view architecture;
   std::string_view model_type;
@@ -24,6 +26,7 @@ struct Family {
   bool fused_gate_up = false;   // and rotary embedding on half of each head
   bool sandwich_norms = false;  // after each block too
   bool fused_qkv = false;       // and ChatGLM's own names
+  Experts experts = Experts::kNone;
 };
 
 constexpr std::array kFamilies{
@@ -54,6 +57,26 @@ constexpr std::array kFamilies{
            .qkv_bias = true,
            .fused_gate_up = true,
            .fused_qkv = true},
+    Family{.architecture = "MixtralForCausalLM",
+           .model_type = "mixtral",
+           .gguf_name = "llama",
+           .experts = Experts::kMixtral},
+    Family{.architecture = "Qwen2MoeForCausalLM",
+           .model_type = "qwen2_moe",
+           .gguf_name = "qwen2moe",
+           .qkv_bias = true,
+           .experts = Experts::kQwen2},
+    Family{.architecture = "Qwen3MoeForCausalLM",
+           .model_type = "qwen3_moe",
+           .gguf_name = "qwen3moe",
+           .head_norms = true,
+           .experts = Experts::kQwen3},
+    Family{.architecture = "Glm4MoeForCausalLM",
+           .model_type = "glm4_moe",
+           .gguf_name = "glm4moe",
+           .qkv_bias = true,
+           .head_norms = true,
+           .experts = Experts::kGlm4},
 };
 
 const Family* find_family(std::string_view architecture) {
@@ -61,6 +84,11 @@ const Family* find_family(std::string_view architecture) {
     if (family.architecture == architecture) return &family;
   }
   return nullptr;
+}
+
+// Rotary embedding on half of each head.
+bool turns_half(const Family& family) {
+  return family.fused_gate_up || family.experts == Experts::kGlm4;
 }
 
 const Family& family_of(const SyntheticShape& shape) {
@@ -72,7 +100,8 @@ const Family& family_of(const SyntheticShape& shape) {
 // Collects the tensors of one model under both names.
 class List {
  public:
-  explicit List(const SyntheticShape& shape) : shape_(shape), family_(family_of(shape)) {}
+  List(const SyntheticShape& shape, bool gguf)
+      : shape_(shape), family_(family_of(shape)), gguf_(gguf) {}
 
   void add(std::string name, std::string gguf, std::vector<int64_t> shape, int64_t permuted = 0) {
     tensors_.push_back({.name = std::move(name),
@@ -119,7 +148,10 @@ class List {
     if (family_.sandwich_norms) {
       add_norm(p + "post_self_attn_layernorm", g + "post_attention_norm", s.hidden_size);
     }
-    add_norm(p + "post_attention_layernorm", g + "ffn_norm", s.hidden_size);
+    const bool glm_moe = family_.experts == Experts::kGlm4;
+    add_norm(p + "post_attention_layernorm", g + (glm_moe ? "post_attention_norm" : "ffn_norm"),
+             s.hidden_size);
+    if (family_.experts != Experts::kNone && !(glm_moe && i == 0)) return add_experts(p, g);
     if (family_.fused_gate_up) {
       add(p + (chatglm ? "mlp.dense_h_to_4h.weight" : "mlp.gate_up_proj.weight"),
           g + "ffn_up.weight", {2 * s.intermediate_size, s.hidden_size});
@@ -131,6 +163,54 @@ class List {
         {s.hidden_size, s.intermediate_size});
     if (family_.sandwich_norms) {
       add_norm(p + "post_mlp_layernorm", g + "post_ffw_norm", s.hidden_size);
+    }
+  }
+
+  // An expert's three matrices, or those of all experts under one name of GGUF.
+  struct Mlp {
+    std::string name;    // "model.layers.0.mlp.experts.3."
+    std::string suffix;  // of GGUF: "_exps"
+    int64_t size = 0;
+  };
+
+  void add_mlp(const Mlp& mlp, const std::string& g) {
+    const bool mixtral = family_.experts == Experts::kMixtral;
+    add(mlp.name + (mixtral ? "w1.weight" : "gate_proj.weight"),
+        g + "ffn_gate" + mlp.suffix + ".weight", {mlp.size, shape_.hidden_size});
+    add(mlp.name + (mixtral ? "w3.weight" : "up_proj.weight"),
+        g + "ffn_up" + mlp.suffix + ".weight", {mlp.size, shape_.hidden_size});
+    add(mlp.name + (mixtral ? "w2.weight" : "down_proj.weight"),
+        g + "ffn_down" + mlp.suffix + ".weight", {shape_.hidden_size, mlp.size});
+  }
+
+  void add_experts(const std::string& p, const std::string& g) {
+    const SyntheticShape& s = shape_;
+    const std::string block =
+        p + (family_.experts == Experts::kMixtral ? "block_sparse_moe." : "mlp.");
+    add(block + "gate.weight", g + "ffn_gate_inp.weight", {s.experts, s.hidden_size});
+    tensors_.back().router = true;
+    if (family_.experts == Experts::kGlm4) {
+      add(block + "gate.e_score_correction_bias", g + "exp_probs_b.bias", {s.experts});
+      add_mlp({block + "shared_experts.", "_shexp", s.expert_size}, g);
+    }
+    if (family_.experts == Experts::kQwen2) {
+      add_mlp({block + "shared_expert.", "_shexp", s.intermediate_size}, g);
+      add(block + "shared_expert_gate.weight", g + "ffn_gate_inp_shexp.weight",
+          gguf_ ? std::vector{s.hidden_size} : std::vector<int64_t>{1, s.hidden_size});
+      tensors_.back().router = true;
+    }
+    const size_t first = tensors_.size();
+    const auto name = [&](int64_t e) { return fmt::format("{}experts.{}.", block, e); };
+    add_mlp({name(0), "_exps", s.expert_size}, g);
+    if (!gguf_) {
+      for (int64_t e = 1; e < s.experts; ++e) add_mlp({name(e), "_exps", s.expert_size}, g);
+      return;
+    }
+    for (size_t i = first; i < tensors_.size(); ++i) {
+      SyntheticTensor& tensor = tensors_[i];
+      const std::string piece = tensor.name.substr(name(0).size());
+      for (int64_t e = 0; e < s.experts; ++e) tensor.experts.push_back(name(e) + piece);
+      tensor.shape.insert(tensor.shape.begin(), s.experts);
     }
   }
 
@@ -152,8 +232,42 @@ class List {
  private:
   const SyntheticShape& shape_;
   const Family& family_;
+  const bool gguf_;
   std::vector<SyntheticTensor> tensors_;
 };
+
+// What config.json says of experts.
+void add_expert_keys(const SyntheticShape& s, Experts experts, json::object& config) {
+  config["num_experts_per_tok"] = s.experts_per_token;
+  switch (experts) {
+    case Experts::kNone: break;
+    case Experts::kMixtral:
+      config["num_local_experts"] = s.experts;
+      config["intermediate_size"] = s.expert_size;
+      return;
+    case Experts::kQwen2:
+      config["num_experts"] = s.experts;
+      config["shared_expert_intermediate_size"] = s.intermediate_size;
+      config["norm_topk_prob"] = false;
+      break;
+    case Experts::kQwen3:
+      config["num_experts"] = s.experts;
+      config["norm_topk_prob"] = true;
+      break;
+    case Experts::kGlm4:
+      config["n_routed_experts"] = s.experts;
+      config["n_shared_experts"] = 1;
+      config["first_k_dense_replace"] = 1;
+      config["norm_topk_prob"] = true;
+      config["routed_scaling_factor"] = 1.0;
+      config["n_group"] = 1;
+      config["topk_group"] = 1;
+      config["use_qk_norm"] = true;
+      config["num_nextn_predict_layers"] = 0;
+      break;
+  }
+  config["moe_intermediate_size"] = s.expert_size;
+}
 
 std::string_view torch_dtype(DType dtype) {
   if (dtype == DType::kF16) return "float16";
@@ -210,11 +324,27 @@ Result<void> check_shape(const SyntheticShape& s) {
       return refuse(field, fmt::format("{} to {}", least, kMaxSize), fmt::format("{}", size));
     }
   }
+  if (family->experts != Experts::kNone) {
+    if (s.experts < 2 || s.experts > 4096) {
+      return refuse("experts", "2 to 4096", fmt::format("{}", s.experts));
+    }
+    if (s.experts_per_token < 1 || s.experts_per_token > s.experts) {
+      return refuse("experts_per_token", fmt::format("1 to {}", s.experts),
+                    fmt::format("{}", s.experts_per_token));
+    }
+    if (s.expert_size < 1 || s.expert_size > kMaxSize) {
+      return refuse("expert_size", fmt::format("1 to {}", kMaxSize),
+                    fmt::format("{}", s.expert_size));
+    }
+  } else if (s.experts != 0) {
+    return refuse("experts", fmt::format("none for {}", s.architecture),
+                  fmt::format("{}", s.experts));
+  }
   if (s.heads % s.kv_heads != 0) {
     return refuse("kv_heads", fmt::format("a divisor of {} heads", s.heads),
                   fmt::format("{}", s.kv_heads));
   }
-  const int64_t multiple = family->fused_gate_up ? 4 : 2;
+  const int64_t multiple = turns_half(*family) ? 4 : 2;
   if (s.head_dim % multiple != 0) {
     return refuse("head_dim", fmt::format("a multiple of {}", multiple),
                   fmt::format("{}", s.head_dim));
@@ -225,8 +355,13 @@ Result<void> check_shape(const SyntheticShape& s) {
   return {};
 }
 
-std::vector<SyntheticTensor> synthetic_tensors(const SyntheticShape& shape) {
-  return List(shape).take();
+std::vector<SyntheticTensor> synthetic_tensors(const SyntheticShape& shape, bool gguf) {
+  return List(shape, gguf).take();
+}
+
+bool has_experts(std::string_view architecture) {
+  const Family* family = find_family(architecture);
+  return family != nullptr && family->experts != Experts::kNone;
 }
 
 json::object synthetic_config(const SyntheticShape& s, DType dtype) {
@@ -248,10 +383,11 @@ json::object synthetic_config(const SyntheticShape& s, DType dtype) {
                           {"rope_theta", kRopeTheta},
                           {"tie_word_embeddings", s.tie_word_embeddings}};
     if (family.model_type == "mistral") config["sliding_window"] = nullptr;
-    if (family.model_type != "mistral" && family.model_type != "qwen2") {
-      config["attention_bias"] = family.qkv_bias;
-    }
-    if (family.fused_gate_up) config["partial_rotary_factor"] = 0.5;
+    const bool flagged = family.model_type != "mistral" && family.model_type != "mixtral" &&
+                         family.model_type != "qwen2" && family.model_type != "qwen2_moe";
+    if (flagged) config["attention_bias"] = family.qkv_bias;
+    if (turns_half(family)) config["partial_rotary_factor"] = 0.5;
+    if (family.experts != Experts::kNone) add_expert_keys(s, family.experts, config);
   }
   config["architectures"] = json::array{family.architecture};
   config["model_type"] = family.model_type;
@@ -299,14 +435,28 @@ void add_synthetic_metadata(const SyntheticShape& s, DType dtype, GgufMetadata& 
   add("context_length", s.max_position_embeddings);
   add("embedding_length", s.hidden_size);
   add("block_count", s.layers);
-  add("feed_forward_length", s.intermediate_size);
-  add("rope.dimension_count", family.fused_gate_up ? s.head_dim / 2 : s.head_dim);
+  const bool mixtral = family.experts == Experts::kMixtral;
+  add("feed_forward_length", mixtral ? s.expert_size : s.intermediate_size);
+  add("rope.dimension_count", turns_half(family) ? s.head_dim / 2 : s.head_dim);
   metadata.add_float32(key("rope.freq_base"), static_cast<float>(kRopeTheta));
   add("attention.head_count", s.heads);
   add("attention.head_count_kv", s.kv_heads);
   add("attention.key_length", s.head_dim);
   add("attention.value_length", s.head_dim);
   metadata.add_float32(key("attention.layer_norm_rms_epsilon"), kEpsilon);
+  if (family.experts == Experts::kNone) return;
+  add("expert_count", s.experts);
+  add("expert_used_count", s.experts_per_token);
+  add("expert_feed_forward_length", s.expert_size);
+  if (family.experts == Experts::kQwen2) {
+    add("expert_shared_feed_forward_length", s.intermediate_size);
+  }
+  if (family.experts != Experts::kGlm4) return;
+  add("expert_shared_count", 1);
+  add("leading_dense_block_count", 1);
+  add("expert_gating_func", 2);  // sigmoid
+  metadata.add_float32(key("expert_weights_scale"), 1.0f);
+  metadata.add_bool(key("expert_weights_norm"), true);
 }
 
 }  // namespace autoglm

@@ -41,6 +41,8 @@ class Synthetic : public ::testing::Test {
 };
 
 SyntheticShape odd_shape(std::string_view architecture) {
+  const bool mixture =
+      architecture.starts_with("Mixtral") || architecture.find("Moe") != architecture.npos;
   return {.architecture = std::string(architecture),
           .layers = 2,
           .hidden_size = 20,
@@ -49,12 +51,17 @@ SyntheticShape odd_shape(std::string_view architecture) {
           .kv_heads = 2,
           .head_dim = 8,
           .vocab_size = 300,
-          .max_position_embeddings = 64};
+          .max_position_embeddings = 64,
+          .experts = mixture ? 5 : 0,
+          .experts_per_token = mixture ? 3 : 0,
+          .expert_size = mixture ? 12 : 0};
 }
 
 TEST_F(Synthetic, BothFormsHoldTheSameRows) {
-  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
-                                   "GlmForCausalLM", "Glm4ForCausalLM"}) {
+  for (const char* architecture :
+       {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "GlmForCausalLM",
+        "Glm4ForCausalLM", "MixtralForCausalLM", "Qwen2MoeForCausalLM", "Qwen3MoeForCausalLM",
+        "Glm4MoeForCausalLM"}) {
     const SyntheticShape shape = odd_shape(architecture);
     const auto hugging_face = write(architecture, shape, DType::kF32);
     const auto gguf = write(fmt::format("{}.gguf", architecture), shape, DType::kF32);
@@ -180,7 +187,7 @@ TEST_F(Synthetic, RefusesShapesAndFormatsThatCannotBe) {
   EXPECT_THAT(error("x.gguf", good, DType::kQ2_K), HasSubstr("found Q2_K"));
   EXPECT_THAT(error("x.gguf", good, DType::kQ4_K), HasSubstr("whole blocks"));
   EXPECT_THAT(error("none/x.gguf", good, DType::kF32), HasSubstr("cannot create"));
-  EXPECT_THAT(synthetic_preset("7b").error().message(), HasSubstr("tiny, 0.5b or 1.4b"));
+  EXPECT_THAT(synthetic_preset("7b").error().message(), HasSubstr("tiny, 0.5b, 1.4b or 3b-moe"));
   EXPECT_TRUE(fs::is_empty(folder_));
 }
 

@@ -71,6 +71,8 @@ WeightId Graph::add_weight(Weight weight) {
   int64_t rows = 0;
   for (const WeightPart& part : weight.parts) rows += part.rows;
   AGLM_CHECK(rows == weight.rows, "{}: parts of {} rows for {}", weight.name(), rows, weight.rows);
+  AGLM_CHECK(weight.members > 0 && weight.rows % weight.members == 0, "{}: {} rows of {} members",
+             weight.name(), weight.rows, weight.members);
   weights_.push_back(std::move(weight));
   return static_cast<WeightId>(weights_.size() - 1);
 }
@@ -177,6 +179,23 @@ Value select_outputs(Value x) { return record(x, {.op = Op::kSelectOutputs, .inp
 
 Value pool(Value x, Pooling pooling) {
   return record(x, {.op = Op::kPool, .inputs = {x.index}, .pooling = pooling});
+}
+
+Value route(Value logits, const RouteSpec& spec, WeightId bias) {
+  Node node{.op = Op::kRoute, .inputs = {logits.index}, .route = spec};
+  if (bias != WeightId::kNone) node.weights.push_back(bias);
+  return record(logits, std::move(node));
+}
+
+Value expert_mlp(Value x, Value routes, const ExpertWeights& experts, const ExpertWeights& shared) {
+  Node node{.op = Op::kExpertMlp,
+            .inputs = {x.index, routes.index},
+            .weights = {experts.gate_up, experts.down},
+            .route = routes.graph->node(routes.index).route};
+  if (shared.gate_up != WeightId::kNone) {
+    node.weights.insert(node.weights.end(), {shared.gate_up, shared.down});
+  }
+  return record(x, std::move(node));
 }
 
 Value operator+(Value a, Value b) {

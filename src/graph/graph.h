@@ -31,7 +31,13 @@ enum class Op : uint8_t {
   kSlice,           // (x): columns [first_column, first_column + columns); a view, not a copy
   kSelectOutputs,   // (x [T, c]) -> [R, c]: the rows whose logits are wanted
   kPool,            // (x [T, c]) -> [R, c]: one row for each text of the step, made of all its rows
-  kCount,           // how many there are: no op
+  // (logits[; bias]): which experts a row goes to, and how much each counts (RouteSpec)
+  kRoute,
+  // (x, routes[, residual]; gate_up, down[, shared gate_up, shared down]): a SwiGLU MLP of each
+  // expert that the row is routed to, weighted and summed in the order of its choices, then the
+  // shared experts'
+  kExpertMlp,
+  kCount,  // how many there are: no op
 };
 std::string_view op_name(Op op);
 
@@ -53,6 +59,7 @@ struct Shape {
 // What a weight is for: decides how a device holds it.
 enum class WeightRole : uint8_t {
   kMatrix,     // a linear layer inside the model
+  kRouter,     // makes a router's logits: never rounded, since a small change is another expert
   kEmbedding,  // rows are looked up; may also be the output matrix of a tied model
   kOutput,     // the matrix that makes logits
   kVector,     // norm weights and biases: one column
@@ -71,6 +78,8 @@ struct Weight {
   int64_t rows = 0;
   int64_t columns = 1;
   std::vector<WeightPart> parts;
+  int64_t members = 1;  // matrices of equal shape, one below the other: one for each expert
+  int64_t member_rows() const { return rows / members; }
   std::string name() const;  // "model.layers.0.self_attn.q_proj.weight (+2)"
 };
 
@@ -116,6 +125,32 @@ enum class Pooling : uint8_t {
 };
 std::string_view pooling_name(Pooling pooling);  // "mean"
 
+enum class RouteScore : uint8_t {
+  kSoftmax,  // over all experts
+  kSigmoid,
+};
+
+// How a router chooses. Each row takes the `chosen` experts of the highest scores, the lowest index
+// where two are equal; a bias (the op's weight) is added for the choice alone. With groups, the
+// experts lie in `groups` of equal size, and only those in the `chosen_groups` whose two best
+// sum highest can be chosen. The result's columns are the experts' indices, from the highest score
+// down, then as many weights.
+struct RouteSpec {
+  RouteScore score = RouteScore::kSoftmax;
+  int32_t experts = 0;
+  int32_t chosen = 0;
+  int32_t groups = 1;
+  int32_t chosen_groups = 1;
+  bool renormalize = false;  // the chosen scores are divided by their sum
+  float scale = 1;           // by which weights are multiplied at last
+  // The logits have one more column, whose sigmoid is the shared experts' weight and the result's
+  // last column.
+  bool shared_gate = false;
+
+  int64_t logits() const { return experts + (shared_gate ? 1 : 0); }
+  int64_t columns() const { return 2 * chosen + (shared_gate ? 1 : 0); }
+};
+
 enum class Activation : uint8_t {
   kNone,
   kGelu,  // x / 2 (1 + erf(x / sqrt(2)))
@@ -144,6 +179,7 @@ struct Node {
   Pooling pooling = Pooling::kMean;           // kPool
   bool quantized = false;                     // kRmsNorm: the result is int8, set by fusion
   AttentionSpec attention;                    // kAttention; kWholeAttention: without a layer
+  RouteSpec route;                            // kRoute, kExpertMlp
 
   // kNone: there are not so many.
   WeightId weight(size_t i = 0) const { return i < weights.size() ? weights[i] : WeightId::kNone; }
@@ -237,6 +273,14 @@ Value swiglu(Value gate, Value up);
 Value slice(Value x, int64_t first_column, int64_t columns);
 Value select_outputs(Value x);
 Value pool(Value x, Pooling pooling);
+Value route(Value logits, const RouteSpec& spec, WeightId bias = WeightId::kNone);
+// An MLP's matrices: rows gate | up of each member, and their down projection.
+struct ExpertWeights {
+  WeightId gate_up = WeightId::kNone;
+  WeightId down = WeightId::kNone;
+};
+// `shared`: of one member, which every row goes to; or none.
+Value expert_mlp(Value x, Value routes, const ExpertWeights& experts, const ExpertWeights& shared);
 Value operator+(Value a, Value b);
 
 }  // namespace autoglm

@@ -161,6 +161,67 @@ std::string pool_attributes(const Graph&, const Node& node) {
   return std::string(pooling_name(node.pooling));
 }
 
+Shape route_shape(const NodeToShape& n) {
+  const RouteSpec& r = n.node.route;
+  AGLM_CHECK(r.groups > 0 && r.experts > 0 && r.experts % r.groups == 0 && r.chosen_groups > 0 &&
+                 r.chosen_groups <= r.groups && (r.groups == 1 || r.experts / r.groups > 1),
+             "a router of {} experts in {} groups, {} of them chosen", r.experts, r.groups,
+             r.chosen_groups);
+  AGLM_CHECK(r.chosen > 0 && r.chosen <= r.experts / r.groups * r.chosen_groups,
+             "{} experts of {} are chosen", r.chosen, r.experts / r.groups * r.chosen_groups);
+  n.require(n.input(0).columns == r.logits(), n.input(0),
+            fmt::format("{} experts{}", r.experts, r.shared_gate ? " and a shared gate" : ""));
+  if (!n.node.weights.empty()) {
+    n.require(n.weight(0).rows == r.experts, n.input(0), fmt::format("a bias of {}", r.experts));
+  }
+  return {n.input(0).rows, r.columns()};
+}
+
+std::string route_attributes(const Graph&, const Node& node) {
+  const RouteSpec& r = node.route;
+  std::string text = fmt::format("{} of {} experts, {}", r.chosen, r.experts,
+                                 r.score == RouteScore::kSigmoid ? "sigmoid" : "softmax");
+  if (r.groups > 1) text += fmt::format(", {} of {} groups", r.chosen_groups, r.groups);
+  if (r.renormalize) text += ", renormalized";
+  if (r.scale != 1) text += fmt::format(", times {:g}", r.scale);
+  if (r.shared_gate) text += ", shared gate";
+  return text;
+}
+
+// gate_up [experts * 2 * inner, columns] and down [experts * columns, inner].
+void require_mlp(const NodeToShape& n, size_t first, int64_t members) {
+  const Weight& gate_up = n.weight(first);
+  const Weight& down = n.weight(first + 1);
+  const int64_t columns = n.input(0).columns;
+  n.require(
+      gate_up.members == members && gate_up.columns == columns &&
+          gate_up.member_rows() == 2 * down.columns && down.members == members &&
+          down.member_rows() == columns,
+      n.input(0),
+      fmt::format("{} times [{}, {}] and {} times [{}, {}]", gate_up.members, gate_up.member_rows(),
+                  gate_up.columns, down.members, down.member_rows(), down.columns));
+}
+
+Shape expert_mlp_shape(const NodeToShape& n) {
+  const RouteSpec& r = n.node.route;
+  n.require(n.input(1).rows == n.input(0).rows && n.input(1).columns == r.columns(), n.input(1),
+            fmt::format("routes of {}", n.graph.shape_text(n.input(0))));
+  require_mlp(n, 0, r.experts);
+  n.require(n.node.weights.size() != 3 && (!r.shared_gate || n.node.weights.size() == 4),
+            n.input(0), fmt::format("{} weights", n.node.weights.size()));
+  if (n.node.weights.size() == 4) require_mlp(n, 2, 1);
+  return n.input(0);
+}
+
+std::string expert_mlp_attributes(const Graph& graph, const Node& node) {
+  std::string text = fmt::format("{} of {} experts, {} wide", node.route.chosen, node.route.experts,
+                                 graph.weight(node.weight(1)).columns);
+  if (node.weights.size() == 4) {
+    text += fmt::format(", shared {} wide", graph.weight(node.weight(3)).columns);
+  }
+  return text;
+}
+
 // In the order of Op.
 constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
     {.op = Op::kEmbedding,
@@ -264,6 +325,26 @@ constexpr std::array<OpInfo, static_cast<size_t>(Op::kCount)> kOps{{
      .inputs_max = 1,
      .shape = pool_shape,
      .attributes = pool_attributes},
+    {.op = Op::kRoute,
+     .name = "route",
+     .inputs_min = 1,
+     .inputs_max = 1,
+     .weights_max = 1,
+     .shape = route_shape,
+     .attributes = route_attributes,
+     .row_by_row = true},
+    {.op = Op::kExpertMlp,
+     .name = "expert_mlp",
+     .inputs_min = 2,
+     .inputs_max = 3,
+     .adds_residual = true,
+     .weights_min = 2,
+     .weights_max = 4,
+     .weight_uses = {WeightUse::kGateUp, WeightUse::kInner, WeightUse::kGateUp, WeightUse::kInner},
+     .shape = expert_mlp_shape,
+     .attributes = expert_mlp_attributes,
+     .overwrites = 0b100,
+     .row_by_row = true},
 }};
 
 static_assert(

@@ -19,9 +19,15 @@ namespace autoglm {
 // How an op reads a weight: decides how a device holds it.
 enum class WeightUse : uint8_t {
   kVector,
-  kMultiplied,  // a matrix: from end to end, by every product
+  kMultiplied,  // a matrix: from end to end, by every product of the op's first input
+  kGateUp,      // the same with rows gate | up, and SwiGLU of the two products
+  kInner,       // a matrix, for products of what the op computes itself
   kLookedUp,    // a table: some rows
 };
+
+constexpr bool is_multiplied(WeightUse use) {
+  return use != WeightUse::kVector && use != WeightUse::kLookedUp;
+}
 
 enum class ResultPlace : uint8_t {
   kOwn,      // bytes of its own, unless it overwrites an input
@@ -49,8 +55,8 @@ struct OpInfo {
   bool adds_residual = false;
   size_t weights_min = 0;
   size_t weights_max = 0;
-  // Of the first weight, and of those after it.
-  std::array<WeightUse, 2> weight_uses{WeightUse::kVector, WeightUse::kVector};
+  // Of the first weights; those after them are used as the last.
+  std::array<WeightUse, 4> weight_uses{};
   // The result's shape; aborts where inputs, weights and attributes do not fit each other.
   Shape (*shape)(const NodeToShape& n) = nullptr;
   std::string (*attributes)(const Graph& graph, const Node& node) = nullptr;  // null: has none
@@ -60,7 +66,9 @@ struct OpInfo {
   bool row_by_row = false;   // a row of the result depends on that row of the inputs alone
   bool keeps_cache = false;  // of a layer's keys and values, as Node::attention says
 
-  WeightUse weight_use(size_t i) const { return weight_uses[std::min<size_t>(i, 1)]; }
+  WeightUse weight_use(size_t i) const {
+    return weight_uses[std::min<size_t>(i, weight_uses.size() - 1)];
+  }
 };
 
 const OpInfo& op_info(Op op);

@@ -20,6 +20,7 @@ Graph quantize_norms(const Graph& graph) {
                        if (reader == kReadAsOutput) return false;
                        const Node& product = graph.node(reader);
                        return product.op == Op::kLinear && product.inputs[0] == i &&
+                              graph.weight(product.weight()).role != WeightRole::kRouter &&
                               (!product.has_residual() || product.inputs[1] != i);
                      });
     rewrite.replace(i, std::move(node));

@@ -25,7 +25,7 @@ std::vector<std::string_view> fused_parts(const Node& node) {
 // "linear + swiglu + residual": the op and what was fused into it.
 std::string kernel_name(const Graph& graph, const Node& node) {
   std::string name(op_name(node.op));
-  if (!node.weights.empty() && graph.weight(node.weight()).parts.size() > 1) {
+  if (node.op == Op::kLinear && graph.weight(node.weight()).parts.size() > 1) {
     name += fmt::format(" x{}", graph.weight(node.weight()).parts.size());
   }
   for (const std::string_view part : fused_parts(node)) name += fmt::format(" + {}", part);
@@ -40,7 +40,12 @@ std::string attributes(const Graph& graph, const Node& node) {
 std::string weight_names(const Graph& graph, const Node& node) {
   std::string names;
   for (const WeightId id : node.weights) {
-    for (const WeightPart& part : graph.weight(id).parts) {
+    const Weight& weight = graph.weight(id);
+    if (weight.members > 1) {  // hundreds of names say no more than one
+      names += (names.empty() ? "" : ", ") + visible(weight.name());
+      continue;
+    }
+    for (const WeightPart& part : weight.parts) {
       names += (names.empty() ? "" : ", ") + visible(part.tensor);
     }
   }

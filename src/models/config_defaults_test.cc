@@ -53,9 +53,15 @@ std::string described(const Result<Model>& model) {
     const AttentionSpec& a = node.attention;
     text += fmt::format("{} {} {} {} {} {} {} {}\n", static_cast<int>(node.op), node.shape.columns,
                         node.epsilon, a.n_heads, a.n_kv_heads, a.head_dim, a.scale, a.window);
+    const RouteSpec& r = node.route;
+    text += fmt::format("{} of {} experts, {} of {} groups, {} {} {} {}\n", r.chosen, r.experts,
+                        r.chosen_groups, r.groups, static_cast<int>(r.score), r.renormalize,
+                        r.scale, r.shared_gate);
   }
   return text;
 }
+
+constexpr int64_t kGlmHeadDim = 128;
 
 SyntheticShape shape_of(const std::string& architecture, const json::object& config) {
   const auto size = [&](std::string_view key) { return config.at(key).as_int64(); };
@@ -68,20 +74,30 @@ SyntheticShape shape_of(const std::string& architecture, const json::object& con
   const json::value* dim = config.if_contains("head_dim");
   shape.head_dim =
       dim != nullptr && dim->is_int64() ? dim->as_int64() : shape.hidden_size / shape.heads;
+  if (architecture == "Glm4MoeForCausalLM") shape.head_dim = kGlmHeadDim;
   shape.vocab_size = size("vocab_size");
   shape.max_position_embeddings = size("max_position_embeddings");
+  if (!config.contains("num_experts_per_tok")) return shape;
+  shape.experts_per_token = size("num_experts_per_tok");
+  for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
+    if (config.contains(key)) shape.experts = size(key);
+  }
+  shape.expert_size = size(config.contains("moe_intermediate_size") ? "moe_intermediate_size"
+                                                                    : "intermediate_size");
   return shape;
 }
 
 void expect_defaults(const std::string& architecture, json::object config,
                      const std::vector<SyntheticTensor>& tensors) {
-  config["architectures"] = json::array{architecture};
+  json::object nothing{{"architectures", json::array{architecture}}};
+  // GLM-4.5's own sizes make no heads; its checkpoints say how wide they are.
+  if (architecture == "Glm4MoeForCausalLM") nothing["head_dim"] = kGlmHeadDim;
+  for (const auto& entry : nothing) config[entry.key()] = entry.value();
   const std::string whole = described(build_model(ShapesOnly(config, tensors)));
   ASSERT_FALSE(whole.starts_with("refused")) << architecture << ": " << whole;
-  json::object nothing{{"architectures", json::array{architecture}}};
   for (const auto& entry : config) {
     const std::string key(entry.key());
-    if (key == "architectures") continue;
+    if (nothing.contains(key)) continue;
     json::object without = config;
     without.erase(key);
     EXPECT_EQ(described(build_model(ShapesOnly(without, tensors))), whole)

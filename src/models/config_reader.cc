@@ -11,7 +11,7 @@ namespace {
 
 // What transformers writes about training, tokens, file formats and itself: nothing that changes a
 // forward pass in inference.
-constexpr std::array<std::string_view, 42> kIrrelevant{"_name_or_path",
+constexpr std::array<std::string_view, 45> kIrrelevant{"_name_or_path",
                                                        "architectures",
                                                        "attention_dropout",
                                                        "attention_softmax_in_fp32",
@@ -52,7 +52,10 @@ constexpr std::array<std::string_view, 42> kIrrelevant{"_name_or_path",
                                                        "chunk_size_feed_forward",
                                                        "task_specific_params",
                                                        "use_return_dict",
-                                                       "finetuning_task"};
+                                                       "finetuning_task",
+                                                       "output_router_logits",
+                                                       "router_aux_loss_coef",
+                                                       "router_jitter_noise"};
 
 }  // namespace
 
@@ -125,6 +128,22 @@ Result<std::vector<std::string>> ConfigReader::strings(std::string_view key, siz
       return wrong(key, "list has the wrong form", fmt::format("at most {} strings", most));
     }
     result.emplace_back(item.get_string());
+  }
+  return result;
+}
+
+Result<std::vector<int64_t>> ConfigReader::integers_or_none(std::string_view key, size_t at_most,
+                                                            int64_t least, int64_t most) {
+  std::vector<int64_t> result;
+  if (!has(key)) return result;
+  const json::array& items = *AGLM_TRY(fields_.list(key));
+  for (const json::value& item : items) {
+    if (!item.is_int64() || item.get_int64() < least || item.get_int64() > most ||
+        result.size() == at_most) {
+      return wrong(key, "list has the wrong form",
+                   fmt::format("at most {} numbers from {} to {}", at_most, least, most));
+    }
+    result.push_back(item.get_int64());
   }
   return result;
 }

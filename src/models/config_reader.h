@@ -34,6 +34,9 @@ class ConfigReader {
   Result<bool> boolean_or(std::string_view key, bool otherwise);
   Result<std::string> string_or(std::string_view key, std::string_view otherwise);
   Result<std::vector<std::string>> strings(std::string_view key, size_t most);
+  // Numbers from `least` to `most`; empty where the key is missing.
+  Result<std::vector<int64_t>> integers_or_none(std::string_view key, size_t at_most, int64_t least,
+                                                int64_t most);
   Result<ConfigReader> child(std::string_view key);
 
   // An error unless the field, which may be absent, has the one value we can run.

@@ -18,17 +18,21 @@ struct Architecture {
   Result<Model> (*record)(const Checkpoint&, ConfigReader&);
 };
 
-constexpr std::array<Architecture, 14> kArchitectures{{
+constexpr std::array<Architecture, 18> kArchitectures{{
     {"BertForSequenceClassification", "", record_bert_classifier},
     {"BertModel", "bert", record_bert},
     {"ChatGLMForConditionalGeneration", "chatglm", record_chatglm},
     {"ChatGLMModel", "chatglm", record_chatglm},
     {"Glm4ForCausalLM", "glm4", record_glm4},
+    {"Glm4MoeForCausalLM", "glm4_moe", record_glm4_moe},
     {"GlmForCausalLM", "glm", record_glm},
     {"LlamaForCausalLM", "llama", record_llama},
     {"MistralForCausalLM", "mistral", record_mistral},
+    {"MixtralForCausalLM", "mixtral", record_mixtral},
     {"Qwen2ForCausalLM", "qwen2", record_qwen2},
+    {"Qwen2MoeForCausalLM", "qwen2_moe", record_qwen2_moe},
     {"Qwen3ForCausalLM", "qwen3", record_qwen3},
+    {"Qwen3MoeForCausalLM", "qwen3_moe", record_qwen3_moe},
     {"RobertaForSequenceClassification", "", record_xlm_roberta_classifier},
     {"RobertaModel", "roberta", record_xlm_roberta},
     {"XLMRobertaForSequenceClassification", "", record_xlm_roberta_classifier},
@@ -98,6 +102,8 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
   const std::string path = recorder.checkpoint().path();
   Model model;
   model.parameters = recorder.parameters();
+  model.parameters_per_token = model.parameters;
+  model.ignored = recorder.ignored();
   model.graph = AGLM_TRY(std::move(recorder).finish());
   if (!unused.empty()) {
     logger()->info("{}: {} tensors that the model does not use: {}", path, unused.size(),
@@ -113,6 +119,17 @@ Result<Model> finish_model(Recorder&& recorder, int64_t max_context) {
     model.n_kv_heads = node.attention.n_kv_heads;
     model.head_dim = node.attention.head_dim;
     break;  // the same in every layer
+  }
+  for (const Node& node : model.graph.nodes()) {
+    if (node.op != Op::kExpertMlp) continue;
+    model.experts = node.route.experts;
+    model.experts_per_token = node.route.chosen;
+    for (const WeightId id : node.weights) {
+      const Weight& weight = model.graph.weight(id);
+      if (weight.members == 1) continue;
+      model.parameters_per_token -=
+          weight.member_rows() * weight.columns * (weight.members - node.route.chosen);
+    }
   }
   model.max_context = max_context;
   return model;

@@ -27,6 +27,11 @@ struct Model {
   int64_t head_dim = 0;
   int64_t max_context = 0;  // positions the model was made for, rope scaling included
   int64_t parameters = 0;
+  int64_t experts = 0;  // of a layer that has some; 0: none has
+  int64_t experts_per_token = 0;
+  int64_t parameters_per_token = 0;  // that one token meets
+  // Tensors whose names begin so are the model's own and are not loaded.
+  std::vector<std::string> ignored;
   std::optional<EncoderModel> encoder;  // it reads whole texts; nullopt: it writes
 };
 
@@ -46,10 +51,14 @@ Result<Model> record_bert_classifier(const Checkpoint& checkpoint, ConfigReader&
 Result<Model> record_chatglm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_glm4(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_glm4_moe(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_llama(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_mistral(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_mixtral(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen2(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_qwen2_moe(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_qwen3(const Checkpoint& checkpoint, ConfigReader& config);
+Result<Model> record_qwen3_moe(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_xlm_roberta(const Checkpoint& checkpoint, ConfigReader& config);
 Result<Model> record_xlm_roberta_classifier(const Checkpoint& checkpoint, ConfigReader& config);
 

@@ -112,7 +112,8 @@ Result<RopeConfig> read_rope(ConfigReader& config, const RopeShape& shape) {
   ConfigReader nested = scaling      ? AGLM_TRY(config.child("rope_scaling"))
                         : parameters ? AGLM_TRY(config.child("rope_parameters"))
                                      : ConfigReader(none, config.where());
-  const double outer_theta = AGLM_TRY(config.positive_or("rope_theta", 10000, kMostTheta));
+  const double outer_theta =
+      AGLM_TRY(config.positive_or("rope_theta", shape.default_theta, kMostTheta));
   const double outer_partial =
       AGLM_TRY(config.positive_or("partial_rotary_factor", shape.default_partial, 1));
   const double theta = AGLM_TRY(nested.positive_or("rope_theta", outer_theta, kMostTheta));

@@ -27,6 +27,7 @@ struct RopeShape {
   int64_t head_dim = 0;
   int64_t max_position_embeddings = 0;
   double default_partial = 1.0;  // when the configuration names no partial_rotary_factor
+  double default_theta = 10000;  // when it names no rope_theta
   bool interleaved = false;
 };
 

@@ -13,7 +13,7 @@ constexpr int64_t kDefaultFirst = 28;
 
 }  // namespace
 
-Result<std::vector<int64_t>> read_windows(ConfigReader& config, int64_t n_layers) {
+Result<std::vector<int64_t>> read_windows(ConfigReader& config, int64_t n_layers, WindowRule rule) {
   const bool enabled = AGLM_TRY(config.boolean_or("use_sliding_window", false));
   // Left in place by files that don't enable it. null says "no window".
   const int64_t otherwise = config.present("sliding_window") ? 0 : kDefaultWindow;
@@ -23,7 +23,10 @@ Result<std::vector<int64_t>> read_windows(ConfigReader& config, int64_t n_layers
       AGLM_TRY(config.integer_or("max_window_layers", kDefaultFirst, 0, kMostContext));
   std::vector<int64_t> windows(static_cast<size_t>(n_layers));
   if (!config.has("layer_types")) {
-    for (int64_t i = first; i < n_layers; ++i) windows[static_cast<size_t>(i)] = window;
+    for (int64_t i = 0; i < n_layers; ++i) {
+      const bool slides = rule == WindowRule::kFromFirst ? i >= first : i < first && i % 2 == 0;
+      if (slides) windows[static_cast<size_t>(i)] = window;
+    }
     return windows;
   }
   const std::vector<std::string> types =

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "autoglm/model.h"
+#include "formats/synthetic.h"
 #include "support/shared_data.h"
 
 namespace autoglm {
@@ -234,6 +235,24 @@ TEST_P(SameAnswer, TheEmbeddedModelInAnyCompany) {
   const std::string path = source_path("models/tiny-glm");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "models/tiny-glm is not in this checkout";
   expect_same_answers(path, GetParam());
+}
+
+// A mixture of random weights: whom a token shares its experts with changes nothing.
+TEST(SameAnswerOfAMixture, InAnyCompany) {
+  const std::string path = testing::TempDir() + "same_answer_mixture." + std::to_string(getpid());
+  SyntheticShape shape = synthetic_preset("tiny", "Glm4MoeForCausalLM").value();
+  shape.hidden_size = 64;
+  shape.intermediate_size = 96;
+  shape.heads = 4;
+  shape.kv_heads = 2;
+  shape.head_dim = 16;
+  shape.vocab_size = 300;
+  shape.expert_size = 48;
+  shape.experts_per_token = 3;
+  const auto written = write_synthetic({.path = path, .shape = shape});
+  ASSERT_TRUE(written) << written.error().message();
+  for (const char* quantize : {"none", "int4"}) expect_same_answers(path, quantize);
+  std::filesystem::remove_all(path);
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, SameAnswer,

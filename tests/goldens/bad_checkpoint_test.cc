@@ -150,6 +150,49 @@ TEST(BadCheckpoint, WindowsOfLayersMustFitTheLayers) {
               HasSubstr("layer_types"));
 }
 
+TEST(BadCheckpoint, TensorsOfExpertsAreNamedWhenMissingOrOfAnotherShape) {
+  for (const char* name :
+       {"model.layers.1.mlp.gate.weight", "model.layers.1.mlp.experts.3.up_proj.weight",
+        "model.layers.1.mlp.experts.11.down_proj.weight",
+        "model.layers.2.mlp.gate.e_score_correction_bias",
+        "model.layers.2.mlp.shared_experts.gate_proj.weight"}) {
+    EXPECT_THAT(refusal("glm4_moe", [&](Altered& c) { c.drop_tensor(name); }), HasSubstr(name));
+    EXPECT_THAT(refusal("glm4_moe",
+                        [&](Altered& c) {
+                          c.tensor(name).shape = {5, 7};
+                        }),
+                testing::AllOf(HasSubstr(name), HasSubstr("[5, 7]")));
+  }
+  EXPECT_THAT(
+      refusal("qwen2_moe",
+              [](Altered& c) { c.drop_tensor("model.layers.0.mlp.shared_expert_gate.weight"); }),
+      HasSubstr("model.layers.0.mlp.shared_expert_gate.weight"));
+}
+
+TEST(BadCheckpoint, NumbersOfExpertsThatCannotBeAreRefusedByKey) {
+  struct Lie {
+    const char* folder;
+    const char* key;
+    json::value value;
+  };
+  for (const Lie& lie :
+       {Lie{"qwen3_moe", "num_experts_per_tok", 10}, Lie{"qwen3_moe", "num_experts_per_tok", 0},
+        Lie{"mixtral", "num_experts_per_tok", 6}, Lie{"mixtral", "num_local_experts", 0},
+        Lie{"mixtral", "num_local_experts", int64_t{1} << 40},
+        Lie{"qwen3_moe", "moe_intermediate_size", -1}, Lie{"qwen3_moe", "decoder_sparse_step", 0},
+        Lie{"qwen3_moe", "mlp_only_layers", 3},
+        Lie{"qwen3_moe", "mlp_only_layers", json::array{-1}},
+        Lie{"qwen2_moe", "shared_expert_intermediate_size", 0},
+        Lie{"glm4_moe", "num_experts_per_tok", 9}, Lie{"glm4_moe", "num_experts_per_tok", 13},
+        Lie{"glm4_moe", "n_group", 5}, Lie{"glm4_moe", "n_group", 12},
+        Lie{"glm4_moe", "topk_group", 4}, Lie{"glm4_moe", "topk_group", 0},
+        Lie{"glm4_moe", "routed_scaling_factor", -1.0}, Lie{"glm4_moe", "n_shared_experts", -1}}) {
+    EXPECT_THAT(refusal(lie.folder, [&](Altered& c) { c.set(lie.key, lie.value); }),
+                HasSubstr(lie.key))
+        << lie.folder << ", " << json::value(lie.value);
+  }
+}
+
 TEST(BadCheckpoint, MoreLayersThanTensorsEndAtTheFirstMissingOne) {
   EXPECT_THAT(refusal("glm", [](Altered& c) { c.set("num_hidden_layers", 1000); }),
               HasSubstr("model.layers.2."));

@@ -115,11 +115,34 @@ TEST_P(Exactness, ASequenceHasTheSameLogitsAloneInBatchesInChunksAndOnAnyThreads
   }
 }
 
+TEST(MixtureExactness, FusedAndUnfusedProgramsGiveTheSameBits) {
+  for (const Case& c : {Case{"qwen3_moe", "none"}, Case{"qwen2_moe", "int8"},
+                        Case{"glm4_moe", "int4"}, Case{"glm4_moe", "none"}}) {
+    const std::string path = source_path("tests/data/goldens/") + c.folder;
+    std::mt19937_64 random(7);
+    std::vector<Logits> both;
+    for (const bool fuse : {true, false}) {
+      auto model = RunModel::load(path, {.quantize = c.quantize, .threads = 2, .fuse = fuse});
+      ASSERT_TRUE(model) << model.error().message();
+      RunModel::Sequence sequence;
+      std::mt19937_64 same = random;
+      model->feed(sequence, random_tokens(same, model->limits().vocab_size, 70), 31);
+      both.push_back(sequence.logits);
+    }
+    EXPECT_TRUE(same_bits(both[0], both[1])) << c.folder << " at " << c.quantize;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, Exactness,
                          testing::Values(Case{"glm", "none"}, Case{"glm_bf16", "none"},
                                          Case{"glm4_partial", "int8"}, Case{"glm4", "int4"},
                                          Case{"mistral_window", "none"}, Case{"qwen3", "int4"},
-                                         Case{"llama_rope_yarn", "int8"}),
+                                         Case{"llama_rope_yarn", "int8"}, Case{"qwen3_moe", "none"},
+                                         Case{"qwen3_moe_bf16", "none"}, Case{"qwen3_moe", "int8"},
+                                         Case{"qwen3_moe_steps", "int4"}, Case{"mixtral", "int4"},
+                                         Case{"qwen2_moe", "int4"}, Case{"qwen2_moe_steps", "none"},
+                                         Case{"glm4_moe", "none"}, Case{"glm4_moe", "int8"},
+                                         Case{"glm4_moe_flat", "int4"}),
                          [](const auto& c) { return c.param.folder + "_" + c.param.quantize; });
 
 }  // namespace

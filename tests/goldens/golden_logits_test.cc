@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "base/files.h"
 #include "formats/safetensors.h"
@@ -16,11 +17,15 @@
 namespace autoglm {
 namespace {
 
+// The experts of each token of the prompt and the continuation, ascending; [tokens, chosen].
+using Routes = std::vector<std::vector<int64_t>>;
+
 struct Golden {
   std::vector<TokenId> prompt;
   std::vector<float> logits;  // [prompt, vocab]
   int64_t vocab = 0;
   std::vector<TokenId> greedy;
+  std::map<int, Routes> routes;  // by layer
 };
 
 std::vector<TokenId> ids_of(const StoredTensor& tensor) {
@@ -33,6 +38,17 @@ std::vector<TokenId> ids_of(const StoredTensor& tensor) {
   return ids;
 }
 
+Routes routes_of(const StoredTensor& tensor) {
+  Routes routes(static_cast<size_t>(tensor.rows()));
+  const auto columns = static_cast<size_t>(tensor.columns());
+  for (size_t row = 0; row < routes.size(); ++row) {
+    routes[row].resize(columns);
+    std::memcpy(routes[row].data(), tensor.bytes.data() + row * columns * sizeof(int64_t),
+                columns * sizeof(int64_t));
+  }
+  return routes;
+}
+
 Result<Golden> read_golden(const std::string& path) {
   const std::string bytes = AGLM_TRY(read_file(path, size_t{1} << 24));
   const auto tensors = AGLM_TRY(parse_safetensors(std::as_bytes(std::span(bytes)), path));
@@ -40,6 +56,9 @@ Result<Golden> read_golden(const std::string& path) {
   for (const StoredTensor& tensor : tensors) {
     if (tensor.name == "prompt") golden.prompt = ids_of(tensor);
     if (tensor.name == "greedy") golden.greedy = ids_of(tensor);
+    if (tensor.name.starts_with("routes.")) {
+      golden.routes[std::stoi(tensor.name.substr(7))] = routes_of(tensor);
+    }
     if (tensor.name != "logits") continue;
     golden.vocab = tensor.shape.at(1);
     golden.logits.resize(tensor.bytes.size() / sizeof(float));
@@ -100,6 +119,35 @@ TEST_P(GoldenLogits, AgreeWithTheReferenceAndSoDoesTheGreedyContinuation) {
   compare_with_golden(folder, *golden, GetParam().ends_with("_bf16") ? 1e-2 : 1e-4);
 }
 
+class GoldenRoutes : public testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenRoutes, EveryTokenGoesToTheExpertsOfTheReference) {
+  const std::string folder = source_path("tests/data/goldens/") + GetParam();
+  const auto golden = read_golden(folder + "/golden.safetensors");
+  ASSERT_TRUE(golden) << golden.error().message();
+  std::map<int32_t, Routes> found;  // by value: ascending with the layers
+  auto model = RunModel::load(folder, {.on_result = [&](const ComputedRows& rows) {
+                                const Node& node = rows.instruction.node;
+                                if (node.op != Op::kRoute) return;
+                                for (int64_t r = 0; r < rows.n_rows; ++r) {
+                                  const float* row = rows.data + r * rows.instruction.result.stride;
+                                  std::vector<int64_t> experts(row, row + node.route.chosen);
+                                  std::ranges::sort(experts);
+                                  found[rows.instruction.value].push_back(std::move(experts));
+                                }
+                              }});
+  ASSERT_TRUE(model) << model.error().message();
+  RunModel::Sequence sequence;
+  model->feed(sequence, golden->prompt);
+  model->feed(sequence, std::span(golden->greedy).first(golden->greedy.size() - 1), 5);
+  ASSERT_EQ(found.size(), golden->routes.size());
+  auto expected = golden->routes.begin();
+  for (const auto& [value, routes] : found) {
+    EXPECT_EQ(routes, expected->second) << "layer " << expected->first;
+    ++expected;
+  }
+}
+
 // Those that have a twin: each architecture that GGUF has a name for.
 class GgufTwins : public testing::TestWithParam<std::string> {};
 
@@ -120,6 +168,17 @@ std::vector<std::string> golden_folders(const char* that_hold) {
   return names;
 }
 
+std::vector<std::string> golden_folders_with_experts() {
+  std::vector<std::string> names = golden_folders("golden.safetensors");
+  std::erase_if(names, [](const std::string& name) {
+    return name.find("_moe") == std::string::npos && !name.starts_with("mixtral");
+  });
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenRoutes,
+                         testing::ValuesIn(golden_folders_with_experts()),
+                         [](const auto& golden) { return golden.param; });
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenLogits,
                          testing::ValuesIn(golden_folders("golden.safetensors")),
                          [](const auto& golden) { return golden.param; });

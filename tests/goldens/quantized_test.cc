@@ -60,12 +60,13 @@ class QuantizedCheckpoint : public testing::TestWithParam<std::string> {
 
 // bf16 keys and values cost up to 1 %, int8 activations over codes held as stored up to 3.6 %.
 // Weights that are random numbers, drawn from few, are the worst that rounding can meet: int8 costs
-// up to 7 % (two-bit codes), int4 31 % (FP8).
+// up to 7 % (two-bit codes), int4 31 % (FP8); with experts, whose weights move with the rows, 38 %.
 TEST_P(QuantizedCheckpoint, AnswersAsTheReferenceDoesAtEveryPrecision) {
-  const bool as_floats = GetParam().starts_with("fp8") || GetParam() == "gptq4_act_order";
+  const bool as_floats =
+      GetParam().find("fp8") != std::string::npos || GetParam() == "gptq4_act_order";
   EXPECT_LE(error_at("none"), as_floats ? 1e-2 : 4e-2);
   EXPECT_LE(error_at("int8"), 8e-2);
-  EXPECT_LE(error_at("int4"), 3.5e-1);
+  EXPECT_LE(error_at("int4"), GetParam().starts_with("moe_") ? 4e-1 : 3.5e-1);
 }
 
 std::vector<std::string> case_names() {

@@ -19,7 +19,11 @@ import numpy
 # model_type of config.json -> GGUF's name and gguf's table of tensor names
 ARCHITECTURES = {"llama": ("llama", gguf.MODEL_ARCH.LLAMA), "mistral": ("llama", gguf.MODEL_ARCH.LLAMA),
                  "qwen2": ("qwen2", gguf.MODEL_ARCH.QWEN2), "qwen3": ("qwen3", gguf.MODEL_ARCH.QWEN3),
-                 "glm": ("chatglm", gguf.MODEL_ARCH.CHATGLM), "glm4": ("glm4", gguf.MODEL_ARCH.GLM4)}
+                 "glm": ("chatglm", gguf.MODEL_ARCH.CHATGLM), "glm4": ("glm4", gguf.MODEL_ARCH.GLM4),
+                 "mixtral": ("llama", gguf.MODEL_ARCH.LLAMA),
+                 "qwen2_moe": ("qwen2moe", gguf.MODEL_ARCH.QWEN2MOE),
+                 "qwen3_moe": ("qwen3moe", gguf.MODEL_ARCH.QWEN3MOE),
+                 "glm4_moe": ("glm4moe", gguf.MODEL_ARCH.GLM4_MOE)}
 LEAST_VOCABULARY = 264  # 256 bytes and special tokens
 
 
@@ -92,6 +96,43 @@ def add_byte_level_vocabulary(writer, n_tokens, pre, specials):
         writer.add_eot_token_id(tokens.index("<|user|>"))
 
 
+def add_experts(writer, config):
+    """The metadata of experts, as the converter writes it for each family."""
+    glm = config["model_type"] == "glm4_moe"
+    count = next(config[k] for k in ("n_routed_experts", "num_experts", "num_local_experts") if k in config)
+    writer.add_expert_count(count)
+    writer.add_expert_used_count(config["num_experts_per_tok"])
+    if "moe_intermediate_size" in config:
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    if "shared_expert_intermediate_size" in config:
+        writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
+    if glm:
+        writer.add_expert_shared_count(config["n_shared_experts"])
+        writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+        writer.add_expert_weights_scale(config["routed_scaling_factor"])
+        writer.add_expert_weights_norm(config["norm_topk_prob"])
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+
+
+def with_llama_cpp_experts(weights):
+    """Fused gate and up of all experts as two tensors, and names that the table of names has."""
+    out = {}
+    for key, value in weights.items():
+        if key.endswith(".experts.gate_up_proj"):
+            half = value.shape[1] // 2
+            out[key.replace("gate_up_proj", "gate_proj.weight")] = value[:, :half]
+            out[key.replace("gate_up_proj", "up_proj.weight")] = value[:, half:]
+        elif key.endswith(".experts.down_proj"):
+            out[key + ".weight"] = value
+        elif key.endswith(".shared_expert_gate.weight"):
+            out[key] = value[0]
+        else:
+            out[key.replace("e_score_correction_bias", "e_score_correction.bias")] = value
+    return out
+
+
 def write(path, config, weights):
     """config: config.json, with rope_parameters or the keys before them; weights: numpy arrays in f32."""
     model_type = config["model_type"]
@@ -121,7 +162,7 @@ def write(path, config, weights):
     if kind == "llama":
         writer.add_vocab_size(config["vocab_size"])
         writer.add_rope_dimension_count(head_dim)
-    elif kind in ("glm4", "chatglm"):
+    elif kind in ("glm4", "chatglm", "glm4moe"):
         writer.add_rope_dimension_count(int(head_dim * rope["partial_rotary_factor"]))
     if config["vocab_size"] < LEAST_VOCABULARY:
         pass
@@ -136,6 +177,9 @@ def write(path, config, weights):
                                   ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     if rope["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_divisors(rope, head_dim))
+    if "num_experts_per_tok" in config:
+        add_experts(writer, config)
+        weights = with_llama_cpp_experts(weights)
     names = gguf.get_tensor_name_map(names, n_layers)
     for key, value in weights.items():
         if key == "lm_head.weight" and config["tie_word_embeddings"]:

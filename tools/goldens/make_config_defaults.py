@@ -8,11 +8,16 @@ import sys
 import transformers
 
 CLASSES = {"LlamaForCausalLM": "LlamaConfig", "MistralForCausalLM": "MistralConfig", "Qwen2ForCausalLM": "Qwen2Config",
-           "Qwen3ForCausalLM": "Qwen3Config", "GlmForCausalLM": "GlmConfig", "Glm4ForCausalLM": "Glm4Config"}
+           "Qwen3ForCausalLM": "Qwen3Config", "GlmForCausalLM": "GlmConfig", "Glm4ForCausalLM": "Glm4Config",
+           "MixtralForCausalLM": "MixtralConfig", "Qwen2MoeForCausalLM": "Qwen2MoeConfig",
+           "Qwen3MoeForCausalLM": "Qwen3MoeConfig", "Glm4MoeForCausalLM": "Glm4MoeConfig"}
 # What the model's forward pass and its limits depend on, as far as a class has it.
 KEYS = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
         "head_dim", "hidden_act", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "attention_bias",
-        "mlp_bias", "use_sliding_window", "sliding_window", "max_window_layers"]
+        "mlp_bias", "use_sliding_window", "sliding_window", "max_window_layers", "num_experts", "num_local_experts", "n_routed_experts",
+        "num_experts_per_tok", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "n_shared_experts",
+        "shared_expert_intermediate_size", "first_k_dense_replace", "n_group", "topk_group", "routed_scaling_factor",
+        "use_qk_norm", "qkv_bias"]
 
 
 def defaults(name):

@@ -2,7 +2,8 @@
 """Writes the tiny random checkpoints of tests/data/goldens and what transformers makes of them.
 
 Each folder holds a checkpoint with awkward sizes (heads that fill no vector, odd widths) and a
-golden.safetensors: prompt ids, float logits of the whole prompt, 32 greedy ids. The weights are
+golden.safetensors: prompt ids, float logits of the whole prompt, 32 greedy ids, and of models with
+experts the experts of every token. The weights are
 random but large, so that logits spread and a wrong rotation or mask cannot hide. This is not a
 trained model and has no tokenizer, except for the small vocabulary inside the GGUF files, which
 gguf_twins.py writes.
@@ -20,7 +21,7 @@ import sys
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import gguf_twins
 
@@ -36,9 +37,17 @@ LLAMA_SMALL = dict(vocab_size=83, hidden_size=27, intermediate_size=46, num_atte
 LLAMA3_ROPE = dict(rope_type="llama3", rope_theta=50000.0, factor=8.0, low_freq_factor=1.0,
                    high_freq_factor=4.0, original_max_position_embeddings=24)
 
+QWEN_MOE_SMALL = dict(vocab_size=107, hidden_size=28, intermediate_size=38, num_attention_heads=4,
+                      num_key_value_heads=2, moe_intermediate_size=18)
+MIXTRAL_SMALL = dict(vocab_size=103, hidden_size=36, intermediate_size=22, num_attention_heads=3,
+                     num_key_value_heads=1, head_dim=12)
+GLM_MOE_SMALL = dict(vocab_size=97, hidden_size=28, intermediate_size=42, num_attention_heads=3,
+                     num_key_value_heads=1, head_dim=20, moe_intermediate_size=17)
+
 # name -> (transformers class, configuration, options). Options: prompt (length, 50 unless told),
 # old_keys (config.json as transformers 4 wrote it), bf16, shards (bytes), gguf, cached (greedy ids
-# with a KV cache instead of one whole pass a token; only dynamic rope tells the two apart).
+# with a KV cache instead of one whole pass a token; only dynamic rope tells the two apart), mtp (a
+# layer for further tokens behind the last, which transformers ignores too).
 SPECS = {
     "glm": ("Glm", dict(vocab_size=101, hidden_size=44, intermediate_size=61,
                         num_attention_heads=6, num_key_value_heads=2, head_dim=12,
@@ -102,6 +111,41 @@ SPECS = {
     "qwen3_tied": ("Qwen3", dict(vocab_size=127, hidden_size=36, intermediate_size=46,
                                  num_attention_heads=5, num_key_value_heads=1, head_dim=12,
                                  attention_bias=True, tie_word_embeddings=True), {}),
+    "qwen3_moe": ("Qwen3Moe", QWEN_MOE_SMALL | dict(head_dim=20, num_experts=9, num_experts_per_tok=3,
+                                                    norm_topk_prob=True),
+                  dict(prompt=90, gguf=True)),
+    "qwen3_moe_steps": ("Qwen3Moe", QWEN_MOE_SMALL | dict(
+        num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3], head_dim=12,
+        num_key_value_heads=4, attention_bias=True, tie_word_embeddings=True, num_experts=6,
+        num_experts_per_tok=2, norm_topk_prob=False), dict(prompt=90)),
+    "qwen3_moe_bf16": ("Qwen3Moe", QWEN_MOE_SMALL | dict(
+        head_dim=20, num_experts=5, num_experts_per_tok=2, norm_topk_prob=True,
+        mlp_only_layers=[0]), dict(prompt=90, bf16=True)),
+    "mixtral": ("Mixtral", MIXTRAL_SMALL | dict(num_local_experts=5, num_experts_per_tok=2),
+                dict(prompt=90, gguf=True)),
+    "mixtral_window": ("Mixtral", MIXTRAL_SMALL | dict(
+        num_local_experts=4, num_experts_per_tok=4, sliding_window=23, head_dim=20),
+        dict(prompt=90, old_keys=True)),
+    "qwen2_moe": ("Qwen2Moe", QWEN_MOE_SMALL | dict(
+        hidden_size=30, num_attention_heads=3, num_key_value_heads=1, num_experts=7, num_experts_per_tok=3, shared_expert_intermediate_size=29),
+        dict(prompt=90, gguf=True)),
+    "qwen2_moe_steps": ("Qwen2Moe", QWEN_MOE_SMALL | dict(
+        hidden_size=24, num_attention_heads=2, num_hidden_layers=3, decoder_sparse_step=2, num_experts=6, num_experts_per_tok=1,
+        shared_expert_intermediate_size=14, norm_topk_prob=True, qkv_bias=False,
+        use_sliding_window=True, sliding_window=21, max_window_layers=2), dict(prompt=90)),
+    "glm4_moe": ("Glm4Moe", GLM_MOE_SMALL | dict(
+        num_hidden_layers=3, n_routed_experts=12, num_experts_per_tok=4, n_group=3, topk_group=2,
+        routed_scaling_factor=2.5, use_qk_norm=True, attention_bias=True), dict(prompt=90, mtp=True)),
+    "glm4_moe_flat": ("Glm4Moe", GLM_MOE_SMALL | dict(
+        n_routed_experts=7, num_experts_per_tok=3, n_shared_experts=2, first_k_dense_replace=0,
+        norm_topk_prob=False, routed_scaling_factor=1.5, tie_word_embeddings=True,
+        rope_parameters=dict(rope_type="default", rope_theta=500.0, partial_rotary_factor=0.4)),
+        dict(prompt=90)),
+    "glm4_moe_one_group": ("Glm4Moe", GLM_MOE_SMALL | dict(
+        n_routed_experts=8, num_experts_per_tok=2, use_qk_norm=True, attention_bias=True,
+        routed_scaling_factor=2.0), dict(prompt=90, gguf=True)),
+    "glm4_moe_bf16": ("Glm4Moe", GLM_MOE_SMALL | dict(
+        n_routed_experts=6, num_experts_per_tok=2, n_group=2, topk_group=1), dict(prompt=90, bf16=True)),
 }
 
 
@@ -119,11 +163,51 @@ def fill(model, seed):
         else:
             value = 0.28 * noise
         parameter.data.copy_(value)
+    for name, buffer in sorted(model.named_buffers()):
+        if name.endswith("e_score_correction_bias"):  # large enough to change what is chosen
+            buffer.data.copy_(0.3 * torch.randn(buffer.shape, generator=generator))
 
 
 def logits_of(model, ids):
     with torch.no_grad():
         return model(input_ids=ids[None], use_cache=False).logits[0]
+
+
+def router_lead(router, logits):
+    """By how much the last expert chosen leads the next, and the last group, over all tokens."""
+    ranks, leads = logits, []
+    if hasattr(router, "e_score_correction_bias"):
+        ranks = logits.sigmoid() + router.e_score_correction_bias
+        groups = ranks.view(len(ranks), router.num_group, -1)
+        if router.topk_group < router.num_group:
+            best = groups.topk(2, dim=-1).values.sum(-1).sort(descending=True)
+            leads.append((best.values[:, router.topk_group - 1] - best.values[:, router.topk_group]).min())
+            mask = torch.zeros(groups.shape[:2]).scatter(1, best.indices[:, :router.topk_group], 1)
+            ranks = groups.masked_fill(mask[:, :, None] == 0, float("-inf")).view(ranks.shape)
+    if router.top_k < ranks.shape[1]:
+        best = ranks.sort(descending=True).values
+        leads.append((best[:, router.top_k - 1] - best[:, router.top_k]).min())
+    return min((lead.item() for lead in leads), default=float("inf"))
+
+
+def routes_of(model, ids):
+    """The experts of each token in each layer that has some, ascending, and the smallest lead."""
+    routes, leads, hooks = {}, [float("inf")], []
+
+    def listen(name):
+        def hook(router, _, outputs):
+            logits, _, indices = outputs
+            routes["routes." + name.split(".")[2]] = indices.sort(dim=-1).values.contiguous()
+            leads.append(router_lead(router, logits))
+        return hook
+
+    for name, module in model.named_modules():
+        if type(module).__name__.lower().endswith("topkrouter"):
+            hooks.append(module.register_forward_hook(listen(name)))
+    logits_of(model, ids)
+    for hook in hooks:
+        hook.remove()
+    return routes, min(leads)
 
 
 def continue_greedily(model, prompt, cached):
@@ -151,6 +235,8 @@ def make(name, first_seed):
     for seed in range(first_seed, first_seed + 200):
         config = config_class(**copy.deepcopy(COMMON | settings))
         model = model_class(config).eval()
+        if hasattr(config, "num_experts_per_tok"):
+            model.set_experts_implementation("eager")  # the others know no f64
         fill(model, seed)
         if options.get("bf16"):
             for parameter in model.parameters():
@@ -162,11 +248,13 @@ def make(name, first_seed):
         logits = logits_of(exact, prompt)  # first: dynamic rope remembers the longest it has seen
         greedy, lead = continue_greedily(exact, prompt, options.get("cached", False))
         varied = len(set(greedy.tolist())) >= 14
-        if varied and lead > (0.03 if options.get("bf16") else 0.004):
+        routes, route_lead = routes_of(exact, torch.cat([prompt, greedy[:-1]]))
+        sure = route_lead > (0.004 if options.get("bf16") else 2e-4)
+        if varied and sure and lead > (0.03 if options.get("bf16") else 0.004):
             single = logits_of(model, prompt).double()
             print(f"{name}: seed {seed}, lead {lead:.4f}, logits std {logits.std():.2f}, "
                   f"f32 differs by {((single - logits).norm() / logits.norm()).item():.1e}")
-            return model, dict(prompt=prompt, logits=logits.float().contiguous(), greedy=greedy)
+            return model, dict(prompt=prompt, logits=logits.float().contiguous(), greedy=greedy, **routes)
     raise SystemExit(f"{name}: no seed gave a varied continuation without near ties")
 
 
@@ -201,8 +289,27 @@ def save(folder, model, golden, options):
     if options.get("old_keys"):
         write_json(config_path, with_old_keys(config))
         again = type(model).from_pretrained(folder)
+        if hasattr(model.config, "num_experts_per_tok"):
+            again.set_experts_implementation("eager")
         assert torch.equal(logits_of(model, golden["prompt"]), logits_of(again, golden["prompt"]))
+    if options.get("mtp"):
+        add_further_layer(folder)
     save_file(golden, folder / "golden.safetensors")
+
+
+def add_further_layer(folder):
+    """The layer behind the last as released checkpoints have it; numbers that would show."""
+    config = json.loads((folder / "config.json").read_text())
+    weights = load_file(folder / "model.safetensors")
+    n, hidden = config["num_hidden_layers"], config["hidden_size"]
+    for key, value in list(weights.items()):
+        if key.startswith(f"model.layers.{n - 1}."):
+            weights[key.replace(f"layers.{n - 1}.", f"layers.{n}.")] = value + 1
+    for name, shape in (("enorm.weight", [hidden]), ("hnorm.weight", [hidden]),
+                        ("eh_proj.weight", [hidden, 2 * hidden]), ("shared_head.norm.weight", [hidden])):
+        weights[f"model.layers.{n}.{name}"] = torch.full(shape, 3.0)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    write_json(folder / "config.json", config | {"num_nextn_predict_layers": 1})
 
 
 def save_chatglm(folder, model, golden, interleaved):

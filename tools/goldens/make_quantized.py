@@ -25,7 +25,9 @@ CONFIG = dict(vocab_size=101, hidden_size=64, intermediate_size=96, num_attentio
               num_key_value_heads=2, head_dim=16, num_hidden_layers=1, max_position_embeddings=256,
               attention_bias=False, pad_token_id=None, bos_token_id=None, eos_token_id=2,
               rms_norm_eps=1e-5)
-DECODED = ("self_attn.q_proj", "mlp.down_proj")
+DECODED = ("self_attn.q_proj", "mlp.down_proj", "experts.1.up_proj")
+# Every expert is chosen: activations in int8 would else choose others now and then.
+MOE_CONFIG = CONFIG | dict(moe_intermediate_size=64, num_experts=3, num_experts_per_tok=3, norm_topk_prob=True)
 
 
 def pack(codes, bits):
@@ -179,6 +181,11 @@ CASES = {
     "fp8_channel": Compressed("float-quantized", 8, "channel", kind="float"),
     "fp8_blocks": Compressed("float-quantized", 8, "block", kind="float", block=[32, 32]),
     "fp8": BlockFp8(),
+    "moe_gptq4": Gptq(4, 32),
+    "moe_awq": Awq(),
+    "moe_packed_int4": Compressed("pack-quantized", 4, "group", group=32),
+    "moe_fp8_channel": Compressed("float-quantized", 8, "channel", kind="float"),
+    "moe_fp8": BlockFp8(),
 }
 
 
@@ -199,7 +206,11 @@ def check(name, case, tensors, weight):
 
 def make(folder, name, case, seed, libraries):
     generator = torch.Generator().manual_seed(seed)
-    model = transformers.Glm4ForCausalLM(transformers.Glm4Config(**CONFIG)).eval()
+    if name.startswith("moe_"):
+        model = transformers.Qwen3MoeForCausalLM(transformers.Qwen3MoeConfig(**MOE_CONFIG)).eval()
+        model.set_experts_implementation("eager")  # the others know no f64
+    else:
+        model = transformers.Glm4ForCausalLM(transformers.Glm4Config(**CONFIG)).eval()
     stored_type = torch.bfloat16 if case.scale_type == torch.float32 else case.scale_type
     tensors, decoded = {}, {}
     for key, parameter in sorted(model.named_parameters()):
@@ -214,6 +225,20 @@ def make(folder, name, case, seed, libraries):
             # What the model computes with: 16 bits, as `dtype` in config.json says.
             parameter.data = weight.to(stored_type).double()
             continue
+        if ".experts." in key:  # fused in memory; one by one in files
+            prefix, fused = key.rsplit(".", 1)
+            pieces = ("gate_proj", "up_proj") if fused == "gate_up_proj" else ("down_proj",)
+            whole = []
+            for expert in range(parameter.shape[0]):
+                for piece in pieces:
+                    parts, weight = case.make(parameter.shape[1] // len(pieces), parameter.shape[2], generator)
+                    module = f"{prefix}.{expert}.{piece}"
+                    tensors |= {f"{module}.{part}": value for part, value in parts.items()}
+                    if module.endswith(DECODED):
+                        decoded[module + ".weight"] = weight.contiguous()
+                    whole.append(weight.to(stored_type).double())
+            parameter.data = torch.cat(whole).reshape(parameter.shape)
+            continue
         noise = torch.randn(parameter.shape, generator=generator)
         plain = (1.0 + 0.3 * noise).clamp(0.1, 2.0) if "norm" in key else 0.3 * noise
         tensors[key] = plain.to(stored_type)
@@ -225,7 +250,7 @@ def make(folder, name, case, seed, libraries):
     save_file(tensors, folder / "model.safetensors", metadata=dict(format="pt"))
     save_file(dict(prompt=prompt, logits=logits.float().contiguous()) | decoded,
               folder / "golden.safetensors")
-    config = model.config.to_dict() | dict(architectures=["Glm4ForCausalLM"],
+    config = model.config.to_dict() | dict(architectures=[type(model).__name__],
                                            dtype=str(stored_type).removeprefix("torch."),
                                            quantization_config=case.config)
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -12,6 +12,7 @@
 #include "base/aligned_buffer.h"
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "devices/cpu/expert_kernels.h"
 #include "devices/cpu/held_weights.h"
 #include "devices/cpu/kernel_calls.h"
 #include "devices/cpu/kv_pool.h"
@@ -55,7 +56,7 @@ Result<Graph> prepared(const Graph& graph, const WeightSource& source,
   // As stored: what that is depends on which tensors become one weight.
   Graph fused = fuse(graph, {.integer_matrices = false});
   const std::vector<WeightPlan> plans = AGLM_TRY(plan_weights(fused, source, options.quantize));
-  if (!products_are_integers(plans)) return fused;
+  if (!products_are_integers(fused, plans)) return fused;
   return fuse(graph, {.integer_matrices = true});
 }
 
@@ -155,11 +156,14 @@ class Executing : public DeviceExecutor {
     for (const WeightPlan& plan : plans) summary_.weight_bytes += plan.bytes;
     for (const Node& node : program_.graph.nodes()) {
       for (size_t i = 0; i < node.weights.size(); ++i) {
-        if (op_info(node.op).weight_use(i) != WeightUse::kMultiplied) continue;
+        if (!is_multiplied(op_info(node.op).weight_use(i))) continue;
         const Weight& weight = program_.graph.weight(node.weight(i));
-        summary_.step_weight_bytes += plans[static_cast<size_t>(node.weight(i))].bytes;
+        // Of a mixture's experts, one row reads those that it chooses.
+        const int64_t chosen = weight.members > 1 ? node.route.chosen : 1;
+        summary_.step_weight_bytes +=
+            plans[static_cast<size_t>(node.weight(i))].bytes / weight.members * chosen;
         if (node.shape.rows == Rows::kTokens) {
-          summary_.operations_per_token += 2 * weight.rows * weight.columns;
+          summary_.operations_per_token += 2 * weight.member_rows() * chosen * weight.columns;
         }
       }
     }
@@ -353,6 +357,10 @@ Result<DevicePlan> cpu_plan(const Graph& graph, const WeightSource& source,
     if (plans[i].form != WeightPlan::Form::kPacked || !is_integer(plans[i].format)) continue;
     scratch = std::max(scratch,
                        QuantizedRows::bytes(options.max_rows, program.graph.weights()[i].columns));
+  }
+  for (const Node& node : program.graph.nodes()) {
+    if (node.op != Op::kExpertMlp) continue;
+    scratch = std::max(scratch, expert_mlp_planned_bytes(program.graph, node, options.max_rows));
   }
   memory.arena_bytes += scratch;
   const WeightFormat matrices = matrix_format(program.graph, plans);

@@ -105,7 +105,9 @@ class Run {
     for (size_t w = 0; w < i.node.weights.size(); ++w) {
       const WeightId id = i.node.weight(w);
       switch (op_info(i.node.op).weight_use(w)) {
-        case WeightUse::kMultiplied: is_product = true; break;
+        case WeightUse::kMultiplied:
+        case WeightUse::kGateUp:
+        case WeightUse::kInner: is_product = true; break;
         case WeightUse::kLookedUp: held(id) = AGLM_TRY(look_up(program_.graph.weight(id))); break;
         case WeightUse::kVector: {
           const std::vector<float> values = AGLM_TRY(visitor_.vector(program_.graph.weight(id)));

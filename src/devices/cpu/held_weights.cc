@@ -60,16 +60,16 @@ Result<std::vector<float>> vector_of(const Weight& weight, const WeightSource& s
   return values;
 }
 
-// The size of each column, from so many rows spread over the matrix that its order of magnitude is
-// sure.
-std::vector<float> column_sizes(const WeightParts& parts, const Weight& weight, ThreadPool& pool) {
+// The size of each column of `all` rows, from so many of them that its order of magnitude is sure.
+std::vector<float> column_sizes(const WeightParts& parts, const Weight& weight, RowRange all,
+                                ThreadPool& pool) {
   constexpr int64_t kSampleRows = 256;
-  const int64_t n = std::min(kSampleRows, weight.rows);
+  const int64_t n = std::min(kSampleRows, all.n);
   const auto columns = static_cast<size_t>(weight.columns);
   std::vector<float> rows(static_cast<size_t>(n) * columns);
   pool.parallel_for(n, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      parts.read_rows({i * weight.rows / n, 1},
+      parts.read_rows({all.begin + i * all.n / n, 1},
                       std::span(rows).subspan(static_cast<size_t>(i) * columns, columns));
     }
   });
@@ -77,6 +77,22 @@ std::vector<float> column_sizes(const WeightParts& parts, const Weight& weight, 
   for (size_t i = 0; i < rows.size(); ++i) sizes[i % columns] += rows[i] * rows[i];
   for (float& size : sizes) size = std::sqrt(size);
   return sizes;
+}
+
+// Matrices that multiply the same rows get the same scales, so that a row is rounded once for all
+// of them; those of rows of their own get their own.
+void scale_columns(const WeightParts& parts, const Weight& weight, const WeightPlan& plan,
+                   std::span<const float> inputs, ThreadPool& pool, PackedWeight& packed) {
+  const bool same_rows = plan.order == PackOrder::kGateUp;
+  const int64_t rows = same_rows ? weight.rows : weight.member_rows();
+  std::vector<float> scales;
+  for (int64_t member = 0; member < weight.members; ++member) {
+    if (member == 0 || !same_rows) {
+      scales = choose_column_scales(
+          column_sizes(parts, weight, {member * weight.member_rows(), rows}, pool), inputs);
+    }
+    packed.set_column_scales(scales, member);
+  }
 }
 
 // The codes of the file, checked, in place.
@@ -137,17 +153,17 @@ Result<HeldWeight> hold_as_before(const Weight& weight, const WeightPlan& plan, 
     for (int64_t i = 0; i < n; ++i) broken.look(i, {values + i, 1});
   };
   if (plan.form == WeightPlan::Form::kPacked) {
-    held.packed = AGLM_TRY(
-        PackedWeight::view_of(plan.format, weight.rows, weight.columns, plan.order, before.bytes));
+    held.packed =
+        AGLM_TRY(PackedWeight::view_of(plan.format, pack_shape(weight, plan.order), before.bytes));
     if (pool.n_nodes() > 1) {
       const std::shared_ptr<AlignedBuffer> copy = AGLM_TRY(copy_near(held.packed, pool));
-      held.packed = AGLM_TRY(PackedWeight::view_of(plan.format, weight.rows, weight.columns,
-                                                   plan.order, {copy->data(), copy->size()}));
+      held.packed = AGLM_TRY(PackedWeight::view_of(plan.format, pack_shape(weight, plan.order),
+                                                   {copy->data(), copy->size()}));
       held.memory = copy;
     }
     if (has_channel_scales(plan.format)) {
       look(held.packed.channel_scales(), held.packed.n_panels() * PackedWeight::kPanelRows);
-      look(held.packed.column_scales(), held.packed.k());
+      look(held.packed.column_scales(), held.packed.members() * held.packed.k());
     }
   } else {
     held.data = AlignedBuffer::view_of(before.bytes);
@@ -181,8 +197,7 @@ Result<HeldWeight> hold_weight(const Graph& graph, size_t index, const WeightPla
     parts.read_rows(all, values);
     broken.look(all, values);
   } else {
-    held.packed =
-        AGLM_TRY(PackedWeight::allocate(plan.format, weight.rows, weight.columns, plan.order));
+    held.packed = AGLM_TRY(PackedWeight::allocate(plan.format, pack_shape(weight, plan.order)));
     if (parts.has_codes_for(plan.format)) {
       AGLM_TRY(pack_stored_codes(parts, pool, held.packed));
       parts.release();
@@ -191,9 +206,9 @@ Result<HeldWeight> hold_weight(const Graph& graph, size_t index, const WeightPla
     if (has_channel_scales(plan.format)) {
       const Weight* norm =
           plan.input_norm == WeightId::kNone ? nullptr : &graph.weight(plan.input_norm);
-      held.packed.set_column_scales(choose_column_scales(
-          column_sizes(parts, weight, pool),
-          norm == nullptr ? std::vector<float>{} : AGLM_TRY(vector_of(*norm, source))));
+      const std::vector<float> inputs =
+          norm == nullptr ? std::vector<float>{} : AGLM_TRY(vector_of(*norm, source));
+      scale_columns(parts, weight, plan, inputs, pool, held.packed);
     }
     pool.parallel_for(held.packed.n_panels(), 1, [&](int64_t begin, int64_t end) {
       if (holds_codes(plan.format)) {

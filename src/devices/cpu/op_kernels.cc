@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "devices/cpu/expert_kernels.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/linear/linear.h"
@@ -103,8 +104,15 @@ KernelCall bind_input(Binding& b, const Instruction& i) {
   }};
 }
 
+// A router's logits are f32 sums in one order, on matrix units too: two experts may be as good as
+// another, and no instruction set must choose its own.
+Context exact_sums(const Context& context) {
+  return {context.pool, std::min(context.isa, Isa::kAvx512)};
+}
+
 KernelCall bind_linear(Binding& b, const Instruction& i) {
   const PackedWeight& weight = b.held(i.node.weight()).packed;
+  const bool exact = b.graph().weight(i.node.weight()).role == WeightRole::kRouter;
   LinearArgs args{.weight = &weight,
                   .bias = i.node.has_bias() ? b.vector(i.node.weight(1)) : nullptr,
                   .y = b.at(i.result),
@@ -122,13 +130,14 @@ KernelCall bind_linear(Binding& b, const Instruction& i) {
   if (i.node.activation == Activation::kSwiglu) args.epilogue = Epilogue::kSwiglu;
   if (i.node.activation == Activation::kGelu) args.epilogue = Epilogue::kGelu;
   return {.run =
-              [args](const KernelRun& run, int64_t rows) mutable {
+              [args, exact](const KernelRun& run, int64_t rows) mutable {
                 args.m = rows;
-                linear(run.context, args, run.scratch);
+                linear(exact ? exact_sums(run.context) : run.context, args, run.scratch);
               },
           .scratch_bytes =
-              [&weight](const Context& context, int64_t max_rows) {
-                return linear_scratch_bytes(context, weight, max_rows);
+              [&weight, exact](const Context& context, int64_t max_rows) {
+                return linear_scratch_bytes(exact ? exact_sums(context) : context, weight,
+                                            max_rows);
               }};
 }
 
@@ -320,6 +329,8 @@ constexpr std::array<OpKernel, static_cast<size_t>(Op::kCount)> kKernels{{
     {Op::kSlice},
     {Op::kSelectOutputs, bind_select_outputs},
     {Op::kPool, bind_pool},
+    {Op::kRoute, bind_route},
+    {Op::kExpertMlp, bind_expert_mlp},
 }};
 
 static_assert(

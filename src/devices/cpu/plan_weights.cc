@@ -64,6 +64,17 @@ WeightFormat quantized_format(WeightRole role, WeightFormat wish) {
   return role == WeightRole::kMatrix ? wish : WeightFormat::kInt8;
 }
 
+// As floats that hold it exactly, whatever was wished for the others.
+Result<WeightFormat> router_format(const Weight& weight, const WeightSource& source) {
+  std::optional<WeightFormat> format;
+  for (const WeightPart& part : weight.parts) {
+    const StoredForm stored = AGLM_TRY(source.open(part.tensor))->form();
+    const WeightFormat its = stored.plain ? held_as(stored) : WeightFormat::kF32;
+    format = format && *format != its ? WeightFormat::kF32 : its;
+  }
+  return format.value_or(WeightFormat::kF32);
+}
+
 // Codes that hold the weight as it is, stored as codes or floats on their grid, where they take
 // about the room that was asked for: rounding again would lose what they keep. Half a bit more is
 // what a minimum for each group takes.
@@ -90,7 +101,7 @@ int64_t planned_bytes(const Weight& weight, const WeightPlan& plan) {
     case WeightPlan::Form::kRows:
       return weight.rows * weight.columns * dtype_info(dtype_of(plan.format)).block_bytes;
     case WeightPlan::Form::kPacked:
-      return PackedWeight::bytes(plan.format, weight.rows, weight.columns, plan.order);
+      return PackedWeight::bytes(plan.format, pack_shape(weight, plan.order));
   }
   return 0;
 }
@@ -112,13 +123,16 @@ std::vector<Use> uses(const Graph& graph) {
       switch (op_info(node.op).weight_use(i)) {
         case WeightUse::kVector: use.vector = true; break;
         case WeightUse::kLookedUp: use.looked_up = true; break;
-        case WeightUse::kMultiplied: {
+        case WeightUse::kInner: use.multiplied = true; break;
+        case WeightUse::kMultiplied:
+        case WeightUse::kGateUp: {
           use.multiplied = true;
           const Node& input = graph.node(node.inputs[0]);
           if (input.op == Op::kRmsNorm && input.group == input.shape.columns) {
             use.input_norm = input.weight();
           }
-          use.halved = use.halved || node.activation == Activation::kSwiglu;
+          use.halved = use.halved || node.activation == Activation::kSwiglu ||
+                       op_info(node.op).weight_use(i) == WeightUse::kGateUp;
           break;
         }
       }
@@ -183,6 +197,10 @@ std::string_view form_name(WeightPlan::Form form) {
   return "?";
 }
 
+PackShape pack_shape(const Weight& weight, PackOrder order) {
+  return {.n = weight.rows, .k = weight.columns, .order = order, .members = weight.members};
+}
+
 std::string_view pack_order_name(PackOrder order) {
   return order == PackOrder::kGateUp ? "gate_up" : "plain";
 }
@@ -208,7 +226,9 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
       plan.bytes = planned_bytes(weight, plan);
       continue;
     }
-    if (!quantize) {
+    if (weight.role == WeightRole::kRouter) {
+      plan.format = AGLM_TRY(router_format(weight, source));
+    } else if (!quantize) {
       plan.format = AGLM_TRY(stored_format(weight, source));
     } else {
       const WeightFormat wish = quantized_format(weight.role, *quantize);
@@ -226,10 +246,14 @@ Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSou
   return plans;
 }
 
-bool products_are_integers(const std::vector<WeightPlan>& plans) {
-  return std::ranges::all_of(plans, [](const WeightPlan& plan) {
-    return plan.form != WeightPlan::Form::kPacked || is_integer(plan.format);
-  });
+bool products_are_integers(const Graph& graph, const std::vector<WeightPlan>& plans) {
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].form == WeightPlan::Form::kPacked && !is_integer(plans[i].format) &&
+        graph.weights()[i].role != WeightRole::kRouter) {
+      return false;
+    }
+  }
+  return true;
 }
 
 WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans) {

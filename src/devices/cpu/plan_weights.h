@@ -28,13 +28,15 @@ struct WeightPlan {
 // refused when it does not fit the graph.
 Result<std::vector<WeightPlan>> plan_weights(const Graph& graph, const WeightSource& source,
                                              std::optional<WeightFormat> quantize);
-// Whether every product will be one of integers, so that norms may hand on int8 rows.
-bool products_are_integers(const std::vector<WeightPlan>& plans);
+// Whether every product but a router's will be one of integers, so that norms may hand on int8
+// rows.
+bool products_are_integers(const Graph& graph, const std::vector<WeightPlan>& plans);
 // The format of the layers' matrices (the first one's).
 WeightFormat matrix_format(const Graph& graph, const std::vector<WeightPlan>& plans);
 
 // The rows of which tensors a weight is made of: "a.weight[0+64]; b.weight[64+64]".
 std::string weight_key(const Weight& weight);
+PackShape pack_shape(const Weight& weight, PackOrder order);
 std::string_view form_name(WeightPlan::Form form);  // "packed"
 std::string_view pack_order_name(PackOrder order);  // "plain", "gate_up"
 

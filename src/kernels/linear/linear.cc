@@ -11,15 +11,11 @@
 namespace autoglm {
 namespace {
 
-int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m) {
-  const LinearVariant& variant = linear_variant(isa);
-  return round_up(variant.scratch_bytes(format, k, variant.block_rows(format, k, m)), 64);
-}
-
 void check(const Context& context, const LinearArgs& args) {
   AGLM_CHECK(args.weight != nullptr && !args.weight->empty() && args.y != nullptr,
              "weight and y are needed");
   const PackedWeight& weight = *args.weight;
+  AGLM_CHECK(weight.members() == 1, "one product with {} matrices", weight.members());
   const bool integer = is_integer(weight.format());
   AGLM_CHECK(args.x != nullptr || (integer && args.quantized != nullptr),
              "x is needed ({} weights)", weight_format_name(weight.format()));
@@ -65,6 +61,11 @@ const LinearVariant& linear_variant(Isa isa) {
     case Isa::kAmx: return kLinearAmx;
   }
   return kLinearGeneric;
+}
+
+int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m) {
+  const LinearVariant& variant = linear_variant(isa);
+  return round_up(variant.scratch_bytes(format, k, variant.block_rows(format, k, m)), 64);
 }
 
 int64_t half_cache_rows(WeightFormat format, int64_t k, int64_t m) {
@@ -152,23 +153,20 @@ void linear(const Context& context, const LinearArgs& args, std::span<std::byte>
   const int64_t rows = variant.block_rows(weight.format(), weight.k(), args.m);
   const int64_t n_row_blocks = (args.m + rows - 1) / rows;
   const int64_t threads = context.pool.size();
-  // About 8 parts a thread, so that a thread held up by others leaves its share to the rest; 4
-  // panels are what the widest micro-kernel takes.
-  const int64_t part_panels =
-      threads == 1 ? n_panels : std::max<int64_t>(4, n_panels / (threads * 8) / 4 * 4);
-  const int64_t n_parts = (n_panels + part_panels - 1) / part_panels;
+  const int64_t panels = part_panels(n_panels, threads);
+  const int64_t n_parts = (n_panels + panels - 1) / panels;
   const int64_t per_thread = thread_scratch_bytes(context.isa, weight.format(), weight.k(), args.m);
   NodeShares shares(context.pool, n_parts, n_row_blocks);
   const auto work = [&](int index) {
     std::byte* own = thread_scratch + index * per_thread;
     shares.take(index, [&](int64_t part, int64_t row_block) {
       const int64_t row = row_block * rows;
-      const int64_t panel = part * part_panels;
+      const int64_t panel = part * panels;
       variant.run(task,
                   {.row_begin = row,
                    .row_end = std::min(args.m, row + rows),
                    .panel_begin = panel,
-                   .panel_end = std::min(n_panels, panel + part_panels)},
+                   .panel_end = std::min(n_panels, panel + panels)},
                   own);
     });
   };

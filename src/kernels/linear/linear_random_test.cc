@@ -67,7 +67,7 @@ struct RandomWeight {
       of_floats(draw, made);
     }
     std::ranges::copy(made.stored(), panels.data());
-    packed = *PackedWeight::view_of(shape.format, shape.n, shape.k, order(shape), panels.span());
+    packed = *PackedWeight::view_of(shape.format, {shape.n, shape.k, order(shape)}, panels.span());
   }
 
   static PackOrder order(const Shape& shape) {

@@ -383,6 +383,44 @@ std::vector<float> restored(const QuantizedRows& q) {
   return x;
 }
 
+TEST(QuantizedRows, ACopyIsWhatRoundingMakesInTilesToo) {
+  constexpr int64_t kRows = 19, k = 150;
+  const std::vector<float> x = random_values(kRows * k, 31);
+  ThreadPool pool(1);
+  const Context context{.pool = pool, .isa = best_isa()};
+  const auto bytes = static_cast<size_t>(QuantizedRows::bytes(kRows, k));
+  const auto scratch = AlignedBuffer::allocate(
+      static_cast<size_t>(std::max<int64_t>(64, quantize_scratch_bytes(context, k))));
+  for (const Rounding rounding : {Rounding::kTurned, Rounding::kGroups}) {
+    for (const bool tiled : {false, true}) {
+      if (tiled && rounding == Rounding::kGroups) continue;  // no product reads such
+      const auto rounded = [&](const AlignedBuffer& memory, bool in_tiles) {
+        QuantizedRows q = QuantizedRows::at(const_cast<std::byte*>(memory.data()), kRows, k);
+        q.rounding = rounding;
+        q.tiled = in_tiles;
+        return q;
+      };
+      const auto from = AlignedBuffer::allocate(bytes);
+      const auto expected = AlignedBuffer::allocate(bytes);
+      const auto found = AlignedBuffer::allocate(bytes);
+      const QuantizedRows plain = rounded(*from, false);
+      const std::span<std::byte> room{const_cast<std::byte*>(scratch->data()), scratch->size()};
+      quantize_rows(context, x.data(), k, plain, room);
+      quantize_rows(context, x.data(), k, rounded(*expected, tiled), room);
+      for (int64_t row = 0; row < kRows; ++row) {
+        // From where it lies, and as a view of that row alone.
+        if (row % 2 == 0) {
+          copy_row(plain, row, rounded(*found, tiled), row);
+        } else {
+          copy_row(plain.one_row(row), 0, rounded(*found, tiled), row);
+        }
+      }
+      EXPECT_EQ(std::memcmp(found->data(), expected->data(), bytes), 0)
+          << (tiled ? "in tiles" : "plain");
+    }
+  }
+}
+
 TEST(QuantizedRows, KeepsNumbersThatStandOutApart) {
   constexpr int64_t k = 312;
   std::vector<float> x = random_values(k, 9);

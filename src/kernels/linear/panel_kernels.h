@@ -52,6 +52,14 @@ struct LinearVariant {
   void (*split_rows)(const Bf16Split& split) = nullptr;  // where takes_bf16_rows()
 };
 
+// Panels of one part of a product with `n_panels` of them: about 8 parts a thread, so that a thread
+// held up by others leaves its share to the rest; 4 panels are what the widest micro-kernel takes.
+inline int64_t part_panels(int64_t n_panels, int64_t threads) {
+  if (threads == 1) return n_panels;
+  const int64_t share = n_panels / (threads * 8) / 4 * 4;
+  return share < 4 ? 4 : share;
+}
+
 // Calls visit.template operator()<form>() with the form of `format`, which is progressive.
 template <class Visit>
 void with_progressive(WeightFormat format, Visit visit) {
@@ -82,6 +90,9 @@ bool takes_bf16_rows(Isa isa, WeightFormat format);
 // The usual block_rows: rows that are taken against one panel after the other stay in half of a
 // core's L2 (512 KiB on the smallest machine we know), with the panel itself in the other half.
 int64_t half_cache_rows(WeightFormat format, int64_t k, int64_t m);
+
+// Bytes of scratch that each thread needs for products of `m` rows.
+int64_t thread_scratch_bytes(Isa isa, WeightFormat format, int64_t k, int64_t m);
 
 // `args` looked up; `quantized` is x for integer formats.
 LinearTask linear_task(const LinearArgs& args, const QuantizedRows& quantized);

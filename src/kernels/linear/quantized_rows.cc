@@ -1,5 +1,8 @@
 #include "kernels/linear/quantized_rows.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/check.h"
 #include "base/round_up.h"
 #include "base/thread_pool.h"
@@ -57,6 +60,41 @@ int64_t QuantizedRows::bytes(int64_t rows, int64_t k) {
 
 QuantizedRows QuantizedRows::at(std::byte* memory, int64_t rows, int64_t k) {
   return Pieces{.memory = memory}.lay_out(rows, k);
+}
+
+QuantizedRows QuantizedRows::one_row(int64_t row) const {
+  AGLM_CHECK(!tiled && row >= 0 && row < rows, "row {} of {}{}", row, rows,
+             tiled ? " in tiles" : "");
+  QuantizedRows view = *this;
+  view.rows = 1;
+  view.values += row * padded_k();
+  view.group_sums += row * groups();
+  view.sums += row;
+  view.scales += row;
+  view.group_scales += row * groups();
+  view.outliers += row * max_outliers();
+  view.n_outliers += row;
+  return view;
+}
+
+void copy_row(const QuantizedRows& from, int64_t row, const QuantizedRows& to, int64_t to_row) {
+  const int8_t* values = from.row_values(row);
+  int8_t* out = to.row_values(to_row);
+  for (int64_t at = 0; at < from.padded_k(); at += QuantizedRows::kBlock) {
+    std::memcpy(out, values + at, QuantizedRows::kBlock);
+    out += to.block_stride();
+  }
+  const int64_t groups = from.groups();
+  std::copy_n(from.group_sums + row * groups, groups, to.group_sums + to_row * groups);
+  if (from.rounding == Rounding::kTurned) {
+    to.sums[to_row] = from.sums[row];
+    to.scales[to_row] = from.scales[row];
+    return;
+  }
+  std::copy_n(from.group_scales + row * groups, groups, to.group_scales + to_row * groups);
+  const std::span<const Outlier> outliers = from.outliers_of(row);
+  std::ranges::copy(outliers, to.outliers + to_row * to.max_outliers());
+  to.n_outliers[to_row] = from.n_outliers[row];
 }
 
 int64_t quantize_scratch_bytes(const Context& context, int64_t k) {

@@ -58,6 +58,8 @@ struct QuantizedRows {
     if (!tiled) return values + row * padded_k();
     return values + row / kTileRows * kTileRows * padded_k() + row % kTileRows * kBlock;
   }
+  // Row `row` alone, where it lies; not of tiles.
+  QuantizedRows one_row(int64_t row) const;
   int64_t block_stride() const { return tiled ? kTileRows * kBlock : kBlock; }
   // Of either rounding.
   static int64_t bytes(int64_t rows, int64_t k);
@@ -75,6 +77,10 @@ int64_t quantize_scratch_bytes(const Context& context, int64_t k);
 // fault stays visible.
 void quantize_rows(const Context& context, const float* x, int64_t x_stride,
                    const QuantizedRows& out, std::span<std::byte> scratch);
+
+// Row `row` of `from`, which is not in tiles, becomes row `to_row` of `to`: of the same k and
+// rounded alike.
+void copy_row(const QuantizedRows& from, int64_t row, const QuantizedRows& to, int64_t to_row);
 
 struct RowKernels;
 // One of the rows. `room`: k floats for the turned row; may be x.

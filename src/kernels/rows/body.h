@@ -223,6 +223,13 @@ struct RowBody {
     }
   }
 
+  static void add_scaled(const float* x, float factor, float* y, int64_t n) {
+    const F scale = F::set(factor);
+    for (int64_t i = 0; i < n; i += 16) {
+      fma(F::load(x + i, n - i), scale, F::load(y + i, n - i)).store(y + i, n - i);
+    }
+  }
+
   static void exponential(const float* x, float* y, int64_t n) {
     for (int64_t i = 0; i < n; i += 16) exp(F::load(x + i, n - i)).store(y + i, n - i);
   }
@@ -241,6 +248,7 @@ struct RowBody {
       .scale = scale,
       .gelu = gelu,
       .tanh = tanh,
+      .add_scaled = add_scaled,
       .choose_group = ::autoglm::choose_group<F>,
       .exp = exponential,
   };

@@ -89,6 +89,7 @@ struct RowKernels {
   void (*scale)(const float* x, float factor, float* y, int64_t n);
   void (*gelu)(const float* x, float* y, int64_t n);
   void (*tanh)(const float* x, float* y, int64_t n);
+  void (*add_scaled)(const float* x, float factor, float* y, int64_t n);  // y = fma(x, factor, y)
   // One group of codes of `bits` bits for up to four times 32 columns, given as so many groups that
   // become alike.
   void (*choose_group)(const float* x, int bits, std::span<ProgressiveGroup> alike);

@@ -67,6 +67,17 @@ Result<void> check_options(const QuantizeOptions& options) {
   return {};
 }
 
+// A text is run through the model product by product (graph_run.h), which knows no experts.
+Result<void> check_runs(const Graph& graph, const QuantizeOptions& options) {
+  const bool has_text = options.method.needs_text() || options.evaluate ||
+                        !options.calibration.empty() || !options.evaluation.empty();
+  const bool has_experts = std::ranges::any_of(
+      graph.nodes(), [](const Node& node) { return node.op == Op::kExpertMlp; });
+  if (!has_text || !has_experts) return {};
+  return Error{ErrorCode::kUnsupported, "a mixture of experts cannot be calibrated or evaluated",
+               "quantize", "--method rtn without a text", method_name(options.method)};
+}
+
 // What happens to the weights on their way: reading, quantizing, writing, and running the model
 // with what was written.
 class QuantizingRun final : public RunVisitor {
@@ -351,9 +362,11 @@ class Quantizing {
     };
   }
 
-  bool is_target(std::string_view tensor) const {
-    return std::ranges::any_of(targets_.matrices,
-                               [&](const Target& target) { return target.tensor == tensor; });
+  bool is_target(std::string_view tensor) {
+    if (target_names_.empty()) {
+      for (const Target& target : targets_.matrices) target_names_.insert(target.tensor);
+    }
+    return target_names_.contains(tensor);
   }
 
   // Matrices outside of the layers: those that the run needs first, and those after it.
@@ -372,6 +385,7 @@ class Quantizing {
   ThreadPool pool_;
   Context context_;
   Targets targets_;
+  std::set<std::string, std::less<>> target_names_;  // of experts there are thousands
   FoldedWeights weights_;
   Ladder ladder_;
   CalibrationText text_;
@@ -431,6 +445,7 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input,
                  "encoders are not quantized to files: --quantize int8 does it when one is loaded",
                  input, "a model that generates text", model.architecture};
   }
+  AGLM_TRY(check_runs(model.graph, options));
   const Isa isa = AGLM_TRY(select_isa());
   return Quantizing(checkpoint, std::move(model), options, isa).run();
 }

@@ -57,6 +57,10 @@ class Quantizing : public ::testing::Test {
     shape.kv_heads = 2;
     shape.head_dim = 16;
     shape.vocab_size = 300;
+    if (shape.experts > 0) {
+      shape.experts = 3;
+      shape.expert_size = 84;
+    }
     const auto written = write_synthetic({.path = path, .shape = shape});
     EXPECT_TRUE(written) << written.error().message();
     return path;
@@ -107,7 +111,8 @@ double bits_of(const QuantizeReport& report, std::string_view part) {
 }
 
 TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
-  for (const char* architecture : {"Glm4ForCausalLM", "LlamaForCausalLM", "ChatGLMModel"}) {
+  for (const char* architecture :
+       {"Glm4ForCausalLM", "LlamaForCausalLM", "ChatGLMModel", "Qwen2MoeForCausalLM"}) {
     const QuantizeOptions several[] = {{.bits = 4},
                                        {.bits = 4, .group_size = 64},
                                        {.bits = 4, .group_size = 128},
@@ -130,6 +135,10 @@ TEST_F(Quantizing, WhatIsHeldIsBitForBitWhatWasStored) {
       for (size_t i = 0; i < plans.size(); ++i) {
         if (plans[i].form != WeightPlan::Form::kPacked) continue;
         const Weight& weight = graph.weights()[i];
+        if (weight.role == WeightRole::kRouter) {
+          EXPECT_EQ(plans[i].format, WeightFormat::kBF16) << weight.name();
+          continue;
+        }
         EXPECT_TRUE(is_integer(plans[i].format)) << weight.name();
         const HeldWeight held = hold_weight(graph, i, plans[i], source, pool).value();
         std::vector<float> used(static_cast<size_t>(weight.columns));
@@ -386,6 +395,9 @@ TEST_F(Quantizing, RefusesWhatItCannotDoAndLeavesNothing) {
   EXPECT_THAT(refuse({.calibration = text("short", 1, 3)}), HasSubstr("text is too short"));
   EXPECT_THAT(refuse({.calibration = in("none")}), HasSubstr("none"));
   EXPECT_THAT(refuse({.output = input}), HasSubstr("output exists and is not an empty folder"));
+  EXPECT_THAT(refused(synthetic("Qwen3MoeForCausalLM"),
+                      {.output = in("out"), .calibration = text("more", 2, 900)}),
+              HasSubstr("a mixture of experts cannot be calibrated or evaluated"));
   fs::create_directories(in("there.partial"));
   EXPECT_THAT(refuse({.output = in("there")}), HasSubstr("an interrupted run left its folder"));
   quantized(input, {});

@@ -28,13 +28,39 @@ double Targets::bits_per_weight() const {
   return 8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(1, elements()));
 }
 
+namespace {
+
+// Each of the node's weights is packed as one, so its tensors are a group.
+void add_experts(const Graph& graph, int32_t index, Targets& targets) {
+  const Node& node = graph.node(index);
+  for (const WeightId id : node.weights) {
+    const auto group = static_cast<int>(targets.groups.size());
+    targets.groups.push_back({.input = node.inputs[0], .nodes = {index}});
+    for (const WeightPart& part : graph.weight(id).parts) {
+      targets.groups.back().targets.push_back(targets.matrices.size());
+      targets.matrices.push_back({.weight = id,
+                                  .tensor = part.tensor,
+                                  .rows = part.rows,
+                                  .columns = graph.weight(id).columns,
+                                  .group = group});
+    }
+  }
+}
+
+}  // namespace
+
 Targets find_targets(const Graph& graph) {
   Targets targets;
   std::map<int32_t, int> group_of_input;
   for (int32_t i = 0; i < static_cast<int32_t>(graph.nodes().size()); ++i) {
     const Node& node = graph.node(i);
     if (node.weights.empty() || op_info(node.op).weight_use(0) == WeightUse::kVector) continue;
+    if (node.op == Op::kExpertMlp) {
+      add_experts(graph, i, targets);
+      continue;
+    }
     const Weight& weight = graph.weight(node.weight());
+    if (weight.role == WeightRole::kRouter) continue;
     int group = -1;
     if (weight.role == WeightRole::kMatrix) {
       const auto [place, fresh] =

@@ -24,7 +24,7 @@ struct Target {
   int64_t stored_bytes() const;
 };
 
-// Products of the same rows: q, k and v; gate and up.
+// Products of the same rows: q, k and v; gate and up, of experts those of all in a layer.
 struct TargetGroup {
   int32_t input = -1;           // the node whose result they multiply
   std::vector<int32_t> nodes;   // the products
@@ -35,13 +35,14 @@ struct Targets {
   std::vector<Target> matrices;  // in the order in which the graph needs them
   std::vector<TargetGroup> groups;
 
-  const Target* find(WeightId weight) const;
+  const Target* find(WeightId weight) const;  // the first, of several tensors
   int64_t elements() const;
   // Over all matrices, with everything that is stored for them.
   double bits_per_weight() const;
 };
 
-// All at 8 bits. `graph` as recorded: a weight is one tensor.
+// All at 8 bits. `graph` as recorded: a weight is one tensor, or one for each part of each expert.
+// Routers are no targets: they stay as they are.
 Targets find_targets(const Graph& graph);
 
 // For the matrices of a group; those with a number of columns that has no form in so few
