@@ -66,7 +66,10 @@ class Commands(unittest.TestCase):
                 self.assertTrue((ROOT / "run").exists())
                 words = ["autoglm", "serve", *[word for word in words[1:] if word != "--build"]]
             elif words[0].startswith(("./", "bench/", "tools/")):
-                text = (ROOT / words[0]).read_text(encoding="utf-8")
+                script = ROOT / words[0]
+                # Scripts of a folder share their flags in common.py.
+                places = [script, *script.parent.glob("common.py")]
+                text = "".join(place.read_text(encoding="utf-8") for place in places)
                 for flag in flags(words[1:]):
                     self.assertIn(flag, text, where)
                 continue
