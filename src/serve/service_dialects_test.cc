@@ -83,6 +83,17 @@ TEST(AnthropicDialect, BlocksBecomeMessages) {
     {"role": "user", "content": "three"}])"));
 }
 
+TEST(AnthropicDialect, ATurnWithoutBlocksIsAnEmptyMessage) {
+  RunningService service;
+  for (const char* role : {"user", "assistant"}) {
+    const std::string turn = std::string(R"({"role": ")") + role + R"(", "content": []})";
+    const HttpAnswer answer =
+        service.post("/v1/messages", R"({"max_tokens": 9, "messages": [)" + turn + "]}");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(sent_context(service).at("messages").at(0).at("content"), "");
+  }
+}
+
 TEST(AnthropicDialect, AWholeMessageHasBlocks) {
   RunningService service(calls());
   const HttpAnswer answer = service.post("/v1/messages", messages_body(kMessagesTools));

@@ -87,7 +87,7 @@ class Turn {
 
   void finish(json::array& messages) {
     const bool says = !parts_.empty() || !calls_.empty();
-    if (says || (results_.empty() && role_ == "assistant")) {
+    if (says || results_.empty()) {
       json::object message{{"role", role_}, {"content", content()}};
       if (!calls_.empty()) message["tool_calls"] = std::move(calls_);
       results_.push_back(std::move(message));
