@@ -24,7 +24,10 @@ void run(const Call& call, GenerationPlan plan) {
   const auto make_sink = plan.stream ? sse_sink : json_sink;
   auto sink = make_sink(call.context, call.exchange, std::move(plan.format));
   if (plan.redaction) {
-    sink = redacting_sink(*call.context.backend, std::move(plan.redaction), std::move(sink));
+    const auto kind = plan.generation.requests.front().structured_output->kind;
+    const bool json =
+        kind == StructuredOutput::Kind::kJson || kind == StructuredOutput::Kind::kJsonObject;
+    sink = redacting_sink(*call.context.backend, json, std::move(plan.redaction), std::move(sink));
   }
   start_generation(call.context, call.task, std::move(plan.generation), std::move(sink));
 }

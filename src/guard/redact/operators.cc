@@ -274,6 +274,10 @@ std::string plain_value(const Finding& finding) {
 
 std::string replacement(const Finding& finding, Operator which, const OperatorScope& scope) {
   std::string text;
+  const bool turned_back =
+      which == Operator::kPseudonym || which == Operator::kSurrogate || which == Operator::kVault;
+  // What is not known as a whole cannot be given back, nor told from another.
+  if (finding.partial && turned_back) which = Operator::kTag;
   switch (which) {
     case Operator::kOff:
     case Operator::kTag: text = "<" + std::string(info(finding.entity).name) + ">"; break;

@@ -117,6 +117,15 @@ TEST(Operators, TheVaultGivesBackWhatItTookToWhoHasTheKey) {
             "no token <VAULT_ here <VAULT_X:y>");
 }
 
+// A private key is swallowed, not kept: there is nothing to give back, and no two can be told
+// apart.
+TEST(Operators, WhatIsNotKnownAsAWholeIsATag) {
+  const std::string pem = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----";
+  for (const char* policy : {"default: pseudonym", "default: surrogate", "default: vault"}) {
+    EXPECT_EQ(by(policy, pem, "law"), "<PRIVATE_KEY>") << policy;
+  }
+}
+
 TEST(Operators, KeysStayInTheStateFolder) {
   const ScratchFolder folder;
   const auto first = operator_keys(folder.path());

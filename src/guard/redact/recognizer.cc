@@ -3,6 +3,26 @@
 #include "guard/redact/han_words.h"
 
 namespace autoglm::guard::redact {
+namespace {
+
+// Whether the digits at the window's place are in the middle of what is no number of anybody's: the
+// fraction of 0.4219..., or hexadecimal digits (an id, a digest).
+bool inside_of_another(const Window& window) {
+  if (window.before() == U'.' && window.before(2) == U'0' && !is_alnum(window.before(3))) {
+    return true;
+  }
+  constexpr size_t kLeast = 6;
+  size_t n = 0;
+  bool has_letter = false;
+  bool has_digit = false;
+  for (; is_alnum(window.before(n + 1)); ++n) {
+    if (!is_hex(window.before(n + 1))) return false;
+    (is_digit(window.before(n + 1)) ? has_digit : has_letter) = true;
+  }
+  return n >= kLeast && has_letter && has_digit;
+}
+
+}  // namespace
 
 void recognize(const Window& window, Offers& offers) {
   using enum Entity;
@@ -10,7 +30,7 @@ void recognize(const Window& window, Offers& offers) {
   if (first < 0x80) {
     const char32_t previous = window.before();
     if (is_digit(first) || first == U'+' || first == U'(') {
-      if (!is_digit(previous)) recognize_numbers(window, offers);
+      if (!is_digit(previous) && !inside_of_another(window)) recognize_numbers(window, offers);
     }
     if (is_alnum(first)) {
       if (is_digit(first) && is_letter(previous)) recognize_behind_letters(window, offers);

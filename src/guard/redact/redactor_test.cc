@@ -165,6 +165,32 @@ TEST(Redact, JsonKeepsItsForm) {
             R"({"k":"<PRIVATE_KEY>\n"})");
 }
 
+// The letter of an escape is none of the word behind it.
+TEST(Redact, EscapesOfJsonAndCodeEndWords) {
+  for (const char* value :
+       {"sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD", "536-90-4399", "A123456(3)",
+        "zhang.wei@corp-mail.cn", "13800138000", "203.0.113.77", "00:1B:44:11:3A:B7"}) {
+    const std::string plain = tagged(value);
+    ASSERT_THAT(plain, testing::StartsWith("<")) << value;
+    for (const char* escape : {"\\n", "\\t", "\\r", "\\\"", "\\/"}) {
+      EXPECT_EQ(tagged(std::string("a") + escape + value), std::string("a") + escape + plain);
+      // And a string of JSON that holds a text of JSON.
+      const std::string inner = escape[1] == '"' ? R"(\\\")" : "\\" + std::string(escape);
+      EXPECT_EQ(redact("[\"a" + inner + value + "\"]", Rules(), {}, TextForm::kJson),
+                "[\"a" + inner + plain + "\"]");
+    }
+  }
+  EXPECT_EQ(redact(R"(["a\\",13800138000])", Rules(), {}, TextForm::kJson),
+            R"(["a\\","<CN_MOBILE>"])");
+  EXPECT_EQ(tagged(R"(C:\new\temp 13800138000)"), R"(C:\new\temp <CN_MOBILE>)");
+}
+
+TEST(Redact, DigitsInsideOfAnotherThingAreNobodys) {
+  for (const char* text : {"0.4219001972673997", "resp_786a24222a455995025354573a5e839c"}) {
+    EXPECT_EQ(tagged(text), text);
+  }
+}
+
 // Every case of these tests, and texts around them.
 std::vector<std::string> corpus() {
   std::ifstream file(source_folder() + "/tests/data/redact/cases.txt");

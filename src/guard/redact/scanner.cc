@@ -87,7 +87,8 @@ void Scanner::take(const Match& match, std::vector<Finding>& findings) {
                   .score = match.score,
                   .begin = units_[at_].begin,
                   .end = units_[at_ + match.length - 1].end,
-                  .in_string = units_[at_].in_string};
+                  .in_string = units_[at_].in_string,
+                  .partial = match.tail != Tail::kNone};
   for (size_t i = 0; i < match.length; ++i) finding.value.push_back(units_[at_ + i].code);
   findings.push_back(std::move(finding));
   at_ += match.length;

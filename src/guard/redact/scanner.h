@@ -23,6 +23,7 @@ struct Finding {
   bool in_string = true;        // false: a number in JSON, outside of strings
   // More of a match that had been told of before its end was known; `value` is empty.
   bool more = false;
+  bool partial = false;           // `value` is its beginning alone: the rest comes as `more`
   std::optional<size_t> alias{};  // it is one, and nothing else
 };
 

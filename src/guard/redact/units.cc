@@ -180,35 +180,45 @@ size_t Normalizer::take(std::string_view text, bool whole, std::vector<Unit>& un
   return character.length;
 }
 
-// JSON's escapes inside its strings; elsewhere only \uXXXX.
+// JSON's escapes: inside its strings, and in plain text, which may hold JSON or code. In JSON's
+// strings also those of a JSON text that a string holds: \\n is \n there, and \\\" a quote. A
+// letter of an escape taken for one of the text would hide where a word begins.
 size_t Normalizer::take_escape(std::string_view text, bool whole, std::vector<Unit>& units) {
-  if (text.size() < 2) {
-    if (!whole) return 0;
-    add(U'\\', 1, units);
-    return 1;
+  const bool in_json = form_ == TextForm::kJson;
+  // A backslash of the inner text is two; what it escapes may be escaped itself.
+  const bool inner = in_json && in_string_ && text.size() > 1 && text[1] == '\\';
+  size_t at = inner ? 2 : 1;  // of what is escaped
+  if (!whole && (text.size() <= at || (inner && text[2] == '\\' && text.size() == 3))) return 0;
+  std::string_view letters = in_json && !in_string_ ? "" : "ntrbf\"/\\";
+  if (inner) {
+    const bool escaped = text.size() > 3 && text[2] == '\\' && (text[3] == '"' || text[3] == '\\');
+    if (escaped) ++at;
+    // A bare quote ends the string, and a bare backslash begins what comes next.
+    letters = escaped ? "\"\\" : "ntrbf/";
   }
-  if (text[1] == 'u') {
-    const std::string_view digits = text.substr(2, 4);
+  const char letter = text.size() > at ? text[at] : '\0';
+  if (letter == 'u') {
+    const std::string_view digits = text.substr(at + 1, 4);
     const auto code = hexadecimal(digits);
     if (code && digits.size() < 4 && !whole) return 0;
     if (code && digits.size() == 4) {
       const bool scalar = is_scalar_value(*code);
-      add(scalar ? *code : kReplacementCharacter, 6, units);
-      return 6;
-    }
-  } else if (form_ == TextForm::kJson && in_string_) {
-    const char second = text[1];
-    const char32_t code = second == 'n'   ? U'\n'
-                          : second == 't' ? U'\t'
-                          : second == 'r' ? U'\r'
-                                          : static_cast<char32_t>(second & 0x7F);
-    if (static_cast<signed char>(second) >= 0) {
-      add(code, 2, units);
-      return 2;
+      add(scalar ? *code : kReplacementCharacter, at + 5, units);
+      return at + 5;
     }
   }
-  add(U'\\', 1, units);
-  return 1;
+  const bool any = !inner && in_json && in_string_ && letter > 0;  // none of JSON's, but taken
+  if (any || (letter != '\0' && letters.find(letter) != std::string_view::npos)) {
+    const char32_t code = letter == 'n'                    ? U'\n'
+                          : letter == 't'                  ? U'\t'
+                          : letter == 'r'                  ? U'\r'
+                          : letter == 'b' || letter == 'f' ? U' '
+                                                           : static_cast<char32_t>(letter);
+    add(code, at + 1, units);
+    return at + 1;
+  }
+  add(U'\\', inner ? 2 : 1, units);
+  return inner ? 2 : 1;
 }
 
 void Normalizer::add(char32_t code, size_t length, std::vector<Unit>& units) {

@@ -72,8 +72,10 @@ class ScoredTokens {
 // in order.
 class Choice {
  public:
-  Choice(const ModelBackend& backend, const RequestRedaction& redaction)
-      : redaction_(&redaction), scored_(backend, redaction.scanner()) {}
+  Choice(const ModelBackend& backend, bool json_content, const RequestRedaction& redaction)
+      : redaction_(&redaction),
+        json_content_(json_content),
+        scored_(backend, redaction.scanner()) {}
 
   void redact(AnswerPiece& piece) {
     std::vector<AnswerDelta> out;
@@ -97,8 +99,8 @@ class Choice {
     end_text(out);
     kind_ = delta.kind;
     call_ = delta.call;
-    text_.emplace(
-        redaction_->stream(kind_ == Kind::kArguments ? TextForm::kJson : TextForm::kPlain));
+    const bool json = kind_ == Kind::kArguments || (kind_ == Kind::kContent && json_content_);
+    text_.emplace(redaction_->stream(json ? TextForm::kJson : TextForm::kPlain));
   }
   void end_text(std::vector<AnswerDelta>& out) {
     if (!text_) return;
@@ -110,6 +112,7 @@ class Choice {
   }
 
   const RequestRedaction* redaction_;
+  const bool json_content_;
   ScoredTokens scored_;
   std::optional<StreamRedactor> text_;
   Kind kind_ = Kind::kContent;
@@ -118,13 +121,18 @@ class Choice {
 
 class RedactingSink : public GenerationSink {
  public:
-  RedactingSink(const ModelBackend& backend, std::shared_ptr<const RequestRedaction> redaction,
+  RedactingSink(const ModelBackend& backend, bool json_content,
+                std::shared_ptr<const RequestRedaction> redaction,
                 std::unique_ptr<GenerationSink> sink)
-      : backend_(backend), redaction_(std::move(redaction)), sink_(std::move(sink)) {}
+      : backend_(backend),
+        json_content_(json_content),
+        redaction_(std::move(redaction)),
+        sink_(std::move(sink)) {}
 
   void post(std::function<void()> work) override { sink_->post(std::move(work)); }
   void piece(AnswerPiece piece, const Usage& usage) override {
-    const auto place = choices_.try_emplace({piece.prompt, piece.choice}, backend_, *redaction_);
+    const auto place =
+        choices_.try_emplace({piece.prompt, piece.choice}, backend_, json_content_, *redaction_);
     place.first->second.redact(piece);
     sink_->piece(std::move(piece), usage);
   }
@@ -135,6 +143,7 @@ class RedactingSink : public GenerationSink {
 
  private:
   const ModelBackend& backend_;
+  const bool json_content_;
   const std::shared_ptr<const RequestRedaction> redaction_;
   const std::unique_ptr<GenerationSink> sink_;
   std::map<std::pair<size_t, int32_t>, Choice> choices_;
@@ -142,10 +151,11 @@ class RedactingSink : public GenerationSink {
 
 }  // namespace
 
-std::unique_ptr<GenerationSink> redacting_sink(const ModelBackend& backend,
+std::unique_ptr<GenerationSink> redacting_sink(const ModelBackend& backend, bool json_content,
                                                std::shared_ptr<const RequestRedaction> redaction,
                                                std::unique_ptr<GenerationSink> sink) {
-  return std::make_unique<RedactingSink>(backend, std::move(redaction), std::move(sink));
+  return std::make_unique<RedactingSink>(backend, json_content, std::move(redaction),
+                                         std::move(sink));
 }
 
 }  // namespace autoglm::serve

@@ -10,7 +10,8 @@
 
 namespace autoglm::serve {
 
-std::unique_ptr<GenerationSink> redacting_sink(const ModelBackend& backend,
+// `json_content`: answers are held to be JSON, and still are when they have been redacted.
+std::unique_ptr<GenerationSink> redacting_sink(const ModelBackend& backend, bool json_content,
                                                std::shared_ptr<const RequestRedaction> redaction,
                                                std::unique_ptr<GenerationSink> sink);
 
