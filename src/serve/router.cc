@@ -120,12 +120,12 @@ void route(const ServiceContext& context, Request request,
   const std::string allow = allowed_methods(routes);
   Response response{.status = 204, .content_type = ""};
   if (request.method != "OPTIONS") {
-    response = error_response(
-        ApiError{.status = 405,
-                 .message = std::string(found->path) + " takes " + std::string(found->method) +
-                            ", not " + repair_utf8(utf8_prefix(request.method, 20)),
-                 .code = "method_not_allowed"},
-        form);
+    response =
+        error_response(ApiError{.status = 405,
+                                .message = std::string(found->path) + " takes " + allow + ", not " +
+                                           repair_utf8(utf8_prefix(request.method, 20)),
+                                .code = "method_not_allowed"},
+                       form);
   }
   response.headers.push_back({"Allow", allow});
   exchange->respond(std::move(response));

@@ -175,6 +175,7 @@ TEST(AnthropicDialect, RefusesWhatItDoesNotHaveByName) {
            {R"("thinking": {"budget_tokens": 5})", "thinking.type"},
            {R"("stop_sequences": "a")", "stop_sequences"},
            {R"("system": 5)", "system"},
+           {R"("max_tokens": -1)", "max_tokens"},
            {R"("metadata": 5)", "metadata"}}) {
     const HttpAnswer answer = service.post("/v1/messages", messages_body(fields));
     EXPECT_EQ(answer.status, 400) << fields;
@@ -197,6 +198,21 @@ TEST(AnthropicDialect, RefusesWhatItDoesNotHaveByName) {
       service.post("/v1/messages", R"({"messages": [{"role": "user", "content": "a"}]})");
   EXPECT_EQ(unlimited.status, 400);
   EXPECT_THAT(unlimited.body, HasSubstr("max_tokens"));
+}
+
+// Also of what is found only where the request is submitted.
+TEST(Dialects, ErrorsOfTheEngineNameTheirFields) {
+  RunningService service({.refuse = bad_field("response_format", "no schema")});
+  for (const auto& [path, body, named] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"/v1/messages", messages_body(""), "output_config.format"},
+           {"/v1/responses", R"({"input": "a"})", "text.format"},
+           {"/api/generate", R"({"model": "tiny-fake", "prompt": "a"})", "format: no schema"}}) {
+    const HttpAnswer answer = service.post(path, body);
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr(named));
+    EXPECT_THAT(answer.body, Not(HasSubstr("response_format")));
+  }
 }
 
 TEST(AnthropicDialect, ErrorsOfTheServerHaveItsShape) {

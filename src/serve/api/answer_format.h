@@ -68,6 +68,8 @@ class AnswerFormat {
   virtual std::string_view stream_type() const { return "text/event-stream; charset=utf-8"; }
   // Of an error that comes before the stream has begun, or in place of the whole answer.
   virtual ErrorForm error_form() const { return ErrorForm::kOpenAi; }
+  // An error about OpenAI's fields, as one about those that the client has sent.
+  virtual Error in_own_names(Error error) const { return error; }
 };
 
 struct ChatStyle {

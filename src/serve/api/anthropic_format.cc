@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "serve/api/answer_format.h"
+#include "serve/api/anthropic_request.h"
 #include "serve/api/json_text.h"
 
 namespace autoglm::serve {
@@ -83,6 +84,7 @@ class MessagesFormat : public AnswerFormat {
     return fmt::format("event: error\ndata: {}\n\n", error_body(error, error_form()));
   }
   ErrorForm error_form() const override { return ErrorForm::kAnthropic; }
+  Error in_own_names(Error error) const override { return in_messages_names(std::move(error)); }
 
  private:
   using Kind = AnswerDelta::Kind;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -303,7 +304,8 @@ Result<json::object> read_messages_request(const json::Fields& fields, bool coun
     const json::Fields metadata = AGLM_TRY(required_object(fields, "metadata"));
     if (const auto user = AGLM_TRY(string_field(metadata, "user_id"))) chat["user"] = *user;
   }
-  if (const json::value* length = fields.find("max_tokens")) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  if (const auto length = AGLM_TRY(integer_field(fields, "max_tokens", 1, kMost))) {
     chat["max_tokens"] = *length;
   } else if (!counts) {
     return bad_field("max_tokens", "field is missing", "how long the answer may be, in tokens");

@@ -16,7 +16,7 @@ class HttpSink : public GenerationSink {
       : context_(context), exchange_(std::move(exchange)), format_(std::move(format)) {}
   void post(std::function<void()> work) override { exchange_->post(std::move(work)); }
   void fail(const Error& error) override {
-    ApiError told = api_error(error);
+    ApiError told = api_error(format_->in_own_names(error));
     told.retry_after_seconds = context_.backend->stats().seconds_to_drain;
     exchange_->respond(error_response(told, format_->error_form()));
   }
@@ -46,7 +46,7 @@ class SseSink : public HttpSink {
   // Until something has come, errors have a status of their own.
   void fail(const Error& error) override {
     if (!begun_) return HttpSink::fail(error);
-    exchange().write(format().error(api_error(error)));
+    exchange().write(format().error(api_error(format().in_own_names(error))));
     exchange().end_stream();
   }
 

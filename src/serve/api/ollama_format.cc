@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "serve/api/json_text.h"
+#include "serve/api/ollama_request.h"
 
 namespace autoglm::serve {
 namespace {
@@ -110,6 +111,7 @@ class OllamaFormat : public AnswerFormat {
   }
   std::string_view stream_type() const override { return "application/x-ndjson"; }
   ErrorForm error_form() const override { return ErrorForm::kOllama; }
+  Error in_own_names(Error error) const override { return in_ollama_names(std::move(error)); }
 
  private:
   void put(json::object& answer, const std::string& content, const std::string& thoughts,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "serve/api/json_text.h"
+#include "serve/api/responses_request.h"
 
 namespace autoglm::serve {
 namespace {
@@ -104,6 +105,8 @@ class ResponsesFormat : public AnswerFormat {
     append(events, "response.failed", {{"response", std::move(failed)}});
     return events;
   }
+
+  Error in_own_names(Error error) const override { return in_responses_names(std::move(error)); }
 
  private:
   const ModelBackend& backend() const { return *facts_.context->backend; }
