@@ -200,6 +200,15 @@ TEST(AnthropicDialect, RefusesWhatItDoesNotHaveByName) {
   EXPECT_THAT(unlimited.body, HasSubstr("max_tokens"));
 }
 
+TEST(AnthropicDialect, ModelsAreListedInItsShapeForItsClients) {
+  RunningService service;
+  HttpClient client(service.port());
+  client.send(
+      "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nanthropic-version: 2023-06-01\r\n\r\n");
+  EXPECT_EQ(parsed(client.read_answer().body).at("data").at(0).at("type"), "model");
+  EXPECT_EQ(parsed(service.get("/v1/models").body).at("data").at(0).at("object"), "model");
+}
+
 // Also of what is found only where the request is submitted.
 TEST(Dialects, ErrorsOfTheEngineNameTheirFields) {
   RunningService service({.refuse = bad_field("response_format", "no schema")});

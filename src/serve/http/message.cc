@@ -12,7 +12,7 @@
 namespace autoglm::serve {
 namespace {
 
-constexpr std::array<std::string_view, 17> kSingleHeaders = {
+constexpr std::array<std::string_view, 18> kSingleHeaders = {
     "Host",
     "Content-Length",
     "Content-Type",
@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 17> kSingleHeaders = {
     "X-Tenant",
     "X-Tenant-ID",
     "X-Request-Id",
+    "Anthropic-Version",
     "Traceparent",
     "Origin",
     "Sec-Fetch-Site",

@@ -94,11 +94,26 @@ TEST(RequestParser, RefusesWhatCouldBeReadInTwoWays) {
 
 // Whoever stands before the server may have read the other one.
 TEST(RequestParser, RefusesASecondHeaderOfThoseThatAreReadAsOne) {
-  for (const std::string_view name :
-       {"Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Expect",
-        "Authorization", "Proxy-Authorization", "X-Api-Key", "X-Tenant", "X-Tenant-ID",
-        "X-Request-Id", "Traceparent", "Origin", "Sec-Fetch-Site", "Access-Control-Request-Method",
-        "Access-Control-Request-Headers", "x-tenant", "CONTENT-TYPE"}) {
+  for (const std::string_view name : {"Host",
+                                      "Content-Length",
+                                      "Content-Type",
+                                      "Content-Encoding",
+                                      "Transfer-Encoding",
+                                      "Expect",
+                                      "Authorization",
+                                      "Proxy-Authorization",
+                                      "X-Api-Key",
+                                      "X-Tenant",
+                                      "X-Tenant-ID",
+                                      "Anthropic-Version",
+                                      "X-Request-Id",
+                                      "Traceparent",
+                                      "Origin",
+                                      "Sec-Fetch-Site",
+                                      "Access-Control-Request-Method",
+                                      "Access-Control-Request-Headers",
+                                      "x-tenant",
+                                      "CONTENT-TYPE"}) {
     ASSERT_TRUE(is_single_header(name)) << name;
     // Two that are equal as well: that they are is for nobody to rely on.
     const std::string value = name == "Content-Length"      ? "0"
