@@ -93,6 +93,9 @@ json::object usage_json(const Usage& usage);
 json::value finish_reason_json(const ChoiceEnd& end);
 // The stop string, the stop token's id as a number, or null.
 json::value stop_reason_json(const ChoiceEnd& end);
+// A call's arguments as the object that they spell. Those of a call that was cut off spell none,
+// and stand in {"INVALID_JSON": ...}, as Anthropic's guide to streams of arguments has it.
+json::object arguments_json(const std::string& arguments);
 // Of a piece that was not taken apart.
 std::string text_of(const AnswerPiece& piece);
 json::array ids_json(const std::vector<TokenId>& ids);

@@ -103,6 +103,13 @@ json::value finish_reason_json(const ChoiceEnd& end) {
   return "error";
 }
 
+json::object arguments_json(const std::string& arguments) {
+  if (arguments.empty()) return {};
+  auto parsed = json::parse(arguments, "arguments");
+  if (parsed && parsed->is_object()) return std::move(parsed->get_object());
+  return {{"INVALID_JSON", repair_utf8(arguments)}};
+}
+
 json::value stop_reason_json(const ChoiceEnd& end) {
   if (end.stop_token) return static_cast<int64_t>(*end.stop_token);
   return end.stop_reason ? json::value(repair_utf8(*end.stop_reason)) : json::value(nullptr);

@@ -18,15 +18,6 @@ std::string event(std::string_view name, const json::object& data) {
   return fmt::format("event: {}\ndata: {}\n\n", name, dump(data));
 }
 
-// Arguments as the object that they spell. Those of a call that was cut off spell none: they come
-// back as Anthropic's guide to streams of arguments has it.
-json::object input_of(const std::string& arguments) {
-  if (arguments.empty()) return {};
-  const auto parsed = json::parse(arguments, "arguments");
-  if (parsed && parsed->is_object()) return parsed->get_object();
-  return {{"INVALID_JSON", repair_utf8(arguments)}};
-}
-
 class MessagesFormat : public AnswerFormat {
  public:
   MessagesFormat(AnswerFacts facts, const ChatStyle& style)
@@ -45,7 +36,7 @@ class MessagesFormat : public AnswerFormat {
     }
     for (const WholeChoice::Call& call : choice.calls) {
       json::object block = empty_block(AnswerDelta::Kind::kCall, call.name);
-      block["input"] = input_of(call.arguments);
+      block["input"] = arguments_json(call.arguments);
       content.push_back(std::move(block));
     }
     json::object answer = message(std::move(content), usage);

@@ -22,8 +22,6 @@ constexpr std::array kNames = {
     FieldName{"stop", "stop_sequences"}, FieldName{"response_format", "output_config.format"},
     FieldName{"user", "metadata.user_id"}, FieldName{"parallel_tool_calls", "tool_choice"}};
 
-std::string short_name(std::string_view text) { return repair_utf8(utf8_prefix(text, 40)); }
-
 Error no_block(std::string_view type, const std::string& where) {
   return not_offered(where, fmt::format("blocks of type \"{}\" are not supported by this model",
                                         short_name(type)));

@@ -68,6 +68,8 @@ json::value or_null(const std::string& text) {
 
 }  // namespace
 
+std::string short_name(std::string_view text) { return repair_utf8(utf8_prefix(text, 40)); }
+
 Error bad_field(std::string_view param, std::string_view what, std::string_view expected,
                 std::string_view found) {
   return Error{ErrorCode::kInvalidArgument, std::string(what), std::string(param),

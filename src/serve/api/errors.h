@@ -34,6 +34,9 @@ enum class ErrorForm {
 Error context_too_long(std::string_view param, int64_t max_model_len, int64_t asked,
                        std::string_view but);
 
+// Of what a client has sent, as much as an error repeats.
+std::string short_name(std::string_view text);
+
 // The caller's fault: `param` names the field.
 Error bad_field(std::string_view param, std::string_view what, std::string_view expected = {},
                 std::string_view found = {});

@@ -33,18 +33,9 @@ json::object frame(const std::string& model, bool done) {
   return {{"model", repair_utf8(model)}, {"created_at", now_text()}, {"done", done}};
 }
 
-// Whole calls, with their arguments as the object that they spell.
 json::object call_json(const WholeChoice::Call& call) {
-  json::object function{{"name", call.name}, {"arguments", json::object()}};
-  if (!call.arguments.empty()) {
-    const auto parsed = json::parse(call.arguments, "arguments");
-    // Those of a call that was cut off are no JSON.
-    function["arguments"] =
-        parsed && parsed->is_object()
-            ? *parsed
-            : json::value(json::object{{"INVALID_JSON", repair_utf8(call.arguments)}});
-  }
-  return {{"function", std::move(function)}};
+  return {{"function",
+           json::object{{"name", call.name}, {"arguments", arguments_json(call.arguments)}}}};
 }
 
 json::value done_reason(const ChoiceEnd& end) {

@@ -153,6 +153,17 @@ Result<GenerationPlan> plan_chat_request(const ServiceContext& context, const js
   return plan;
 }
 
+Result<int64_t> count_chat_request(const ServiceContext& context, const json::object& body) {
+  const json::Fields fields(body, "");
+  AGLM_TRY(check_model(context, fields));
+  AGLM_TRY(check_generates(context, "Chat Completions"));
+  const ChatContext chat = AGLM_TRY(read_chat(fields));
+  RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
+  const std::vector<TokenId> ids =
+      AGLM_TRY(prompt_ids(*context.backend, std::move(prompt), false, "messages"));
+  return std::ssize(ids);
+}
+
 Result<GenerationPlan> plan_completions(const ServiceContext& context, std::string_view body,
                                         const RequestTask& task) {
   const json::object object = AGLM_TRY(parse_body(body));

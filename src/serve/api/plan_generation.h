@@ -23,6 +23,8 @@ struct ChatDialect {
 // `body`: of POST /v1/chat/completions.
 Result<GenerationPlan> plan_chat_request(const ServiceContext& context, const json::object& body,
                                          const RequestTask& task, const ChatDialect& dialect);
+// The tokens of its prompt.
+Result<int64_t> count_chat_request(const ServiceContext& context, const json::object& body);
 // `body`: of POST /v1/completions.
 Result<GenerationPlan> plan_completions_request(const ServiceContext& context,
                                                 const json::object& body, const RequestTask& task,

@@ -4,7 +4,6 @@
 #include "serve/api/json_text.h"
 #include "serve/api/plan_generation.h"
 #include "serve/api/plans.h"
-#include "serve/api/prompts.h"
 
 namespace autoglm::serve {
 namespace {
@@ -21,13 +20,8 @@ Result<GenerationPlan> plan(const ServiceContext& context, std::string_view body
 Result<std::string> count(const ServiceContext& context, std::string_view body) {
   const json::object object = AGLM_TRY(parse_body(body));
   const json::object chat = AGLM_TRY(read_messages_request(json::Fields(object, ""), true));
-  const json::Fields fields(chat, "");
-  AGLM_TRY(check_model(context, fields));
-  const ChatContext messages = AGLM_TRY(read_chat(fields));
-  RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, messages));
-  const std::vector<TokenId> ids =
-      AGLM_TRY(prompt_ids(*context.backend, std::move(prompt), false, "messages"));
-  return dump(json::object{{"input_tokens", std::ssize(ids)}});
+  const int64_t n_tokens = AGLM_TRY(count_chat_request(context, chat));
+  return dump(json::object{{"input_tokens", n_tokens}});
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include "serve/api/json_text.h"
 #include "serve/api/plan_generation.h"
 #include "serve/api/plans.h"
-#include "serve/api/prompts.h"
 #include "serve/api/responses_format.h"
 #include "serve/api/responses_request.h"
 
@@ -43,13 +42,8 @@ Result<std::string> count(const ServiceContext& context, std::string_view body,
   const json::object object = AGLM_TRY(parse_body(body));
   const ResponsesRequest request =
       AGLM_TRY(read_responses_request(context, json::Fields(object, ""), task.context()));
-  const json::Fields fields(request.chat, "");
-  AGLM_TRY(check_model(context, fields));
-  const ChatContext chat = AGLM_TRY(read_chat(fields));
-  RenderedChat prompt = AGLM_TRY(render_chat(*context.backend, chat));
-  const std::vector<TokenId> ids =
-      AGLM_TRY(prompt_ids(*context.backend, std::move(prompt), false, "messages"));
-  return dump(json::object{{"object", "response.input_tokens"}, {"input_tokens", std::ssize(ids)}});
+  const int64_t n_tokens = AGLM_TRY(count_chat_request(context, request.chat));
+  return dump(json::object{{"object", "response.input_tokens"}, {"input_tokens", n_tokens}});
 }
 
 Error no_such_response(std::string_view id) {

@@ -14,8 +14,6 @@
 namespace autoglm::serve {
 namespace {
 
-std::string short_name(std::string_view text) { return repair_utf8(utf8_prefix(text, 40)); }
-
 // A string, or a list of text parts.
 Result<std::string> text_of_content(const json::Fields& item, std::string_view key) {
   const json::value* content = item.find(key);

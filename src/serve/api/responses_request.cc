@@ -19,8 +19,6 @@ constexpr std::array kNames = {FieldName{"max_completion_tokens", "max_output_to
                                FieldName{"response_format", "text.format"},
                                FieldName{"messages", "input"}};
 
-std::string short_name(std::string_view text) { return repair_utf8(utf8_prefix(text, 40)); }
-
 // Functions have their members at the top here.
 Result<json::array> read_tools(const json::Fields& fields) {
   json::array tools;
